@@ -1,0 +1,46 @@
+# Two commands: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where pip may find a CPU build of torch, asked only on a Linux machine without a GPU; empty to ask
+# nowhere: make TORCH_INDEX= demo
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test install lint types unit clean
+
+demo: install
+	$(BIN)/hrmgym train demo
+
+test: install lint types unit
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "hrmgym needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@index=; \
+	if [ "$$(uname -s)" = Linux ] && [ -n "$(TORCH_INDEX)" ] && ! ls /dev/nvidia[0-9]* /dev/kfd >/dev/null 2>&1; \
+		then index="--extra-index-url $(TORCH_INDEX) --retries 1"; fi; \
+	set -x; $(BIN)/python -m pip install --quiet $$index -c constraints.txt "$(TORCH)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+# mypy reads a tree of links that looks like the installed package.
+types: install
+	@mkdir -p build/types/hrmgym
+	@for folder in envs experiments hrm policies search trainers; do \
+		ln -sfn ../../../$$folder build/types/hrmgym/$$folder; done
+	@for file in package/*; do ln -sfn ../../../$$file build/types/hrmgym/$$(basename $$file); done
+	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml
+
+unit: install
+	$(BIN)/python -m pytest -q
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,0 +1,155 @@
+"""Benchmarks: the base class, the catalogue, and registration with Gymnasium.
+
+A benchmark from outside the package needs one class with a `tasks` method and one call of
+`register_benchmark`; `gymnasium.make`, the command line and the conformance tests then know it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import gymnasium
+
+from hrmgym.envs.task import Outcome, Task, merge_outcomes
+from hrmgym.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    from hrmgym.envs.sandboxes.handle import Sandbox
+
+
+class Benchmark(ABC):
+    """A named, versioned set of tasks in splits, and how they are graded.
+
+    Subclasses set `name`, `version` and `splits`, and implement `tasks`. The constructor takes one
+    optional argument, the path that `benchmark.path` (experiments) or `benchmark_path`
+    (environments) gives.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    splits: tuple[str, ...]
+
+    def __init__(self, path: str | None = None) -> None:
+        if path is not None:
+            raise ConfigError(f"benchmark {self.name!r} takes no path (got {path!r})")
+
+    @abstractmethod
+    def tasks(self, split: str) -> Sequence[Task]:
+        """The tasks of one split, in a fixed order.
+
+        Raises:
+            UnknownNameError: the benchmark has no such split.
+            DataError: its data is missing or broken.
+        """
+
+    def grade(self, task: Task, files: Mapping[str, str], sandbox: Sandbox) -> Outcome:
+        """Runs the visible and the hidden tests on `files`; the task is solved when all pass.
+
+        Args:
+            task: The task.
+            files: Path -> text; only the task's editable files may differ from its workspace.
+            sandbox: Where to run. Each run is a fresh process over fresh files.
+        """
+        hidden = sandbox.run_tests(files, task.hidden_tests, task.limits)
+        if not hidden.resolved:
+            return hidden
+        visible = sandbox.run_tests(files, task.visible_tests, task.limits)
+        return merge_outcomes(visible, hidden)
+
+    def check_split(self, split: str) -> str:
+        """`split`, if the benchmark has it."""
+        if split not in self.splits:
+            raise UnknownNameError("split", split, self.splits, where=f"benchmark {self.name!r}: ")
+        return split
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the catalogue."""
+
+    name: str
+    entry_point: str
+    """`module:Class`, imported on first use."""
+    env_id: str
+
+
+_CATALOGUE: dict[str, Entry] = {}
+
+
+def register_benchmark(name: str, entry_point: str, env_id: str | None = None) -> Entry:
+    """Adds a benchmark to the catalogue and registers its environment with Gymnasium.
+
+    Args:
+        name: Short name for configs and the command line, for example `quixbugs`.
+        entry_point: `module:Class` of a `Benchmark`; not imported before it is used.
+        env_id: Gymnasium id; by default `hrmgym/<Name>-v0`.
+
+    Raises:
+        ConfigError: the name stands for another benchmark already.
+    """
+    env_id = env_id or f"hrmgym/{name.replace('_', ' ').title().replace(' ', '')}-v0"
+    entry = Entry(name, entry_point, env_id)
+    known = _CATALOGUE.get(name)
+    if known == entry:
+        return known
+    if known is not None:
+        raise ConfigError(f"benchmark {name!r} is registered already, as {known.entry_point}")
+    _CATALOGUE[name] = entry
+    gymnasium.register(
+        id=env_id,
+        entry_point="hrmgym.envs.software:SoftwareEnv",
+        # The entry point, not the name: a spawned worker has not seen this registration.
+        kwargs={"benchmark": entry_point},
+    )
+    return entry
+
+
+def catalogue() -> dict[str, Entry]:
+    """Every registered benchmark by name."""
+    return dict(_CATALOGUE)
+
+
+def make_benchmark(name: str, path: str | None = None) -> Benchmark:
+    """The benchmark of that name, or of that `module:Class`.
+
+    Raises:
+        UnknownNameError: no such name.
+        ConfigError: the entry point does not lead to a Benchmark, or the path is not wanted.
+        DataError: the path is needed, missing or broken.
+    """
+    if ":" in name:
+        entry_point = name
+    elif name in _CATALOGUE:
+        entry_point = _CATALOGUE[name].entry_point
+    else:
+        raise UnknownNameError("benchmark", name, _CATALOGUE)
+    module_name, _, class_name = entry_point.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the benchmark's own import failed: not a misspelt entry point
+        raise ConfigError(f"benchmark {name!r}: no module {module_name!r}") from error
+    cls = getattr(module, class_name, None)
+    if not (isinstance(cls, type) and issubclass(cls, Benchmark)):
+        raise ConfigError(f"benchmark {name!r}: {entry_point} is not a Benchmark class")
+    return cls(path)
+
+
+def find_task(benchmark: Benchmark, task_id: str, splits: Iterable[str] | None = None) -> Task:
+    """The task of that id, looked for in `splits`, by default in all.
+
+    Raises:
+        UnknownNameError: no such task; the message names the nearest.
+    """
+    known: list[str] = []
+    for split in splits or benchmark.splits:
+        for task in benchmark.tasks(split):
+            if task.id == task_id:
+                return task
+            known.append(task.id)
+    raise UnknownNameError("task", task_id, known, where=f"benchmark {benchmark.name!r}: ")

@@ -1,0 +1,1 @@
+"""Making bugs in working programs, each with its exact inverse."""

@@ -1,0 +1,169 @@
+"""Python functions to make training bugs in: those of the interpreter's own standard library.
+
+They are read where they are installed, and nothing of them is shipped with this package. The first
+call parses the library, which takes a while; later ones read a cache in the user's cache folder
+(`HRMGYM_CACHE`, if set), keyed by the versions of Python and of this code.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import os
+import platform
+import sysconfig
+import tempfile
+import tokenize
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import platformdirs
+
+from hrmgym.envs.bugs.contamination import lexemes
+from hrmgym.envs.bugs.source import is_docstring
+
+CORPUS_VERSION = 1
+"""Part of the cache's key: to be raised with every change of what this module yields."""
+
+_SKIPPED = frozenset(
+    {"test", "tests", "idlelib", "idle_test", "lib2to3", "turtledemo", "site-packages"}
+    | {"dist-packages", "__pycache__", "_bundled", "pydoc_data"}
+)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFunction:
+    """One function or method, dedented, without its decorators and docstring."""
+
+    name: str
+    code: str
+    docstring: str
+    """Cleaned; "" if there is none."""
+    origin: str
+    """Where it comes from: `stdlib <version>: <path>:<line>`."""
+
+
+def stdlib_functions(min_lines: int = 3, max_lines: int = 30) -> tuple[CorpusFunction, ...]:
+    """Top-level functions and methods of the standard library, each once, in a fixed order.
+
+    Args:
+        min_lines: least number of lines of the code, the `def` line included.
+        max_lines: largest number of lines.
+    """
+    version = platform.python_version()
+    name = f"stdlib-{CORPUS_VERSION}-{version}-{min_lines}-{max_lines}.json.zlib"
+    path = cache_folder() / name
+    cached = _read(path)
+    if cached is not None:
+        return cached
+    folder = Path(sysconfig.get_path("stdlib"))
+    functions = tuple(collect(folder, f"stdlib {version}", min_lines, max_lines))
+    _write(path, functions)
+    return functions
+
+
+def cache_folder() -> Path:
+    """The folder of this package's caches: `HRMGYM_CACHE`, else the user's cache folder."""
+    return Path(os.environ.get("HRMGYM_CACHE") or platformdirs.user_cache_dir("hrmgym"))
+
+
+def collect(folder: Path, origin: str, min_lines: int, max_lines: int) -> Iterator[CorpusFunction]:
+    """The functions of all Python files under a folder; files that do not parse are left out."""
+    seen: set[tuple[str, ...]] = set()
+    for path in sorted(folder.rglob("*.py")):
+        place = path.relative_to(folder)
+        if _SKIPPED.intersection(place.parts):
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with tokenize.open(path) as file:
+                    text = file.read()
+                tree = ast.parse(text)
+        except (SyntaxError, ValueError):
+            continue
+        lines = text.split("\n")
+        for node in _functions(tree):
+            function = _cut(node, lines, f"{origin}: {place.as_posix()}:{node.lineno}")
+            if function is None or not min_lines <= function.code.count("\n") <= max_lines:
+                continue
+            words = lexemes(function.code)
+            body = words[words.index(node.name) + 1 :]  # the same under another name counts once
+            if body not in seen and _compiles(function.code):
+                seen.add(body)
+                yield function
+
+
+def _functions(tree: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+        elif isinstance(node, ast.ClassDef):
+            yield from _functions(node)
+
+
+def _cut(
+    node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str], origin: str
+) -> CorpusFunction | None:
+    """A function as text of its own; None where that would change it."""
+    assert node.end_lineno is not None
+    body = node.body[1:] if is_docstring(node.body[0]) else node.body
+    if not body or lines[node.lineno - 1][: node.col_offset].strip():
+        return None
+    kept = set(range(node.lineno, node.end_lineno + 1))
+    if body is not node.body:
+        doc = node.body[0]
+        assert doc.end_lineno is not None
+        if doc.lineno == node.lineno or doc.end_lineno == body[0].lineno:
+            return None
+        kept -= set(range(doc.lineno, doc.end_lineno + 1))
+        if not lines[doc.end_lineno].strip():
+            kept.discard(doc.end_lineno + 1)
+    for inner in (n for statement in body for n in ast.walk(statement)):
+        if isinstance(inner, (ast.Constant, ast.JoinedStr)) and inner.lineno != inner.end_lineno:
+            return None  # dedenting would change the text
+    code = ""
+    for number in sorted(kept):
+        line = lines[number - 1]
+        if line[: node.col_offset].strip():
+            return None
+        code += line[node.col_offset :].rstrip() + "\n"
+    return CorpusFunction(node.name, code, ast.get_docstring(node) or "", origin)
+
+
+def _compiles(code: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            compile(code, "<corpus>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _read(path: Path) -> tuple[CorpusFunction, ...] | None:
+    """The cached functions; None if there are none or the file is broken."""
+    try:
+        rows = json.loads(zlib.decompress(path.read_bytes()))
+        return tuple(CorpusFunction(*row) for row in rows)
+    except FileNotFoundError:
+        return None
+    except (zlib.error, ValueError, TypeError) as error:
+        _log.warning("%s: broken (%s); building it anew", path, error)
+        return None
+
+
+def _write(path: Path, functions: tuple[CorpusFunction, ...]) -> None:
+    data = zlib.compress(json.dumps([astuple(f) for f in functions]).encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        Path(file.name).replace(path)  # readers see the old file or the new one, never a part
+    except OSError as error:
+        _log.warning("%s: not written (%s); the next call parses the library again", path, error)

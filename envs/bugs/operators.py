@@ -1,0 +1,152 @@
+"""Bugs in Python source: every operator, and how to list or draw what they do.
+
+A `Mutation` is one small edit that keeps the text compilable and changes its syntax tree; whether
+it changes what the program does is for tests to say. One thread at a time: compiling turns warnings
+into errors, and Python has one set of warning filters for all threads.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from hrmgym.envs.bugs import call_operators as calls
+from hrmgym.envs.bugs import expression_operators as expressions
+from hrmgym.envs.bugs import statement_operators as statements
+from hrmgym.envs.bugs import value_operators as values
+from hrmgym.envs.bugs.edits import Edit, apply, trim
+from hrmgym.envs.bugs.sites import Operator
+from hrmgym.envs.bugs.source import Source, parse
+
+#: Name -> operator; the order is that of `mutations`.
+OPERATORS: MappingProxyType[str, Operator] = MappingProxyType(
+    {
+        "comparison": expressions.comparison,
+        "arithmetic": expressions.arithmetic,
+        "boolean": expressions.boolean,
+        "negation": expressions.negation,
+        "clause": expressions.clause,
+        "condition": expressions.condition,
+        "operands": expressions.operands,
+        "operand-drop": expressions.operand_drop,
+        "off-by-one": expressions.off_by_one,
+        "name": values.name,
+        "attribute": values.attribute,
+        "constant": values.constant,
+        "arguments": calls.arguments,
+        "elements": values.elements,
+        "method": calls.method,
+        "unwrap": calls.unwrap,
+        "wrap": calls.wrap,
+        "index": values.index,
+        "range": calls.range_bounds,
+        "result": values.result,
+        "drop-statement": statements.drop_statement,
+        "drop-condition": statements.drop_condition,
+        "swap-statements": statements.swap_statements,
+        "double-statement": statements.double_statement,
+        "indent": statements.indent,
+        "branch": statements.branch,
+        "jump": statements.jump,
+        "augmented": statements.augmented,
+    }
+)
+
+#: How often `sample_mutation` tries each operator first, relative to each other.
+WEIGHTS: MappingProxyType[str, float] = MappingProxyType(
+    {
+        "comparison": 8,
+        "arithmetic": 5,
+        "boolean": 3,
+        "negation": 4,
+        "clause": 5,
+        "condition": 2,
+        "operands": 3,
+        "operand-drop": 5,
+        "off-by-one": 9,
+        "name": 10,
+        "attribute": 3,
+        "constant": 7,
+        "arguments": 4,
+        "elements": 3,
+        "method": 5,
+        "unwrap": 6,
+        "wrap": 2,
+        "index": 4,
+        "range": 4,
+        "result": 4,
+        "drop-statement": 8,
+        "drop-condition": 2,
+        "swap-statements": 3,
+        "double-statement": 1,
+        "indent": 3,
+        "branch": 3,
+        "jump": 2,
+        "augmented": 3,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One bug: the edit that makes it, on the source it was made for."""
+
+    operator: str
+    edit: Edit
+    note: str
+    """What was changed, for people."""
+
+
+def mutations(text: str) -> list[Mutation]:
+    """Every bug that the operators can make, in a fixed order, each mutated text once.
+
+    Raises:
+        DataError: the text is not Python.
+    """
+    source = parse(text)
+    found: dict[str, Mutation] = {}
+    for operator, sites in OPERATORS.items():
+        for edit, note in sites(source):
+            mutated = apply(text, edit)
+            if mutated not in found and _is_bug(source, mutated):
+                found[mutated] = Mutation(operator, trim(text, edit), note)
+    return list(found.values())
+
+
+def sample_mutation(text: str, rng: np.random.Generator) -> Mutation | None:
+    """One bug: first the operator by weight, then its site; None if the text has no site at all.
+
+    Raises:
+        DataError: the text is not Python.
+    """
+    source = parse(text)
+    names = list(OPERATORS)
+    weights = np.array([WEIGHTS[name] for name in names], dtype=np.float64)
+    while names:
+        drawn = int(rng.choice(len(names), p=weights / weights.sum()))
+        name = names.pop(drawn)
+        weights = np.delete(weights, drawn)
+        sites = list(OPERATORS[name](source))
+        while sites:
+            edit, note = sites.pop(int(rng.integers(len(sites))))
+            if _is_bug(source, apply(text, edit)):
+                return Mutation(name, trim(text, edit), note)
+    return None
+
+
+def _is_bug(source: Source, mutated: str) -> bool:
+    """Whether a text compiles without a warning to another syntax tree than the source's."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            tree = ast.parse(mutated)
+            if ast.dump(tree) == source.dump:
+                return False
+            compile(tree, "<mutated>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""The token canvas: prompt, code window and last failure in one sequence.
+
+    [CLS] prompt [SEP] code window [SEP] failure [SEP] [PAD] ...
+
+Every token has a role that says which part it belongs to, whether it begins a lexeme, and whether
+it may be edited.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+from hrmgym.envs.tokens import Tokens, load_tokens
+
+# Roles. A part's second role is for the tokens that continue a lexeme.
+PAD, CLS, SEP = 0, 1, 2
+PROMPT, READ_ONLY, EDITABLE, FAILURE = 3, 5, 7, 9
+CONTINUES = 1
+NUM_ROLES = 11
+
+
+def editable(roles: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Which tokens may be replaced; same shape as `roles`."""
+    return (roles == EDITABLE) | (roles == EDITABLE + CONTINUES)
+
+
+def lexeme_start(roles: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Which tokens begin a lexeme, and so may be copied; same shape as `roles`."""
+    return (roles == PROMPT) | (roles == READ_ONLY) | (roles == EDITABLE) | (roles == FAILURE)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A file as tokens."""
+
+    text: str
+    ids: tuple[int, ...]
+    starts: tuple[bool, ...]
+    offsets: tuple[int, ...]
+    """Byte offset of each token in the UTF-8 text, and of the end: one more than `ids`."""
+    line_starts: tuple[int, ...]
+    """Index of the first token of each line."""
+
+
+@lru_cache(maxsize=512)
+def tokenise(text: str) -> Code:
+    """A file's tokens; cached, for the same text is asked for at every step."""
+    tokens = load_tokens()
+    encoding = tokens.encode(text)
+    lengths = [len(tokens.token_bytes(token)) for token in encoding.ids]
+    line_starts = [0]
+    for index, token in enumerate(encoding.ids[:-1]):
+        if b"\n" in tokens.token_bytes(token):
+            line_starts.append(index + 1)
+    return Code(
+        text=text,
+        ids=tuple(encoding.ids),
+        starts=tuple(encoding.starts),
+        offsets=tuple(accumulate(lengths, initial=0)),
+        line_starts=tuple(line_starts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """One laid-out canvas of length L."""
+
+    tokens: npt.NDArray[np.int32]  # [L]
+    roles: npt.NDArray[np.int32]  # [L]
+    code: Code
+    first: int
+    """Canvas position of the window's first token."""
+    window: tuple[int, int]
+    """Half-open range of the code's token indices that the window shows."""
+
+    def to_code(self, position: int) -> int:
+        """The code's token index of a canvas position."""
+        return position - self.first + self.window[0]
+
+    def to_canvas(self, index: int) -> int | None:
+        """The canvas position of a code token index; None where the window does not reach."""
+        if self.window[0] <= index <= self.window[1]:
+            return index - self.window[0] + self.first
+        return None
+
+
+def windows(code: Code, room: int) -> list[tuple[int, int]]:
+    """Half-open token ranges of at most `room` tokens that cover the code, each half a step on.
+
+    They begin at a line where a line begins within the last half window.
+    """
+    length = len(code.ids)
+    if length <= room:
+        return [(0, length)]
+    ranges = []
+    begin = 0
+    while True:
+        end = min(begin + room, length)
+        ranges.append((begin, end))
+        if end == length:
+            return ranges
+        target = begin + max(1, room // 2)
+        at_line = [start for start in code.line_starts if begin < start <= target]
+        begin = at_line[-1] if at_line else target
+
+
+def lay_out(
+    prompt: str, code: Code, failure: str, *, length: int, window: int, can_edit: bool
+) -> Canvas:
+    """Lays out one canvas.
+
+    The prompt and the failure get at most a fifth of the length each; the code gets the rest, and
+    is cut into windows where that is not enough.
+
+    Args:
+        prompt: What is asked for.
+        code: The file that is worked on.
+        failure: What the last test run said; may be empty.
+        length: L, the number of tokens of the canvas.
+        window: Which of the code's windows to show, from 0; the last one where there are fewer.
+        can_edit: Whether the code may be edited.
+    """
+    part = length // 5
+    prompt_ids, prompt_roles = _part(prompt, PROMPT, part)
+    failure_ids, failure_roles = _part(failure, FAILURE, part)
+    room = length - len(prompt_ids) - len(failure_ids) - 4  # CLS and three SEP
+    if len(code.ids) > room:
+        room = length - len(prompt_ids) - part - 4  # the same windows, however long the failure is
+    ranges = windows(code, room)
+    begin, end = ranges[min(window, len(ranges) - 1)]
+    base = EDITABLE if can_edit else READ_ONLY
+    code_roles = [base if start else base + CONTINUES for start in code.starts[begin:end]]
+    tokens = [
+        Tokens.CLS,
+        *prompt_ids,
+        Tokens.SEP,
+        *code.ids[begin:end],
+        Tokens.SEP,
+        *failure_ids,
+        Tokens.SEP,
+    ]
+    roles = [CLS, *prompt_roles, SEP, *code_roles, SEP, *failure_roles, SEP]
+    canvas = np.zeros((2, length), dtype=np.int32)
+    canvas[0, : len(tokens)] = tokens
+    canvas[1, : len(roles)] = roles
+    return Canvas(canvas[0], canvas[1], code, 2 + len(prompt_ids), (begin, end))
+
+
+def num_windows(prompt: str, code: Code, failure: str, length: int) -> int:
+    """How many windows `lay_out` cuts the code into."""
+    part = length // 5
+    room = length - len(_part(prompt, PROMPT, part)[0]) - 4
+    if len(code.ids) <= room - len(_part(failure, FAILURE, part)[0]):
+        return 1
+    return len(windows(code, room - part))
+
+
+@lru_cache(maxsize=2048)
+def _part(text: str, role: int, most: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Tokens and roles of the prompt or the failure, cut at `most` tokens."""
+    encoding = load_tokens().encode(text)
+    ids = tuple(encoding.ids[:most])
+    return ids, tuple(role if start else role + CONTINUES for start in encoding.starts[:most])

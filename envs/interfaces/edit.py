@@ -1,0 +1,403 @@
+"""The `edit` interface: a token canvas to see, whole edits and tool calls to act.
+
+Observation (all int32): `tokens` [L], `roles` [L], `language` [1], `budget` [8] (see `BUDGET`).
+
+Action: `[tool, start, end, r_1, ..., r_R]`. Tool 0, `edit`, replaces the canvas tokens
+`start:end` by `r_1, ..., r_R` up to the first END; `start == end` inserts. An entry below V is a
+vocabulary token; V + p copies the lexeme that begins at canvas position p. The other tools (see
+`TOOLS`) take no arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from hrmgym.envs.interfaces import canvas as cv
+from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
+from hrmgym.envs.interfaces.canvas import Canvas, Code, lay_out, num_windows, tokenise
+from hrmgym.envs.state import Cursor, State
+from hrmgym.envs.task import LANGUAGES
+from hrmgym.envs.tokens import Tokens, load_tokens
+from hrmgym.errors import ActionError, ConfigError
+
+#: R, the number of replacement entries in an action.
+REPLACEMENT = 16
+#: What the entries of `budget` count.
+BUDGET = (
+    "steps_left",
+    "test_runs_left",
+    "undo_depth",
+    "other_windows",
+    "other_files",
+    "tests_passed",
+    "tests_total",  # 0: the visible tests have not been run on these files
+    "failure_elsewhere",  # 1: the failing line is known, and the window does not show it
+)
+_COUNT_MAX = 2**20
+
+Observation = dict[str, npt.NDArray[np.int32]]
+Action = npt.NDArray[np.int64]
+
+
+def tool_number(name: str) -> int:
+    """The number of a tool in the action's first entry."""
+    return TOOLS.index(name)
+
+
+def legal_tools(
+    budget: npt.NDArray[np.int32], roles: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
+    """Which tools are legal: [..., 8] and [..., L] -> [..., T]. `submit` always is."""
+    count = dict(zip(BUDGET, np.moveaxis(np.asarray(budget), -1, 0), strict=True))
+    legal = {
+        "edit": cv.editable(roles).any(-1),
+        "run_tests": (count["test_runs_left"] > 0) & (count["tests_total"] == 0),
+        "next_window": count["other_windows"] > 0,
+        "goto_failure": count["failure_elsewhere"] > 0,
+        "open_file": count["other_files"] > 0,
+        "undo": count["undo_depth"] > 0,
+        "submit": np.ones(np.asarray(budget).shape[:-1], dtype=bool),
+    }
+    return np.stack([legal[tool] for tool in TOOLS], axis=-1)
+
+
+def tool_action(name: str) -> Action:
+    """The action that calls a tool without arguments."""
+    action = np.zeros(3 + REPLACEMENT, dtype=np.int64)
+    action[0] = tool_number(name)
+    return action
+
+
+@dataclass(frozen=True, slots=True)
+class EditInterface:
+    """The token canvas and its whole edits.
+
+    Attributes:
+        length: L, the number of canvas positions; at least 64.
+    """
+
+    length: int = 256
+
+    def __post_init__(self) -> None:
+        if self.length < 64:
+            raise ConfigError(f"canvas length {self.length} is too short; the least is 64")
+
+    @property
+    def observation_space(self) -> spaces.Dict:
+        """Dict of int32 boxes: tokens (L,), roles (L,), language (1,), budget (8,)."""
+        vocabulary = load_tokens().size
+
+        def box(high: int, size: int) -> spaces.Box:
+            return spaces.Box(0, high, (size,), np.int32)
+
+        return spaces.Dict(
+            {
+                "tokens": box(vocabulary - 1, self.length),
+                "roles": box(cv.NUM_ROLES - 1, self.length),
+                "language": box(len(LANGUAGES) - 1, 1),
+                "budget": box(_COUNT_MAX, len(BUDGET)),
+            }
+        )
+
+    @property
+    def action_space(self) -> spaces.MultiDiscrete:
+        """[tool, start, end, r_1, ..., r_R]."""
+        entries = load_tokens().size + self.length
+        return spaces.MultiDiscrete(
+            np.array([len(TOOLS), self.length, self.length] + [entries] * REPLACEMENT)
+        )
+
+    # --- seeing ----------------------------------------------------------------------------------
+
+    def canvas(self, state: State) -> Canvas:
+        """The canvas that `observe` shows."""
+        path = state.cursor.path
+        return _canvas(
+            state.task.prompt,
+            state.files[path],
+            state.outcome.message if state.outcome is not None else "",
+            self.length,
+            state.cursor.window,
+            path in state.task.editable,
+        )
+
+    def start(self, state: State) -> State:
+        """The state with the failing line in view, where one is known."""
+        failing = self._failure_window(state)
+        return state if failing is None else replace(state, cursor=failing)
+
+    def observe(self, state: State) -> Observation:
+        """The observation of a state; fresh arrays."""
+        canvas = self.canvas(state)
+        outcome = state.outcome
+        counts = (
+            state.steps_left,
+            state.test_runs_left,
+            len(state.undo),
+            self._windows(state) - 1,
+            len(state.files) - 1,
+            outcome.passed if outcome is not None else 0,
+            outcome.total if outcome is not None else 0,
+            int(self._failure_window(state) not in (None, state.cursor)),
+        )
+        return {
+            "tokens": canvas.tokens.copy(),
+            "roles": canvas.roles.copy(),
+            "language": np.array([LANGUAGES.index(state.task.language)], dtype=np.int32),
+            "budget": np.minimum(np.array(counts, dtype=np.int64), _COUNT_MAX).astype(np.int32),
+        }
+
+    # --- acting ----------------------------------------------------------------------------------
+
+    def decode(self, action: Action, state: State) -> ToolCall:
+        """The tool call that an action means.
+
+        Raises:
+            ActionError: the action is not in the action space.
+            RefusedError: it is, but it is not legal in this state.
+        """
+        values = np.asarray(action)
+        if values.shape != (3 + REPLACEMENT,) or not np.issubdtype(values.dtype, np.integer):
+            raise ActionError(
+                f"an edit action is {3 + REPLACEMENT} integers, got shape {values.shape} "
+                f"of {values.dtype}"
+            )
+        high = self.action_space.nvec
+        outside = np.flatnonzero((values < 0) | (values >= high))
+        if outside.size:
+            at = int(outside[0])
+            raise ActionError(
+                f"action[{at}] is {int(values[at])}; legal are 0 to {int(high[at]) - 1}"
+            )
+        tool = TOOLS[int(values[0])]
+        observation = self.observe(state)
+        if not legal_tools(observation["budget"], observation["roles"])[values[0]]:
+            raise RefusedError(_WHY_NOT[tool])
+        if tool != "edit":
+            return ToolCall(tool=tool)
+        return self._decode_edit(values, state)
+
+    def _decode_edit(self, values: Action, state: State) -> ToolCall:
+        canvas = self.canvas(state)
+        start, end = int(values[1]), int(values[2])
+        can_edit = cv.editable(canvas.roles)
+        if end < start:
+            raise RefusedError(f"the span ends at {end}, before its start {start}")
+        if not (can_edit[start] or (start > 0 and can_edit[start - 1])):
+            raise RefusedError(f"position {start} is outside the code that may be edited")
+        if not can_edit[start:end].all():
+            raise RefusedError(f"the span {start}:{end} holds tokens that may not be edited")
+        text = self._replacement(values[3:], canvas)
+        code = canvas.code
+        first = code.offsets[canvas.to_code(start)]
+        last = code.offsets[canvas.to_code(end)]
+        data = code.text.encode()
+        if data[first:last] == text:
+            raise RefusedError("the edit changes nothing")
+        try:
+            (data[:first] + text + data[last:]).decode()
+            return ToolCall(
+                tool="edit",
+                path=state.cursor.path,
+                start=len(data[:first].decode()),
+                end=len(data[:last].decode()),
+                text=text.decode(),
+            )
+        except UnicodeDecodeError as error:
+            raise RefusedError("the edit would leave text that is not UTF-8") from error
+
+    def _replacement(self, entries: Action, canvas: Canvas) -> bytes:
+        tokens = load_tokens()
+        parts: list[bytes] = []
+        for entry in map(int, entries):
+            if entry == Tokens.END:
+                break
+            if entry in (Tokens.PAD, Tokens.CLS, Tokens.SEP):
+                raise RefusedError(f"replacement entry {entry} is not text")
+            if entry < tokens.size:
+                parts.append(tokens.token_bytes(entry))
+                continue
+            position = entry - tokens.size
+            if not cv.lexeme_start(canvas.roles)[position]:
+                raise RefusedError(f"no lexeme begins at position {position}, so none is copied")
+            parts.append(b"".join(map(tokens.token_bytes, lexeme_at(canvas, position))))
+        return b"".join(parts)
+
+    def encode_edit(self, state: State, start: int, end: int, text: str) -> Action | None:
+        """The action that replaces characters start:end of the shown file by `text`.
+
+        The span is the least range of whole lexemes that differ. Lexemes of several tokens are
+        copied where the canvas holds them, so that a name costs one entry.
+
+        Returns:
+            The action, or None where the window does not show the span, R entries do not do, or
+            nothing changes.
+        """
+        canvas = self.canvas(state)
+        old = canvas.code
+        new = tokenise(old.text[:start] + text + old.text[end:])
+        begin, stop, high = _differing(old, new)
+        data = new.text.encode()
+        try:
+            entries = copied(canvas, data[new.offsets[begin] : new.offsets[high]].decode())
+        except UnicodeDecodeError:
+            return None
+        return self._edit_action(canvas, begin, stop, entries)
+
+    def _edit_action(
+        self, canvas: Canvas, begin: int, stop: int, entries: list[int]
+    ) -> Action | None:
+        first, last = canvas.to_canvas(begin), canvas.to_canvas(stop)
+        if first is None or last is None or len(entries) > REPLACEMENT:
+            return None
+        if begin == stop and not entries:
+            return None
+        action = tool_action("edit")
+        action[1:3] = first, last
+        action[3 : 3 + len(entries)] = entries
+        if len(entries) < REPLACEMENT:
+            action[3 + len(entries)] = Tokens.END
+        return action
+
+    # --- moving ----------------------------------------------------------------------------------
+
+    def look(self, call: ToolCall, state: State) -> State:
+        """The state after `next_window`, `goto_failure` or `open_file`."""
+        cursor = state.cursor
+        if call.tool == "next_window":
+            moved = Cursor(cursor.path, (cursor.window + 1) % self._windows(state))
+        elif call.tool == "open_file":
+            paths = sorted(state.files)
+            moved = Cursor(paths[(paths.index(cursor.path) + 1) % len(paths)])
+        else:
+            failing = self._failure_window(state)
+            assert failing is not None, "goto_failure is not legal without a failing line"
+            moved = failing
+        return replace(state, cursor=moved)
+
+    def _windows(self, state: State, path: str | None = None) -> int:
+        text = state.files[path or state.cursor.path]
+        message = state.outcome.message if state.outcome is not None else ""
+        return num_windows(state.task.prompt, tokenise(text), message, self.length)
+
+    def _failure_window(self, state: State) -> Cursor | None:
+        """The cursor that shows the failing line, where one is known; the present one if it does."""
+        outcome = state.outcome
+        if outcome is None or not outcome.line or outcome.path not in state.files:
+            return None
+        code = tokenise(state.files[outcome.path])
+        if outcome.line > len(code.line_starts):
+            return None
+        index = code.line_starts[outcome.line - 1]
+        if outcome.path == state.cursor.path:
+            begin, end = self.canvas(state).window
+            if begin <= index < end:
+                return state.cursor
+        for window in range(self._windows(state, outcome.path)):
+            cursor = Cursor(outcome.path, window)
+            begin, end = self.canvas(replace(state, cursor=cursor)).window
+            if begin <= index < end:
+                return cursor
+        return None
+
+    def toward(self, state: State, target: Mapping[str, str]) -> Action:
+        """One action nearer to `target` (path -> text); `submit` once the files agree."""
+        different = [path for path, text in target.items() if state.files.get(path) != text]
+        if not different:
+            return tool_action("submit")
+        path = state.cursor.path
+        if path not in different:
+            return tool_action("open_file")
+        canvas = self.canvas(state)
+        old, new = canvas.code, tokenise(target[path])
+        matcher = difflib.SequenceMatcher(a=old.ids, b=new.ids, autojunk=False)
+        for kind, begin, stop, low, high in matcher.get_opcodes():
+            if kind == "equal":
+                continue
+            if stop > canvas.window[1]:  # delete what the window shows of it, and look further
+                stop, high = canvas.window[1], low
+            high = _cut(new, low, high)
+            action = self._edit_action(canvas, begin, stop, list(new.ids[low:high]))
+            if action is not None:
+                return action
+        return tool_action("next_window")
+
+
+_WHY_NOT = {
+    "edit": "the window shows nothing that may be edited",
+    "run_tests": "the tests have been run on these files, or no test runs are left",
+    "next_window": "the file has no other window",
+    "goto_failure": "no failing line is known outside this window",
+    "open_file": "the workspace has no other file",
+    "undo": "there is nothing to undo",
+}
+
+
+@lru_cache(maxsize=256)
+def _canvas(
+    prompt: str, text: str, failure: str, length: int, window: int, can_edit: bool
+) -> Canvas:
+    return lay_out(prompt, tokenise(text), failure, length=length, window=window, can_edit=can_edit)
+
+
+def lexeme_at(canvas: Canvas, position: int) -> tuple[int, ...]:
+    """Token ids of the lexeme that begins at a canvas position."""
+    stop = position + 1
+    continues = canvas.roles[position] + cv.CONTINUES
+    while stop < len(canvas.roles) and canvas.roles[stop] == continues:
+        stop += 1
+    return tuple(map(int, canvas.tokens[position:stop]))
+
+
+def copied(canvas: Canvas, text: str) -> list[int]:
+    """Replacement entries for `text`: lexemes of several tokens as copies where there is one."""
+    tokens = load_tokens()
+    at: dict[tuple[int, ...], int] = {}
+    for position in map(int, np.flatnonzero(cv.lexeme_start(canvas.roles))):
+        at.setdefault(lexeme_at(canvas, position), position)
+    entries: list[int] = []
+    encoding = tokens.encode(text)
+    bounds = [i for i, start in enumerate(encoding.starts) if start] + [len(encoding.ids)]
+    for begin, stop in zip(bounds, bounds[1:], strict=False):
+        lexeme = tuple(encoding.ids[begin:stop])
+        if len(lexeme) > 1 and lexeme in at:
+            entries.append(tokens.size + at[lexeme])
+        else:
+            entries.extend(lexeme)
+    return entries
+
+
+def _differing(old: Code, new: Code) -> tuple[int, int, int]:
+    """`(begin, stop, high)`: old tokens begin:stop became new tokens begin:high, whole lexemes."""
+    old_starts, new_starts = (*old.starts, True), (*new.starts, True)
+    shortest = min(len(old.ids), len(new.ids))
+    same = 0
+    while same < shortest and old.ids[same] == new.ids[same]:
+        same += 1
+    begin = same
+    while not (old_starts[begin] and new_starts[begin]):
+        begin -= 1
+    tail = 0
+    while tail < shortest - begin and old.ids[-1 - tail] == new.ids[-1 - tail]:
+        tail += 1
+    stop, high = len(old.ids) - tail, len(new.ids) - tail
+    while not (old_starts[stop] and new_starts[high]):
+        stop, high = stop + 1, high + 1
+    return begin, stop, high
+
+
+def _cut(code: Code, low: int, high: int) -> int:
+    """Where to end low:high so that R entries hold it, at a lexeme's start where there is one."""
+    if high - low <= REPLACEMENT:
+        return high
+    for index in range(low + REPLACEMENT, low, -1):
+        if code.starts[index]:
+            return index
+    return low + REPLACEMENT

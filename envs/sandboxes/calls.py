@@ -1,0 +1,147 @@
+"""Calls one function of foreign code, case by case. Runs inside the sandbox only.
+
+Whatever this process says is the word of the foreign code that it runs: it is told no expected
+value, so all that a forged reply can claim is another return value. Standard library only.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import importlib
+import itertools
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any, NoReturn
+
+from hrmgym.envs.sandboxes import values
+
+MESSAGE_WIDTH = 200
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+
+
+def write_files(root: str, files: Mapping[str, str]) -> None:
+    """Write texts below `root`, which is empty."""
+    for name, text in files.items():
+        path = os.path.join(root, name)
+        if "/" in name:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        data = text.encode("utf-8", "surrogateescape")
+        while data:
+            data = data[os.write(fd, data) :]
+        os.close(fd)
+
+
+def run(request: Mapping[str, Any], root: str, out: int, keep: frozenset[str]) -> NoReturn:
+    """Write the files, import the module, make the calls, write a line for each, and exit.
+
+    Args:
+        request: files, path, function, cases and limits, as `LocalRuntime.run_calls` sends them.
+        root: The workspace, empty.
+        out: File descriptor that takes the lines.
+        keep: Modules of a bare interpreter: a file of the workspace does not replace these.
+    """
+    cap = request["limits"]["output_kb"] * 1024
+    lines = _Lines(out, cap)
+    try:
+        os.chdir(root)
+        write_files(root, request["files"])
+        _forget(request["files"], keep)
+        signal.setitimer(signal.ITIMER_PROF, request["limits"]["cpu_s"])
+        gc.enable()
+        module = _load(root, request["path"])
+        function: Any = module
+        for name in request["function"].split("."):
+            function = getattr(function, name)
+    except BaseException as error:
+        lines.send(["bad", *describe(error, root)])
+        os._exit(0)
+    for case in request["cases"]:
+        try:
+            result = function(*[values.decode(arg) for arg in case["args"]])
+            if case["consume"]:
+                result = list(itertools.islice(result, cap))
+            encoded = values.encode(result, cap)
+        except values.Unfit as error:
+            encoded = {"o": str(error)}
+        except BaseException as error:
+            lines.send(["raised", *describe(error, root)])
+            continue
+        lines.send(["ok", encoded])
+    os._exit(0)
+
+
+class _Lines:
+    """Writes one JSON line per case."""
+
+    def __init__(self, fd: int, cap: int) -> None:
+        self._fd, self._cap = fd, cap
+
+    def send(self, parts: Sequence[Any]) -> None:
+        text = json.dumps(parts, separators=(",", ":"))
+        if len(text) > self._cap:
+            text = '["ok",{"o":"too large"}]'
+        data = text.encode() + b"\n"
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+
+def _forget(files: Mapping[str, str], keep: frozenset[str]) -> None:
+    """Let a file of the workspace win over a module that is loaded only to save time."""
+    for name in files:
+        top = name.split("/", 1)[0].removesuffix(".py")
+        if top not in keep and top in sys.modules:
+            for loaded in [n for n in sys.modules if n == top or n.startswith(top + ".")]:
+                del sys.modules[loaded]
+
+
+def _load(root: str, path: str) -> ModuleType:
+    """Execute one file as a fresh module under its dotted name."""
+    parent, _, stem = path.removesuffix(".py").rpartition("/")
+    folder = os.path.join(root, parent) if parent else root
+    sys.path[:0] = [root] if folder == root else [root, folder]
+    sys.argv = [path]
+    sys.modules["__main__"] = ModuleType("__main__")
+    package = parent.replace("/", ".")
+    name = f"{package}.{stem}" if package else stem
+    module = ModuleType(name)
+    module.__file__ = file = os.path.join(root, path)
+    module.__package__ = package
+    module.__dict__["__builtins__"] = builtins
+    if package:
+        setattr(importlib.import_module(package), stem, module)
+    sys.modules[name] = module
+    fd = os.open(file, os.O_RDONLY)
+    source = b""
+    while chunk := os.read(fd, 1 << 20):
+        source += chunk
+    os.close(fd)
+    exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def describe(error: BaseException, root: str) -> list[Any]:
+    """Class, short message, and innermost file and line below `root`, of an exception."""
+    path, line = "", 0
+    trace = error.__traceback__
+    prefix = root + "/"
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file.startswith(prefix):
+            path, line = file, trace.tb_lineno
+        trace = trace.tb_next
+    try:
+        message = str(error)
+        if isinstance(error, SyntaxError) and str(error.filename).startswith(prefix):
+            path, line = str(error.filename), error.lineno or 0
+            message = str(error.msg)
+    except BaseException:  # foreign code again: its own __str__
+        message = ""
+    message = _ADDRESS.sub("0x...", message)
+    return [type(error).__name__, message[:MESSAGE_WIDTH], path.removeprefix(prefix), line]

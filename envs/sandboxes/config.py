@@ -1,0 +1,147 @@
+"""Which sandbox to use: one block of a configuration, a union on `type`.
+
+The fields of the SWE-ReX deployments keep SWE-ReX's names. Importing this module loads neither
+swerex nor any of its back ends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from swerex.deployment.abstract import AbstractDeployment
+
+_IMAGE = "Container image; it needs Python 3.11 and, to start fast, swe-rex"
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def _fields(self) -> dict[str, Any]:
+        """The fields as SWE-ReX takes them: lists for tuples, and no `type`."""
+        return self.model_dump(mode="json", exclude={"type"})
+
+
+class LocalSandboxConfig(_Config):
+    """Processes of this machine in namespaces of their own. The default; needs no daemon."""
+
+    type: Literal["local"] = Field("local", description="Isolated processes of this machine")
+    allow_unisolated: bool = Field(
+        False,
+        description="Where the kernel refuses namespaces, run foreign code as an ordinary process"
+        " with limits only, instead of refusing to start",
+    )
+
+    def deployment(self) -> AbstractDeployment:
+        """A deployment, not started."""
+        from hrmgym.envs.sandboxes.local import LocalDeployment
+
+        return LocalDeployment(allow_unisolated=self.allow_unisolated)
+
+
+class DockerSandboxConfig(_Config):
+    """A container of Docker or Podman."""
+
+    type: Literal["docker"] = Field("docker", description="A container of Docker or Podman")
+    image: str = Field("python:3.11", description=_IMAGE)
+    port: int | None = Field(None, description="Port on the host; free choice where null")
+    docker_args: tuple[str, ...] = Field((), description="Further arguments of `docker run`")
+    startup_timeout: float = Field(180.0, gt=0, description="Seconds to wait for the container")
+    pull: Literal["never", "always", "missing"] = Field(
+        "missing", description="When to pull the image"
+    )
+    remove_images: bool = Field(False, description="Remove the image when the sandbox ends")
+    python_standalone_dir: str | None = Field(
+        None, description="Folder of a Python that is built into images without one"
+    )
+    platform: str | None = Field(None, description="Platform of the image, for example linux/amd64")
+    remove_container: bool = Field(True, description="Remove the container when it has stopped")
+    container_runtime: Literal["docker", "podman"] = Field(
+        "docker", description="Program that runs containers"
+    )
+
+    def deployment(self) -> AbstractDeployment:
+        """A deployment, not started."""
+        from swerex.deployment.docker import DockerDeployment
+
+        return DockerDeployment(logger=_logger(), **self._fields())
+
+
+class ModalSandboxConfig(_Config):
+    """A sandbox of Modal. Needs swe-rex's extra `modal` and an account."""
+
+    type: Literal["modal"] = Field("modal", description="A sandbox of Modal")
+    image: str = Field("python:3.11", description=_IMAGE)
+    startup_timeout: float = Field(180.0, gt=0, description="Seconds to wait for the sandbox")
+    runtime_timeout: float = Field(60.0, gt=0, description="Seconds to wait for one answer")
+    deployment_timeout: float = Field(
+        3600.0, gt=0, description="Seconds after which Modal ends the sandbox in any case"
+    )
+    modal_sandbox_kwargs: dict[str, Any] = Field(
+        default_factory=dict, description="Further arguments of modal.Sandbox.create"
+    )
+    install_pipx: bool = Field(True, description="Install pipx, for images without swe-rex")
+
+    def deployment(self) -> AbstractDeployment:
+        """A deployment, not started."""
+        from swerex.deployment.modal import ModalDeployment
+
+        return ModalDeployment(logger=_logger(), **self._fields())
+
+
+class FargateSandboxConfig(_Config):
+    """A task of AWS Fargate. Needs swe-rex's extra `fargate` and an account."""
+
+    type: Literal["fargate"] = Field("fargate", description="A task of AWS Fargate")
+    image: str = Field("python:3.11", description=_IMAGE)
+    port: int = Field(8880, description="Port of the server in the task")
+    cluster_name: str = Field("swe-rex-cluster", description="ECS cluster")
+    execution_role_prefix: str = Field("swe-rex-execution-role", description="IAM role")
+    task_definition_prefix: str = Field("swe-rex-task", description="Task definition")
+    log_group: str | None = Field("/ecs/swe-rex-deployment", description="CloudWatch log group")
+    security_group_prefix: str = Field("swe-rex-deployment-sg", description="Security group")
+    fargate_args: dict[str, str] = Field(default_factory=dict, description="Further ECS arguments")
+    container_timeout: float = Field(900.0, gt=0, description="Seconds until the task ends itself")
+    runtime_timeout: float = Field(60.0, gt=0, description="Seconds to wait for one answer")
+
+    def deployment(self) -> AbstractDeployment:
+        """A deployment, not started."""
+        from swerex.deployment.fargate import FargateDeployment
+
+        return FargateDeployment(logger=_logger(), **self._fields())
+
+
+class RemoteSandboxConfig(_Config):
+    """A `swerex-remote` server that somebody else has started."""
+
+    type: Literal["remote"] = Field("remote", description="A running swerex-remote server")
+    auth_token: str = Field(repr=False, description="The server's token")
+    host: str = Field("http://127.0.0.1", description="Address, with http:// or https://")
+    port: int | None = Field(None, description="Port of the server")
+    timeout: float = Field(10.0, gt=0, description="Seconds to wait for a sign of life")
+
+    def deployment(self) -> AbstractDeployment:
+        """A deployment, not started."""
+        from swerex.deployment.remote import RemoteDeployment
+
+        return RemoteDeployment(logger=_logger(), **self._fields())
+
+
+SandboxConfig = Annotated[
+    LocalSandboxConfig
+    | DockerSandboxConfig
+    | ModalSandboxConfig
+    | FargateSandboxConfig
+    | RemoteSandboxConfig,
+    Field(discriminator="type"),
+]
+"""Any of the above, told apart by `type`."""
+
+
+def _logger() -> Any:
+    """SWE-ReX's own logger prints every step to the terminal."""
+    import logging
+
+    return logging.getLogger("hrmgym.sandboxes")

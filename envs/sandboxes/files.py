@@ -1,0 +1,128 @@
+"""File operations inside a sandbox. They run with the permissions of foreign code, and do not
+trust what it left: links, pipes without a writer, endless trees. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any
+
+Reply = tuple[dict[str, Any], bytes]
+
+
+def write(root: str, request: dict[str, Any], blob: bytes) -> Reply:
+    """Write files: `files` lists (path, size, mode), and the blob is their contents, in order."""
+    start = 0
+    for path, size, mode in request["files"]:
+        _write(os.path.join(root, path), blob[start : start + size], mode)
+        start += size
+    return {}, b""
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, 0o644)
+    try:
+        _require_regular(fd)
+        os.ftruncate(fd, 0)
+        os.fchmod(fd, mode)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+    finally:
+        os.close(fd)
+
+
+def read(root: str, request: dict[str, Any], blob: bytes) -> Reply:
+    """The first `most` bytes of the file `path`."""
+    fd = os.open(os.path.join(root, request["path"]), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        return {}, _read(fd, request["most"])
+    finally:
+        os.close(fd)
+
+
+def _require_regular(fd: int) -> None:
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(21, "Is a directory")
+    if not stat.S_ISREG(mode):
+        raise OSError(22, "not a regular file")
+
+
+def _read(fd: int, most: int) -> bytes:
+    _require_regular(fd)
+    data = bytearray()
+    while len(data) < most and (chunk := os.read(fd, min(most - len(data), 1 << 20))):
+        data += chunk
+    return bytes(data)
+
+
+def read_all(root: str, request: dict[str, Any], blob: bytes) -> Reply:
+    """Every regular file below the root, links not followed, up to `most` bytes together.
+
+    The reply's `files` is a list of (path, size); `cut` says whether something was left out.
+    """
+    found: list[tuple[str, int]] = []
+    data = bytearray()
+    folders = [""]
+    cut = False
+    while folders and not cut:
+        folder = folders.pop()
+        with os.scandir(os.path.join(root, folder)) as entries:
+            names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+        for name, is_folder in names:
+            path = f"{folder}/{name}" if folder else name
+            if is_folder:
+                folders.append(path)
+                continue
+            try:
+                fd = os.open(os.path.join(root, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            except OSError:
+                continue  # a link, a socket, or not ours to read
+            try:
+                content = _read(fd, request["most"] - len(data) + 1)
+            except OSError:
+                continue
+            finally:
+                os.close(fd)
+            if len(data) + len(content) > request["most"] or len(found) >= 20_000:
+                cut = True
+                break
+            found.append((path, len(content)))
+            data += content
+    return {"files": found, "cut": cut}, bytes(data)
+
+
+def replace(root: str, request: dict[str, Any], blob: bytes) -> Reply:
+    """Write files, and remove everything else below the root."""
+    wipe(root)
+    return write(root, request, blob)
+
+
+def wipe(root: str) -> None:
+    """Remove everything below `root`."""
+    for name in os.listdir(root):
+        _remove(os.path.join(root, name))
+
+
+def _remove(top: str) -> None:
+    """Remove a tree of any depth without following links."""
+    pending = [top]
+    while pending:
+        path = pending[-1]
+        try:
+            os.unlink(path)
+        except OSError as error:
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                raise
+            os.chmod(path, 0o700)
+            inside = os.listdir(path)
+            if inside:
+                pending += [os.path.join(path, name) for name in inside]
+                continue
+            try:
+                os.rmdir(path)
+            except OSError:
+                raise error from None
+        pending.pop()

@@ -1,0 +1,304 @@
+"""SWE-ReX's runtime interface over guests of this machine.
+
+Next to SWE-ReX's own operations it has a few more: `run_calls`, and the whole workspace at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Literal, NoReturn
+
+from swerex.exceptions import (
+    BashIncorrectSyntaxError,
+    CommandTimeoutError,
+    NonZeroExitCodeError,
+    SessionDoesNotExistError,
+    SessionExistsError,
+)
+from swerex.runtime.abstract import (
+    AbstractRuntime,
+    Action,
+    BashAction,
+    BashInterruptAction,
+    BashObservation,
+    CloseBashSessionRequest,
+    CloseBashSessionResponse,
+    CloseResponse,
+    CloseSessionRequest,
+    CloseSessionResponse,
+    Command,
+    CommandResponse,
+    CreateBashSessionResponse,
+    CreateSessionRequest,
+    CreateSessionResponse,
+    IsAliveResponse,
+    Observation,
+    ReadFileRequest,
+    ReadFileResponse,
+    UploadRequest,
+    UploadResponse,
+    WriteFileRequest,
+    WriteFileResponse,
+)
+
+from hrmgym.envs.sandboxes import calltests
+from hrmgym.envs.sandboxes.link import Guest, GuestDied
+from hrmgym.envs.sandboxes.program import Program
+from hrmgym.envs.sandboxes.session import BashSession
+from hrmgym.envs.sandboxes.streams import Pipe, text_of
+from hrmgym.envs.task import CallTests, Limits
+from hrmgym.errors import SandboxError
+
+#: Limits of sessions, and of commands that are given none.
+SESSION_LIMITS = Limits(
+    cpu_s=3600, wall_s=3600, memory_mb=4096, processes=256, output_kb=1024, file_mb=512
+)
+_GRACE_S = 30.0  # beyond the time limit that the guest itself keeps
+MOST_BYTES = 64 << 20  # of a file that is read, and of a workspace
+
+
+class LocalRuntime(AbstractRuntime):  # type: ignore[misc]  # swerex is untyped
+    """Sessions, commands, files and tests in guests that start when they are first needed.
+
+    Everything happens in one workspace, which is the working directory of sessions and commands;
+    `run_calls` alone uses fresh scratch space each time. All methods belong to one event loop.
+
+    Args:
+        isolate: Whether to use namespaces. Without them, foreign code is an ordinary process with
+            limits, in a temporary folder.
+    """
+
+    def __init__(self, *, isolate: bool = True) -> None:
+        self.logger = logging.getLogger("hrmgym.sandboxes")
+        self._isolate = isolate
+        self._guests: dict[str, Guest] = {}
+        self._sessions: dict[str, BashSession] = {}
+        self._starting = asyncio.Lock()
+
+    async def _guest(self, mode: Literal["calls", "shell"]) -> Guest:
+        async with self._starting:
+            guest = self._guests.get(mode)
+            if guest is not None and not guest.alive:
+                await guest.close()
+                guest = None
+            if guest is None:
+                size = SESSION_LIMITS.file_mb
+                guest = await Guest.start(mode, isolate=self._isolate, file_mb=size)
+                self._guests[mode] = guest
+            return guest
+
+    # --- SWE-ReX's interface ---
+
+    async def is_alive(self, *, timeout: float | None = None) -> IsAliveResponse:
+        """Whether the guest for commands answers; starts it."""
+        try:
+            guest = await self._guest("shell")
+            await asyncio.wait_for(guest.request({"op": "ping"}), timeout)
+        except (SandboxError, TimeoutError) as error:
+            return IsAliveResponse(is_alive=False, message=str(error))
+        return IsAliveResponse(is_alive=True)
+
+    async def create_session(self, request: CreateSessionRequest) -> CreateSessionResponse:
+        """Start a bash in the workspace, and source `startup_source` in it."""
+        if request.session in self._sessions:
+            raise SessionExistsError(f"session {request.session} already exists")
+        guest = await self._guest("shell")
+        session = await BashSession.start(guest, SESSION_LIMITS)
+        self._sessions[request.session] = session
+        output = ""
+        for path in request.startup_source:
+            said, _ = await session.run(f"source {shlex.quote(path)}", request.startup_timeout)
+            output += said
+        return CreateBashSessionResponse(output=output)
+
+    def _session(self, name: str) -> BashSession:
+        if name not in self._sessions:
+            raise SessionDoesNotExistError(f"session {name!r} does not exist")
+        return self._sessions[name]
+
+    async def run_in_session(self, action: Action) -> Observation:
+        """Run a command in a session, or interrupt the one that runs.
+
+        A command that does not end in time is killed; the session keeps its state. A command that
+        ends the shell closes the session. Interactive programs and `expect` need a terminal, which
+        there is none of.
+        """
+        session = self._session(action.session)
+        if isinstance(action, BashInterruptAction):
+            await session.interrupt(action.timeout, action.n_retry)
+            return BashObservation(exit_code=0)
+        if action.is_interactive_command or action.is_interactive_quit or action.expect:
+            raise ValueError("local sandboxes have no terminal: no interactive programs, no expect")
+        output, code = await session.run(action.command, action.timeout)
+        if not session.alive:
+            await self.close_session(CloseBashSessionRequest(session=action.session))
+        if code == 2 and "syntax error" in output:
+            await self._check_syntax(action.command)
+        if action.check == "raise" and code != 0:
+            _raise_nonzero(action, code, output)
+        return BashObservation(output=output, exit_code=None if action.check == "ignore" else code)
+
+    async def _check_syntax(self, command: str) -> None:
+        done = await self.execute(Command(command=["bash", "-n", "-c", command]))
+        if done.exit_code:
+            info = {"bash_stdout": done.stdout, "bash_stderr": done.stderr}
+            message = f"bash refuses {command!r}: {done.stderr}"
+            raise BashIncorrectSyntaxError(message, extra_info=info)
+
+    async def close_session(self, request: CloseSessionRequest) -> CloseSessionResponse:
+        """End a session and every process that it has started."""
+        session = self._session(request.session)
+        del self._sessions[request.session]
+        await session.close()
+        return CloseBashSessionResponse()
+
+    async def execute(self, command: Command, limits: Limits = SESSION_LIMITS) -> CommandResponse:
+        """Run a program; whatever it has left running is killed when it ends.
+
+        `env` is laid over the sandbox's own variables; `cwd` is relative to the workspace.
+
+        Raises:
+            CommandTimeoutError: It was killed, with all that it has started.
+        """
+        words = [command.command] if isinstance(command.command, str) else command.command
+        argv = ["/bin/sh", "-c", *words] if command.shell else words
+        output, out = os.pipe()
+        error, err = (-1, out) if command.merge_output_streams else os.pipe()
+        keep = limits.output_kb * 1024
+        pipes = [Pipe(fd, keep) for fd in (output, error) if fd >= 0]
+        try:
+            guest = await self._guest("shell")
+            program = await Program.start(
+                guest, argv, fds={1: out, 2: err}, limits=limits, cwd=command.cwd, env=command.env
+            )
+            try:
+                done = await program.wait(command.timeout)
+            except TimeoutError:
+                message = f"Timeout ({command.timeout}s) exceeded while running command"
+                raise CommandTimeoutError(message) from None
+            finally:
+                await program.kill()
+            for pipe in pipes:
+                await pipe.ended.wait()
+            texts = [text_of(pipe.take()) for pipe in pipes]
+        finally:
+            for pipe in pipes:
+                pipe.close()
+        if done.status is None:
+            raise GuestDied("the sandbox has ended while it ran a command")
+        if command.check and done.status != 0:
+            _raise_nonzero(command, done.status, "".join(texts))
+        return CommandResponse(
+            stdout=texts[0], stderr="".join(texts[1:]), exit_code=done.status
+        )
+
+    async def read_file(self, request: ReadFileRequest) -> ReadFileResponse:
+        """The text of a file; its path is relative to the workspace."""
+        guest = await self._guest("shell")
+        message = {"op": "read", "path": request.path, "most": MOST_BYTES}
+        _, data = await guest.request(message)
+        text = data.decode(request.encoding or "utf-8", request.errors or "strict")
+        return ReadFileResponse(content=text)
+
+    async def write_file(self, request: WriteFileRequest) -> WriteFileResponse:
+        """Write a text, making folders; its path is relative to the workspace."""
+        await self.write_files({request.path: request.content})
+        return WriteFileResponse()
+
+    async def upload(self, request: UploadRequest) -> UploadResponse:
+        """Copy a file or a folder of this machine; links are followed."""
+        source = Path(request.source_path)
+        if not source.exists():
+            raise FileNotFoundError(2, "No such file or directory", request.source_path)
+        names = [p for p in source.rglob("*") if p.is_file()] if source.is_dir() else [source]
+        target = PurePosixPath(request.target_path)
+        contents, modes = {}, {}
+        for name in names:
+            path = str(target if name == source else target / name.relative_to(source))
+            contents[path] = name.read_bytes()
+            modes[path] = name.stat().st_mode & 0o755
+        await self._send_files("write", contents, modes)
+        return UploadResponse()
+
+    async def close(self) -> CloseResponse:
+        """End all sessions and guests; returns when every process of them is dead."""
+        for name in list(self._sessions):
+            await self.close_session(CloseBashSessionRequest(session=name))
+        for guest in self._guests.values():
+            await guest.close()
+        self._guests.clear()
+        return CloseResponse()
+
+    # --- more than that ---
+
+    async def workspace(self) -> str:
+        """Path of the workspace inside the sandbox."""
+        return (await self._guest("shell")).workspace
+
+    async def run_calls(
+        self, files: Mapping[str, str], tests: CallTests, limits: Limits
+    ) -> calltests.Reply:
+        """Call a function of `files`, case by case, in a fresh process with fresh files.
+
+        Raises:
+            GuestDied: The sandbox did not survive it.
+        """
+        guest = await self._guest("calls")
+        answer = guest.request(calltests.request(files, tests, limits))
+        try:
+            header, lines = await asyncio.wait_for(answer, limits.wall_s + _GRACE_S)
+        except TimeoutError:
+            raise GuestDied("the sandbox does not answer") from None
+        return calltests.Reply(lines, header["status"], header["cpu_s"], header["wall_s"])
+
+    async def write_files(self, files: Mapping[str, str | bytes]) -> None:
+        """Write files; paths are relative to the workspace."""
+        await self._send_files("write", _as_bytes(files), {})
+
+    async def replace_files(self, files: Mapping[str, str | bytes]) -> None:
+        """Make the workspace hold `files` and nothing else."""
+        await self._send_files("replace", _as_bytes(files), {})
+
+    async def wipe(self) -> None:
+        """Empty the workspace."""
+        await self.replace_files({})
+
+    async def read_files(self, most: int = MOST_BYTES) -> dict[str, bytes]:
+        """Every regular file of the workspace, links not followed.
+
+        Raises:
+            SandboxError: Together they are larger than `most` bytes, or too many.
+        """
+        guest = await self._guest("shell")
+        header, data = await guest.request({"op": "read_all", "most": most})
+        if header["cut"]:
+            raise SandboxError(f"the workspace holds more than {most >> 20} MiB, or 20000 files")
+        contents, start = {}, 0
+        for path, size in header["files"]:
+            contents[path] = data[start : start + size]
+            start += size
+        return contents
+
+    async def _send_files(
+        self, how: str, contents: Mapping[str, bytes], modes: Mapping[str, int]
+    ) -> None:
+        guest = await self._guest("shell")
+        listed = [(path, len(data), modes.get(path, 0o644)) for path, data in contents.items()]
+        await guest.request({"op": how, "files": listed}, b"".join(contents.values()))
+
+
+def _as_bytes(files: Mapping[str, str | bytes]) -> dict[str, bytes]:
+    return {
+        path: text.encode(errors="surrogateescape") if isinstance(text, str) else text
+        for path, text in files.items()
+    }
+
+
+def _raise_nonzero(request: BashAction | Command, code: int, output: str) -> NoReturn:
+    message = f"Command {request.command!r} failed with exit code {code}. Output:\n{output!r}"
+    raise NonZeroExitCodeError(f"{request.error_msg}: {message}" if request.error_msg else message)

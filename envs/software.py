@@ -1,0 +1,410 @@
+"""SoftwareEnv: any benchmark's tasks as a Gymnasium environment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, SupportsFloat
+
+import gymnasium
+
+from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
+from hrmgym.envs.interfaces import Interface, RefusedError, ToolCall, make_interface
+from hrmgym.envs.rendering import render
+from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
+from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
+from hrmgym.envs.sandboxes.handle import Sandbox, acquire, release
+from hrmgym.envs.state import Cursor, Snapshot, State, files_key
+from hrmgym.envs.task import Outcome, Task
+from hrmgym.errors import ConfigError, UnknownNameError
+
+_CACHED_OUTCOMES = 4096
+_UNDO_DEPTH = 64
+
+
+class SoftwareEnv(gymnasium.Env[Any, Any]):
+    """Repair or write software until its tests pass.
+
+    ## Description
+    Each episode is one task: files, a prompt, and visible tests that guide. The agent edits the
+    files (`interface="edit"`) or runs commands on them (`interface="shell"`). All foreign code
+    runs in a sandbox. Hidden tests decide, in a fresh process, over the editable files only.
+
+    ## Observation Space, Action Space
+    The interface's: see `hrmgym.envs.interfaces.edit` and `.shell`.
+
+    ## Rewards
+    Named terms that sum to the reward: see `hrmgym.envs.rewards`.
+
+    ## Episode End
+    Terminated when the agent submits or, with `auto_submit`, as soon as every visible test passes;
+    the hidden tests then decide about `info["is_success"]`. Truncated when the steps, the test
+    runs or the seconds are spent.
+
+    ## Info
+    `is_success`, `task`, `tests` (short text), `tests_passed` (share of the visible ones), `steps`,
+    `test_runs`, `tool`, `refused` (why an action was not legal, else empty), `kept` (False where
+    `keep_edits="if_better"` took an edit back), `rewards` (term -> value).
+
+    ## Arguments
+    See `__init__`.
+
+    ## Version History
+    v0: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "human"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(
+        self,
+        benchmark: str | Benchmark,
+        *,
+        task: str | None = None,
+        tasks: Sequence[str] | None = None,
+        split: str | None = None,
+        interface: Literal["edit", "shell"] = "edit",
+        sandbox: str | Mapping[str, Any] | SandboxConfig = "local",
+        canvas: int = 256,
+        max_steps: int = 8,
+        max_test_runs: int | None = None,
+        max_seconds: float | None = None,
+        auto_test: bool = True,
+        auto_submit: bool = True,
+        keep_edits: Literal["always", "if_better"] = "always",
+        rewards: Mapping[str, float | RewardTerm] | None = None,
+        benchmark_path: str | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        """Makes the environment; the sandbox starts at the first test run.
+
+        Args:
+            benchmark: A registered name, `module:Class`, or a benchmark.
+            task: The one task to play; by default each reset draws one.
+            tasks: The tasks to draw from; by default all of the split.
+            split: The benchmark's split; by default that of `task`, else the first.
+            interface: `edit` (token canvas, whole edits) or `shell` (text, any command).
+            sandbox: A sandbox type, or its config block.
+            canvas: Tokens of the `edit` interface's canvas, L.
+            max_steps: Steps until truncation.
+            max_test_runs: Runs of the visible tests until truncation; by default `max_steps`.
+            max_seconds: Wall-clock seconds until truncation, checked after each step. A machine's
+                speed then decides, so runs with it cannot be reproduced exactly.
+            auto_test: Run the visible tests at reset (free) and after every change (counted).
+            auto_submit: Submit as soon as every visible test passes.
+            keep_edits: `always`, or `if_better`: take back a change after which no more visible
+                tests pass than before (needs `auto_test`).
+            rewards: Term -> weight or function; see `hrmgym.envs.rewards`.
+            benchmark_path: Data file or folder, for benchmarks that take one.
+            render_mode: `ansi` (render returns text) or `human` (printed after every step).
+
+        Raises:
+            UnknownNameError: no such benchmark, split, task or interface.
+            ConfigError: an option out of range, or options that contradict each other.
+        """
+        if isinstance(benchmark, str):
+            benchmark = make_benchmark(benchmark, benchmark_path)
+        elif benchmark_path is not None:
+            raise ConfigError("benchmark_path goes with a benchmark's name, not with a benchmark")
+        if max_steps < 1 or (max_test_runs is not None and max_test_runs < 1):
+            raise ConfigError("max_steps and max_test_runs must be at least 1")
+        if keep_edits not in ("always", "if_better"):
+            raise UnknownNameError("keep_edits", keep_edits, ("always", "if_better"))
+        if keep_edits == "if_better" and not auto_test:
+            raise ConfigError("keep_edits='if_better' needs auto_test=True")
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise UnknownNameError("render_mode", render_mode, self.metadata["render_modes"])
+        self.benchmark = benchmark
+        self.interface: Interface = make_interface(interface, canvas)
+        self.interface_name = interface
+        self.observation_space = self.interface.observation_space
+        self.action_space = self.interface.action_space
+        self.render_mode = render_mode
+        self.max_steps = max_steps
+        self.max_test_runs = max_steps if max_test_runs is None else max_test_runs
+        self.max_seconds = max_seconds
+        self.auto_test, self.auto_submit, self.keep_edits = auto_test, auto_submit, keep_edits
+        self.rewards = Rewards(rewards)
+        self._sandbox_config = sandbox_config(sandbox)
+        self._sandbox: Sandbox | None = None
+        self._session: Sandbox | None = None
+        self._session_files: Mapping[str, str] | None = None
+        self._outcomes: dict[tuple[str, bool], Outcome] = {}
+        self._tasks = self._select(task, tasks, split)
+        self._state: State | None = None
+        self._done = True
+        self._success = False
+        self._started_s = 0.0
+
+    def _select(
+        self, task: str | None, tasks: Sequence[str] | None, split: str | None
+    ) -> Sequence[Task]:
+        if split is not None:
+            self.benchmark.check_split(split)
+        if task is not None and tasks is not None:
+            raise ConfigError("give task or tasks, not both")
+        chosen = [task] if task is not None else tasks
+        if chosen is not None:
+            return [find_task(self.benchmark, one, [split] if split else None) for one in chosen]
+        found = self.benchmark.tasks(split or self.benchmark.splits[0])
+        if not found:
+            raise ConfigError(f"benchmark {self.benchmark.name!r}: split {split!r} has no tasks")
+        return found
+
+    # --- the episode -----------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The present state; it holds the task with its reference, so it is no observation."""
+        if self._state is None:
+            raise gymnasium.error.ResetNeeded("call reset() first")
+        return self._state
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: Seeds the choice of tasks.
+            options: `{"task": id}` plays that task of the environment's benchmark, in any split.
+        """
+        super().reset(seed=seed)
+        unknown = set(options or {}) - {"task"}
+        if unknown:
+            raise UnknownNameError("reset option", min(unknown), ["task"])
+        if options and options.get("task") is not None:
+            task = find_task(self.benchmark, options["task"])
+        else:
+            task = self._tasks[int(self.np_random.integers(len(self._tasks)))]
+        state = State(
+            task=task,
+            files=dict(task.workspace.files),
+            cursor=Cursor(task.editable[0]),
+            max_steps=self.max_steps,
+            max_test_runs=self.max_test_runs,
+        )
+        if self.auto_test:
+            state = _with_outcome(state, self._visible(state))
+        self._state = self.interface.start(state)
+        self._done = self._success = False
+        self._started_s = time.monotonic()
+        if self.render_mode == "human":
+            print(self._rendered())
+        return self.interface.observe(self._state), self._info(self._state)
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Executes one action.
+
+        Raises:
+            ActionError: the action is not in the action space.
+            gymnasium.error.ResetNeeded: the episode has ended.
+            SandboxError: the sandbox broke; the state is as before the step.
+        """
+        before = self.state
+        if self._done:
+            raise gymnasium.error.ResetNeeded("the episode has ended: call reset()")
+        tool, refused, kept = "", "", True
+        try:
+            call = self.interface.decode(action, before)
+            tool = call.tool
+            after = self._execute(call, before)
+        except RefusedError as error:
+            after, refused = before, str(error)
+        if self.auto_test and after.files != before.files and after.outcome is None:
+            after = _with_outcome(after, self._visible(after), counted=True)
+            if self.keep_edits == "if_better" and after.passing <= before.passing:
+                after, kept = replace(before, test_runs=after.test_runs, output=after.output), False
+        after = replace(after, steps=before.steps + 1)
+        passing = after.outcome is not None and after.outcome.resolved
+        terminated = tool == "submit" or (self.auto_submit and passing)
+        solved = terminated and self._graded(after).resolved
+        spent = not after.steps_left or (self.auto_test and not after.test_runs_left)
+        truncated = not terminated and (spent or self._seconds_spent())
+        rewards = self.rewards(
+            Transition(
+                before=before,
+                after=after,
+                refused=bool(refused),
+                terminated=terminated,
+                solved=solved,
+            )
+        )
+        self._state, self._done, self._success = after, terminated or truncated, solved
+        info = self._info(after) | {"tool": tool, "refused": refused, "kept": kept}
+        info["rewards"] = rewards
+        if self.render_mode == "human":
+            print(self._rendered())
+        observation = self.interface.observe(after)
+        return observation, float(sum(rewards.values())), terminated, truncated, info
+
+    def _execute(self, call: ToolCall, state: State) -> State:
+        if call.tool == "edit":
+            text = state.files[call.path]
+            edited = text[: call.start] + call.text + text[call.end :]
+            return _changed(state, {**state.files, call.path: edited})
+        if call.tool == "run_tests":
+            return _with_outcome(state, self._visible(state), counted=True)
+        if call.tool == "undo":
+            files, outcome = state.undo[-1]
+            undone = replace(state, files=files, undo=state.undo[:-1], outcome=None)
+            return undone if outcome is None else _with_outcome(undone, outcome)
+        if call.tool == "submit":
+            return state
+        if call.tool == "shell":
+            return self._run_command(call.text, state)
+        return self.interface.look(call, state)
+
+    def _run_command(self, command: str, state: State) -> State:
+        if self._session is None:
+            self._session = Sandbox(self._sandbox_config)
+        if self._session_files is not state.files:
+            self._session.put_files(state.files)
+            self._session_files = state.files
+        limits = state.task.limits
+        output, exit_code = self._session.run_command(f"(\n{command}\n)", limits.wall_s)
+        files = {
+            path: data.decode("utf-8", "surrogateescape")
+            for path, data in self._session.get_files().items()
+        }
+        if exit_code:
+            output += f"\n(exit code {exit_code})"
+        after = state if files == state.files else _changed(state, files)
+        self._session_files = None if after is state else after.files
+        return replace(after, output=output)
+
+    # --- tests -----------------------------------------------------------------------------------
+
+    def _visible(self, state: State) -> Outcome:
+        return self._outcome(state, hidden=False)
+
+    def _graded(self, state: State) -> Outcome:
+        return self._outcome(state, hidden=True)
+
+    def _outcome(self, state: State, *, hidden: bool) -> Outcome:
+        """The tests' outcome on the candidate files; cached, for equal files have equal outcomes."""
+        files = state.candidate()
+        key = (files_key(state.task.id, files), hidden)
+        if key not in self._outcomes:
+            if self._sandbox is None:
+                self._sandbox = acquire(self._sandbox_config)
+            task = state.task
+            if hidden:
+                outcome = self.benchmark.grade(task, files, self._sandbox)
+            else:
+                outcome = self._sandbox.run_tests(files, task.visible_tests, task.limits)
+            if len(self._outcomes) >= _CACHED_OUTCOMES:
+                self._outcomes.clear()
+            self._outcomes[key] = outcome
+        return self._outcomes[key]
+
+    def _seconds_spent(self) -> bool:
+        elapsed = time.monotonic() - self._started_s
+        return self.max_seconds is not None and elapsed >= self.max_seconds
+
+    def _info(self, state: State) -> dict[str, Any]:
+        return {
+            "is_success": self._success,
+            "task": state.task.id,
+            "tests": "" if state.outcome is None else str(state.outcome),
+            "tests_passed": state.passing,
+            "steps": state.steps,
+            "test_runs": state.test_runs,
+        }
+
+    # --- search ----------------------------------------------------------------------------------
+
+    def save(self) -> Snapshot:
+        """The episode's state, exact and picklable; it costs microseconds."""
+        state = self.state
+        return Snapshot(
+            benchmark=self.benchmark.name,
+            task=state.task.id,
+            files=state.files,
+            cursor=state.cursor,
+            outcome=state.outcome,
+            passing=state.passing,
+            output=state.output,
+            undo=state.undo,
+            steps=state.steps,
+            test_runs=state.test_runs,
+            done=self._done,
+            is_success=self._success,
+            elapsed_s=time.monotonic() - self._started_s,
+            rng=self.np_random.bit_generator.state,
+        )
+
+    def restore(self, snapshot: Snapshot) -> tuple[Any, dict[str, Any]]:
+        """Goes back to a snapshot, of this environment or of another one over the same benchmark.
+
+        Returns:
+            Observation and info, as `reset` does.
+
+        Raises:
+            ConfigError: the snapshot is of another benchmark.
+        """
+        if snapshot.benchmark != self.benchmark.name:
+            raise ConfigError(
+                f"the snapshot is of benchmark {snapshot.benchmark!r}, "
+                f"this environment plays {self.benchmark.name!r}"
+            )
+        if self._state is not None and self._state.task.id == snapshot.task:
+            task = self._state.task
+        else:
+            task = find_task(self.benchmark, snapshot.task)
+        self._state = State(
+            task=task,
+            files=snapshot.files,
+            cursor=snapshot.cursor,
+            outcome=snapshot.outcome,
+            passing=snapshot.passing,
+            output=snapshot.output,
+            undo=snapshot.undo,
+            steps=snapshot.steps,
+            test_runs=snapshot.test_runs,
+            max_steps=self.max_steps,
+            max_test_runs=self.max_test_runs,
+        )
+        self._done, self._success = snapshot.done, snapshot.is_success
+        self._started_s = time.monotonic() - snapshot.elapsed_s
+        self.np_random.bit_generator.state = snapshot.rng
+        return self.interface.observe(self._state), self._info(self._state)
+
+    # --- the rest --------------------------------------------------------------------------------
+
+    def render(self) -> Any:
+        """The episode as coloured text (`ansi`); printed already in `human` mode."""
+        if self.render_mode == "ansi":
+            return self._rendered()
+        return None
+
+    def _rendered(self) -> str:
+        verdict = ""
+        if self._done:
+            verdict = "solved" if self._success else "not solved"
+        return render(self.state, verdict)
+
+    def close(self) -> None:
+        """Gives the sandbox back; closing twice is fine."""
+        sandbox, self._sandbox = self._sandbox, None
+        session, self._session = self._session, None
+        try:
+            if session is not None:
+                session.close()
+        finally:
+            if sandbox is not None:
+                release(sandbox)
+
+
+def _changed(state: State, files: Mapping[str, str]) -> State:
+    undo = (*state.undo, (state.files, state.outcome))[-_UNDO_DEPTH:]
+    return replace(state, files=files, undo=undo, outcome=None)
+
+
+def _with_outcome(state: State, outcome: Outcome, *, counted: bool = False) -> State:
+    return replace(
+        state,
+        outcome=outcome,
+        passing=outcome.passed / outcome.total if outcome.total else 0.0,
+        test_runs=state.test_runs + counted,
+    )

@@ -1,0 +1,96 @@
+"""The state of an episode: what interfaces show, tools change, and `save` keeps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hrmgym.envs.task import Outcome, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where the agent looks."""
+
+    path: str
+    window: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything an episode depends on, immutable: a step makes a new one."""
+
+    task: Task
+    files: Mapping[str, str]
+    """Path -> text of the whole workspace. Never changed in place."""
+    cursor: Cursor
+    outcome: Outcome | None = None
+    """Visible tests on exactly these files; None where they have not been run on them."""
+    passing: float = 0.0
+    """Share of the visible tests that passed when they were last run, on whatever files."""
+    output: str = ""
+    """What the last shell command printed."""
+    undo: tuple[tuple[Mapping[str, str], Outcome | None], ...] = ()
+    """Earlier `files` and `outcome`, oldest first."""
+    steps: int = 0
+    test_runs: int = 0
+    max_steps: int = 1
+    max_test_runs: int = 1
+
+    @property
+    def steps_left(self) -> int:
+        """Steps until truncation."""
+        return max(0, self.max_steps - self.steps)
+
+    @property
+    def test_runs_left(self) -> int:
+        """Test runs until truncation."""
+        return max(0, self.max_test_runs - self.test_runs)
+
+    def candidate(self) -> dict[str, str]:
+        """The files that a grade is given on: the task's own, and the agent's editable ones."""
+        files = {p: t for p, t in self.task.workspace.files.items() if p not in self.task.editable}
+        return files | {p: self.files[p] for p in self.task.editable if p in self.files}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """An episode's state for `SoftwareEnv.restore`: exact, picklable, and free of tests.
+
+    It names its task instead of holding it, so neither the hidden tests nor the reference leave
+    the process that owns the benchmark.
+    """
+
+    benchmark: str
+    task: str
+    files: Mapping[str, str]
+    cursor: Cursor
+    outcome: Outcome | None
+    passing: float
+    output: str
+    undo: tuple[tuple[Mapping[str, str], Outcome | None], ...]
+    steps: int
+    test_runs: int
+    done: bool
+    is_success: bool
+    elapsed_s: float = field(compare=False)
+    rng: Mapping[str, Any] = field(repr=False)
+    """State of the environment's bit generator."""
+
+    @property
+    def key(self) -> str:
+        """Hash of what the workspace holds: equal for equal files, however they came about."""
+        return files_key(self.task, self.files)
+
+
+def files_key(task: str, files: Mapping[str, str]) -> str:
+    """SHA-256 over the task's id and every path and text, as 64 hex digits."""
+    digest = hashlib.sha256(task.encode())
+    for path in sorted(files):
+        for part in (path, files[path]):
+            data = part.encode("utf-8", "surrogateescape")
+            digest.update(len(data).to_bytes(8, "little"))
+            digest.update(data)
+    return digest.hexdigest()

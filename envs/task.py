@@ -1,0 +1,214 @@
+"""What a task is: plain frozen data that does no I/O.
+
+A `Task` is what a benchmark yields, what an environment shows, and what a grade is given on. The
+known solution (`Task.reference`) and the hidden tests never enter a sandbox that an agent acts in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+#: A plain Python value: None, bool, int, float, str, bytes, list, tuple, set, frozenset or dict of
+#: such values. Arguments and results of call tests are of this kind.
+Value = Any
+
+LANGUAGES = ("python", "cpp", "go", "java", "javascript", "rust")
+
+
+def _nothing() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+class Status(StrEnum):
+    """What became of one test."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # ran, and its check did not hold
+    ERROR = "error"  # could not run: a syntax error, a crash, a killed process
+    TIMEOUT = "timeout"
+    SKIPPED = "skipped"  # the test's own decision; it counts neither way
+    MISSING = "missing"  # never reported: it counts as not passed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one run of foreign code may use."""
+
+    cpu_s: float = 2.0
+    """CPU seconds of one process; the limit that normally ends an endless loop."""
+    wall_s: float = 10.0
+    """Wall-clock seconds of the whole run; the backstop against code that sleeps."""
+    memory_mb: int = 512
+    """Address space of each process, in MiB."""
+    processes: int = 32
+    """Processes and threads at once."""
+    output_kb: int = 64
+    """Standard output and error kept, in KiB; the rest is read and dropped."""
+    file_mb: int = 64
+    """Largest file, and size of the scratch file system, in MiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSpec:
+    """Tests of one task, by id. What runs them is the subclass's to say.
+
+    `fail_to_pass` names the tests that a solution must turn, `pass_to_pass` those that it must not
+    break; both are empty where a benchmark does not tell them apart.
+    """
+
+    __test__: ClassVar[bool] = False  # not a pytest class
+
+    fail_to_pass: tuple[str, ...] = ()
+    pass_to_pass: tuple[str, ...] = ()
+
+    @property
+    def test_ids(self) -> tuple[str, ...]:
+        """Ids of all tests that count, in the order in which they run."""
+        return self.fail_to_pass + self.pass_to_pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCase:
+    """One call of the function under test, and what it must return."""
+
+    id: str
+    args: tuple[Value, ...]
+    expected: Value
+    compare: Literal["equal", "approx"] = "equal"
+    """`equal` is Python's `==`; `approx` allows an absolute difference of `tolerance`."""
+    tolerance: float = 0.0
+    consume: bool = False
+    """Compare `list(result)`: the function may return any iterable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTests(TestSpec):
+    """Calls of one function. The expected values stay outside every sandbox."""
+
+    path: str
+    """File, in the workspace, that defines the function."""
+    function: str
+    cases: tuple[CallCase, ...]
+
+    @property
+    def test_ids(self) -> tuple[str, ...]:
+        """Ids of the cases, in order."""
+        return tuple(case.id for case in self.cases)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PytestTests(TestSpec):
+    """Test files for pytest, laid over the workspace only while they run."""
+
+    files: Mapping[str, str]
+    """Path in the workspace -> content; test modules, conftest.py, fixtures."""
+    ids: tuple[str, ...]
+    """Node ids, for example `tests/test_a.py::test_b[case1]`."""
+    args: tuple[str, ...] = ()
+    """Further arguments of pytest."""
+
+    @property
+    def test_ids(self) -> tuple[str, ...]:
+        """The node ids, in order."""
+        return self.ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandTests(TestSpec):
+    """One command, run in the workspace, that passes when it exits with 0."""
+
+    command: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=_nothing)
+    """Path in the workspace -> content, laid over the workspace only while the command runs."""
+
+    @property
+    def test_ids(self) -> tuple[str, ...]:
+        """One id, `command`."""
+        return ("command",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """The files that a task starts from."""
+
+    files: Mapping[str, str]
+    """Path relative to the workspace's root -> text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One thing to solve."""
+
+    id: str
+    """Unique within its benchmark."""
+    benchmark: str
+    language: str
+    """One of `LANGUAGES`."""
+    split: str
+    prompt: str
+    workspace: Workspace
+    editable: tuple[str, ...]
+    """Paths that the agent may change; changes to any other file do not reach a grade."""
+    visible_tests: TestSpec
+    """What the agent may run, and sees the failures of."""
+    hidden_tests: TestSpec
+    """What decides, in a fresh sandbox."""
+    limits: Limits = Limits()
+    reference: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    """The known solution: path -> whole text. It never enters a sandbox that an agent acts in."""
+    source: str = ""
+    """Where the task comes from, with its version."""
+    licence: str = ""
+    tags: tuple[str, ...] = ()
+    """Free words to select and break scores down by, for example the bug operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run of tests said."""
+
+    tests: Mapping[str, Status]
+    """Test id -> status, one entry for every id of the TestSpec, in its order."""
+    message: str = ""
+    """The first failure, short and free of anything that differs from run to run."""
+    path: str = ""
+    """File of the failing frame, where one is known."""
+    line: int = 0
+    """Line of the failing frame, from 1; 0 where none is known."""
+    cpu_s: float = field(default=0.0, compare=False)
+    wall_s: float = field(default=0.0, compare=False)
+
+    @property
+    def total(self) -> int:
+        """Number of tests that count."""
+        return sum(status is not Status.SKIPPED for status in self.tests.values())
+
+    @property
+    def passed(self) -> int:
+        """Number of tests that passed."""
+        return sum(status is Status.PASSED for status in self.tests.values())
+
+    @property
+    def resolved(self) -> bool:
+        """Whether at least one test counted and every one that did passed."""
+        return self.total > 0 and self.passed == self.total
+
+    def __str__(self) -> str:
+        return f"{self.passed}/{self.total} tests pass"
+
+
+def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
+    """Both runs as one; the first failure message wins."""
+    failing = second if first.resolved else first
+    return Outcome(
+        tests={**first.tests, **second.tests},
+        message=failing.message,
+        path=failing.path,
+        line=failing.line,
+        cpu_s=first.cpu_s + second.cpu_s,
+        wall_s=first.wall_s + second.wall_s,
+    )

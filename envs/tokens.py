@@ -1,0 +1,148 @@
+"""The project's vocabulary: byte-level BPE inside lexemes, lossless for any text.
+
+`load_tokens()` reads the file that ships with the package. How it was made, and from what, is told
+in `data/tokens-v1.md`; the recipe is `benchmarks/train_tokens.py`. Models depend on the numbers of
+the tokens: a new file is a new version, never a change of an old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from tokenizers import Tokenizer
+
+from hrmgym.envs.lexer import lex
+from hrmgym.errors import ActionError, DataError
+
+VERSION = "1"
+SPECIALS = ("\u0100PAD", "\u0100END", "\u0100CLS", "\u0100SEP")
+"""Their names in the file. Text is stored as one character below U+0100 per byte, so that no text
+can spell them."""
+
+_CACHE_SIZE = 65_536
+_CACHE_LENGTH = 64
+
+
+class Encoding(NamedTuple):
+    """Tokens of a text; `starts[i]` tells whether token i begins a lexeme."""
+
+    ids: list[int]
+    starts: list[bool]
+
+
+class Tokens:
+    """Text to token numbers and back.
+
+    Numbers 0 to 3 are the special tokens, 4 to 259 the bytes, the rest pieces of lexemes.
+    """
+
+    PAD = 0
+    END = 1
+    CLS = 2
+    SEP = 3
+
+    def __init__(self, data: bytes, version: str) -> None:
+        """Reads a file of the `tokenizers` library that `benchmarks/train_tokens.py` has made."""
+        self.version = version
+        tokenizer = Tokenizer.from_buffer(data)
+        self._model = tokenizer.model
+        vocabulary = tokenizer.get_vocab(with_added_tokens=False)
+        self.size = len(vocabulary)
+        for number, name in enumerate(SPECIALS):
+            if vocabulary.pop(name, None) != number:
+                raise DataError(f"tokens version {version}: token {number} is not {name[1:]}")
+        self._bytes = {number: piece.encode("latin-1") for piece, number in vocabulary.items()}
+        self._cache: dict[str, tuple[int, ...]] = {}
+
+    def encode(self, text: str) -> Encoding:
+        """Cuts text into lexemes and these into tokens, never a special one.
+
+        Raises:
+            DataError: if the text holds a lone surrogate, which UTF-8 cannot express.
+        """
+        ids: list[int] = []
+        starts: list[bool] = []
+        known = self._cache
+        for lexeme in lex(text):
+            tokens = known.get(lexeme) or self.encode_lexeme(lexeme)
+            ids += tokens
+            starts.append(True)
+            if len(tokens) > 1:
+                starts += [False] * (len(tokens) - 1)
+        return Encoding(ids, starts)
+
+    def encode_lexeme(self, lexeme: str) -> tuple[int, ...]:
+        """The tokens of one lexeme, as `hrmgym.envs.lexer.lex` has cut it."""
+        tokens = self._cache.get(lexeme)
+        if tokens is None:
+            try:
+                piece = lexeme.encode().decode("latin-1")
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"lexeme {lexeme[:40]!a}: character {error.start} is a lone surrogate, "
+                    "which UTF-8 cannot express; read the text with errors='replace'"
+                ) from None
+            tokens = tuple(token.id for token in self._model.tokenize(piece))
+            if len(lexeme) <= _CACHE_LENGTH:
+                if len(self._cache) >= _CACHE_SIZE:
+                    self._cache.clear()
+                self._cache[lexeme] = tokens
+        return tokens
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of the tokens.
+
+        Raises:
+            ActionError: if a token is special or unknown, or if the bytes are not UTF-8.
+        """
+        try:
+            data = b"".join(map(self._bytes.__getitem__, ids))
+        except KeyError as error:
+            raise self._no_text(error.args[0]) from None
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise ActionError(
+                f"the tokens spell no UTF-8: {error.reason} at byte {error.start} of {len(data)}"
+            ) from None
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of one token, which need not be whole characters.
+
+        Raises:
+            ActionError: if the token is special or unknown.
+        """
+        try:
+            return self._bytes[token]
+        except KeyError:
+            raise self._no_text(token) from None
+
+    def lexeme_text(self, encoding: tuple[Sequence[int], Sequence[bool]], index: int) -> str:
+        """The whole lexeme that the token at `index` is a part of.
+
+        Raises:
+            ActionError: if the index is outside, or the lexeme has no text.
+        """
+        ids, starts = encoding
+        if not 0 <= index < len(ids):
+            raise ActionError(f"token index {index} is outside of 0 to {len(ids) - 1}")
+        first, end = index, index + 1
+        while first > 0 and not starts[first]:
+            first -= 1
+        while end < len(ids) and not starts[end]:
+            end += 1
+        return self.decode(ids[first:end])
+
+    def _no_text(self, token: int) -> ActionError:
+        legal = f"{len(SPECIALS)} to {self.size - 1}"
+        return ActionError(f"token {token} has no text; legal are {legal}")
+
+
+@cache
+def load_tokens() -> Tokens:
+    """The vocabulary that ships with the package, read once per process."""
+    file = resources.files("hrmgym.envs").joinpath(f"data/tokens-v{VERSION}.json")
+    return Tokens(file.read_bytes(), VERSION)

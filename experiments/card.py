@@ -1,0 +1,84 @@
+"""The model card of a checkpoint: data, command, versions, scores with their intervals."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from hrmgym.envs.benchmark import make_benchmark
+from hrmgym.experiments.loader import resolved
+from hrmgym.experiments.run import RunFolder
+
+
+def model_card(
+    run: RunFolder,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> str:
+    """Text of the card.
+
+    Args:
+        run: The run that trains the model.
+        before: Report of the policy before training.
+        after: Report of the checkpoint; without it the card says that there is no score yet.
+    """
+    experiment, facts = run.experiment, run.facts
+    versions = ", ".join(f"{name} {text}" for name, text in facts["versions"].items() if text)
+    parts = [
+        f"# {experiment.name}",
+        "A hierarchical reasoning model that repairs programs through hrmgym's `edit` interface.",
+        "## Data",
+        *_data(run),
+        "## Training",
+        f"Command: `{shlex.join(facts['command'])}`",
+        f"Versions: {versions}",
+        f"Machine: {facts['platform']}, {facts['cpu']}",
+        f"```yaml\n{resolved(experiment)}```",
+        "## Scores",
+        _scores(before, after),
+        "## Use",
+        "```yaml\npolicy:\n  kind: hrm\n  checkpoint: <this folder>\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _data(run: RunFolder) -> list[str]:
+    config = run.experiment.benchmark
+    benchmark = make_benchmark(config.name, config.path)
+    tasks = benchmark.tasks(config.train_split)
+    licences = ", ".join(sorted({task.licence for task in tasks if task.licence})) or "not stated"
+    trainer = run.experiment.trainer
+    lines = [
+        f"Tasks: {benchmark.name} {benchmark.version}, split `{config.train_split}`, "
+        f"{len(tasks)} tasks; licence: {licences}."
+    ]
+    if trainer is not None and trainer.warm_start is not None:
+        lines.insert(
+            0,
+            f"Warm start: {trainer.warm_start.samples} bugs made in functions of Python's standard "
+            "library (PSF licence), and the share of the tasks below that `benchmark_share` says.",
+        )
+    return lines
+
+
+def _scores(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    if after is None:
+        return "Not scored yet."
+    benchmark = after["benchmark"]
+    rows = [
+        f"{benchmark['name']} {benchmark['version']}, split `{benchmark['split']}`, "
+        f"{benchmark['tasks']} tasks, {after['environment']['max_steps']} steps and "
+        f"{after['environment']['max_test_runs']} test runs each, seed {after['seed']}. "
+        f"Weights: `{after['checkpoint_hash']}`.",
+        "",
+        "| | value | interval | level |",
+        "|---|---|---|---|",
+    ]
+    for title, report in (("before training", before), ("this checkpoint", after)):
+        for name, score in (report or {"scores": {}})["scores"].items():
+            rows.append(
+                f"| {name}, {title} | {score['value']:.3f} | {score['low']:.3f} to "
+                f"{score['high']:.3f} ({score['method']}) | {score['confidence']:g} |"
+            )
+    return "\n".join(rows)

@@ -1,0 +1,227 @@
+"""Playing tasks with a policy, in this process or in several, with the same result.
+
+Every episode has its own seed, made from the experiment's seed, the task's id and the number of
+the episode; so what comes out depends neither on the number of processes nor on which other tasks
+are played.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import multiprocessing
+import multiprocessing.util
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from multiprocessing.synchronize import Event
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+from hrmgym.envs.scoring import EpisodeScore, TaskScore
+from hrmgym.envs.task import Task
+from hrmgym.errors import SandboxError, SandboxUnavailableError
+
+if TYPE_CHECKING:
+    from hrmgym.policies.base import Policy
+
+Env = gymnasium.Env[Any, Any]
+#: Both are pickled where there are several workers, so they are functions of a module, or
+#: `functools.partial` of such.
+EnvFactory = Callable[[], Env]
+PolicyFactory = Callable[[Env], "Policy"]
+#: Called with each task as it is done, in any order, and with the number of tasks.
+OnTask = Callable[[TaskScore, int], None]
+
+_log = logging.getLogger(__name__)
+
+
+def episode_seeds(seed: int, task: str, episode: int) -> tuple[int, int]:
+    """Seeds of one episode's environment and of its policy, each in [0, 2**31).
+
+    They differ, or a policy could draw the very numbers that the environment drew.
+    """
+    digest = hashlib.sha256(f"{seed}\0{task}\0{episode}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1, int.from_bytes(digest[4:8], "big") >> 1
+
+
+class Player:
+    """Plays tasks; made once in each process, and picklable until it has played."""
+
+    def __init__(
+        self,
+        env_factory: EnvFactory,
+        policy_factory: PolicyFactory,
+        seed: int,
+        episodes: int,
+        deterministic: bool,
+    ) -> None:
+        self.env_factory = env_factory
+        self.policy_factory = policy_factory
+        self.seed = seed
+        self.episodes = episodes
+        self.deterministic = deterministic
+        self._pair: tuple[Env, Policy] | None = None
+
+    def open(self) -> None:
+        """Makes the environment and the policy, if there are none."""
+        if self._pair is None:
+            env = self.env_factory()
+            self._pair = env, self.policy_factory(env)
+
+    def play(self, task: str, tags: tuple[str, ...], stop: Callable[[], bool]) -> TaskScore | None:
+        """All episodes of one task; None if `stop` came true before the end."""
+        started = time.perf_counter()
+        episodes = []
+        for number in range(self.episodes):
+            episode = self._episode(task, episode_seeds(self.seed, task, number), stop)
+            if episode is None:
+                return None
+            episodes.append(episode)
+        return TaskScore(
+            task=task,
+            tags=tags,
+            episodes=tuple(episodes),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _episode(
+        self, task: str, seeds: tuple[int, int], stop: Callable[[], bool]
+    ) -> EpisodeScore | None:
+        assert self._pair is not None
+        env, policy = self._pair
+        info: dict[str, Any] = {"steps": 0, "test_runs": 0, "tests_passed": 0, "is_success": False}
+        total, error = 0.0, ""
+        try:
+            observation, info = env.reset(seed=seeds[0], options={"task": task})
+            env.action_space.seed(seeds[1])
+            if hasattr(policy, "seed"):
+                policy.seed(seeds[1])
+            if hasattr(policy, "begin"):
+                policy.begin(env)
+            state, over = None, False
+            while not over:
+                if stop():
+                    return None
+                action, state = policy.act(
+                    observation, state=state, deterministic=self.deterministic
+                )
+                observation, reward, terminated, truncated, info = env.step(action)
+                total += float(reward)
+                over = terminated or truncated
+        except SandboxUnavailableError:
+            raise
+        except SandboxError as broken:
+            _log.warning("task %s: %s", task, broken)
+            error = type(broken).__name__
+            with suppress(SandboxError):  # the next episode starts a new sandbox
+                env.close()
+        return EpisodeScore(
+            solved=bool(info["is_success"]) and not error,
+            steps=int(info["steps"]),
+            test_runs=int(info["test_runs"]),
+            tests_passed=float(info["tests_passed"]),
+            reward=total,
+            error=error,
+        )
+
+    def close(self) -> None:
+        """Gives the sandbox back."""
+        if self._pair is not None:
+            self._pair[0].close()
+            self._pair = None
+
+
+def play(
+    player: Player, tasks: Sequence[Task], workers: int, on_task: OnTask | None = None
+) -> list[TaskScore]:
+    """Plays the tasks, in this process or in several; the result is in the order of `tasks`."""
+    done: dict[int, TaskScore] = {}
+
+    def note(index: int, result: TaskScore | None) -> None:
+        if result is not None:
+            done[index] = result
+            if on_task is not None:
+                on_task(result, len(tasks))
+
+    if workers == 1:
+        _play_here(player, tasks, note)
+    else:
+        _play_in_workers(player, tasks, min(workers, max(1, len(tasks))), note)
+    return [done[index] for index in sorted(done)]
+
+
+def _play_here(
+    player: Player, tasks: Sequence[Task], note: Callable[[int, TaskScore | None], None]
+) -> None:
+    try:
+        player.open()
+        with _one_thread():
+            for index, task in enumerate(tasks):
+                note(index, player.play(task.id, task.tags, lambda: False))
+    except KeyboardInterrupt:
+        _log.warning("interrupted: keeping what is done")
+    finally:
+        player.close()
+
+
+def _play_in_workers(
+    player: Player,
+    tasks: Sequence[Task],
+    workers: int,
+    note: Callable[[int, TaskScore | None], None],
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    with ProcessPoolExecutor(workers, context, _start_worker, (player, stop)) as pool:
+        futures: dict[Future[TaskScore | None], int] = {
+            pool.submit(_work, task.id, task.tags): index for index, task in enumerate(tasks)
+        }
+        try:
+            for future in as_completed(futures):
+                note(futures[future], future.result())
+        except KeyboardInterrupt:
+            _log.warning("interrupted: keeping what is done")
+        finally:
+            # Leaving the block waits for the workers: those that play stop at their next step.
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+_worker: tuple[Player, Event] | None = None
+
+
+def _start_worker(player: Player, stop: Event) -> None:
+    """Prepares a worker process."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    # Workers leave without running atexit handlers; these finalizers do run.
+    multiprocessing.util.Finalize(None, player.close, exitpriority=100)
+    _worker = player, stop
+
+
+def _work(task: str, tags: tuple[str, ...]) -> TaskScore | None:
+    assert _worker is not None
+    player, stop = _worker
+    player.open()  # here and not in `_start_worker`, so that an error reaches the caller
+    with _one_thread():
+        return player.play(task, tags, stop.is_set)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keeps torch to one thread, so that sums are added in one order whatever `workers`."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,208 @@
+"""Run folders: everything that one run read and wrote, with what it takes to repeat it.
+
+runs/<name>-<YYYYmmdd-HHMMSS>-<n>/
+  config.yaml     the resolved experiment; it can be loaded again
+  run.json        versions, machine, commit, command line, status
+  tensorboard/    event files
+  checkpoints/    one folder for each checkpoint
+  scores/         reports, with their times beside them
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import hrmgym
+from hrmgym.envs.scoring import Report
+from hrmgym.errors import ConfigError, DataError
+from hrmgym.experiments.loader import load, resolved
+from hrmgym.experiments.schema import Experiment
+
+Status = Literal["running", "finished", "interrupted", "failed"]
+
+_PACKAGES = ("torch", "gymnasium", "stable-baselines3", "sb3-contrib", "swe-rex", "numpy")
+
+
+class RunFolder:
+    """One run's folder. `create` makes a new one, the constructor opens one that exists.
+
+    Raises:
+        DataError: The folder is not a run folder.
+        ConfigError: Its config.yaml is not legal any more.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        for name in ("config.yaml", "run.json"):
+            if not (self.path / name).is_file():
+                raise DataError(f"{self.path}: not a run folder: it has no {name}")
+        self.experiment: Experiment = load(self.path / "config.yaml")
+
+    @classmethod
+    def create(
+        cls, experiment: Experiment, root: str | os.PathLike[str] | None = None
+    ) -> RunFolder:
+        """A new folder for a run that starts now.
+
+        Args:
+            experiment: What is run.
+            root: Folder of run folders; by default `HRMGYM_RUNS`, else `runs`.
+
+        Raises:
+            ConfigError: The folder cannot be made.
+        """
+        folder = Path(root or os.environ.get("HRMGYM_RUNS") or "runs")
+        stem = f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        number = 1
+        while True:
+            path = folder / f"{stem}-{number}"
+            try:
+                path.mkdir(parents=True)
+                break
+            except FileExistsError:
+                if not folder.is_dir():
+                    raise ConfigError(f"runs folder {folder} is not a folder") from None
+                number += 1
+            except OSError as error:
+                raise ConfigError(f"runs folder {folder}: {error.strerror}") from None
+        for sub in ("tensorboard", "checkpoints", "scores"):
+            (path / sub).mkdir()
+        write_atomically(path / "config.yaml", resolved(experiment))
+        _write_json(path / "run.json", _facts(experiment))
+        return cls(path)
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of the event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def scores(self) -> Path:
+        """Folder of the reports."""
+        return self.path / "scores"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json says."""
+        facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        return facts
+
+    def set_status(self, status: Status) -> None:
+        """Writes the status, and the time of the end where it is one."""
+        facts = self.facts | {"status": status, "end": None if status == "running" else _now()}
+        _write_json(self.path / "run.json", facts)
+
+    def write_report(self, name: str, report: Report) -> Path:
+        """Writes `scores/<name>.json`, and the times to `scores/<name>.timing.json`."""
+        path = self.scores / f"{name}.json"
+        write_report(path, report)
+        return path
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Writes a report, and its times to a file beside it.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path.with_suffix(".timing.json"), report.timing_json())
+        write_atomically(path, report.to_json())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file so that a reader, or a crash, never meets half of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of this package, Python, and what the results depend on; None: not installed."""
+    found: dict[str, str | None] = {
+        "hrmgym": hrmgym.__version__,
+        "python": platform.python_version(),
+    }
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def cpu_name() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _facts(experiment: Experiment) -> dict[str, Any]:
+    return {
+        "name": experiment.name,
+        "status": "running",
+        "start": _now(),
+        "end": None,
+        "seed": experiment.seed,
+        "command": sys.argv,
+        "versions": versions(),
+        "platform": platform.platform(),
+        "cpu": cpu_name(),
+        "cpu_count": os.cpu_count(),
+        "git": _git(),
+    }
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the checkout that the code runs from, and whether files differ from it."""
+    here = Path(__file__).resolve().parent
+
+    def ask(*arguments: str) -> str:
+        command = ["git", "-C", str(here), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        return done.stdout.strip()
+
+    try:
+        # An installed package may lie inside somebody else's checkout: ask for this very file.
+        ask("ls-files", "--error-unmatch", Path(__file__).name)
+        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,169 @@
+"""What an experiment file may say: one frozen model per block, one attribute docstring per key.
+
+A block with several kinds (`policy`, `sandbox`) is a union told apart by its tag: adding a kind is
+adding a model to the union.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from hrmgym.config import Block, Count, Seconds, Word
+from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
+from hrmgym.policies.config import PolicyConfig
+from hrmgym.trainers.config import PPOConfig
+
+#: Blocks that may be written as one word, and the key that the word stands for: `policy: noop` is
+#: `policy: {kind: noop}`. A layer that names another word replaces the block below it.
+TAGS = {"benchmark": "name", "sandbox": "type", "policy": "kind", "trainer": "kind"}
+
+
+class BenchmarkConfig(Block):
+    """Which tasks."""
+
+    name: Word
+    """A name of the catalogue (`hrmgym tasks` lists them), or `module:Class`."""
+    path: Word | None = None
+    """Data file or folder, for benchmarks that take one."""
+    train_split: Word = "train"
+    """Split that the trainer draws tasks from."""
+    valid_split: Word = "valid"
+    """Split that the trainer's own evaluations draw tasks from; it is never scored."""
+    eval_split: Word = "test"
+    """Split that is scored."""
+    tasks: Annotated[tuple[Word, ...], Field(strict=False, min_length=1)] | None = None
+    """Ids of the tasks to score; null scores the whole split."""
+
+
+class RewardConfig(Block):
+    """Weights of the reward's terms; the reward of a step is their sum."""
+
+    solved: float = 1.0
+    """Given once, when the hidden tests pass."""
+    progress: float = 0.2
+    """Times the change in the fraction of visible tests that pass."""
+    illegal: float = -0.05
+    """Given for an action that is refused."""
+    step: float = -0.01
+    """Given for every step."""
+    wrong_submit: float = 0.0
+    """Given when the episode is submitted and the hidden tests do not pass."""
+
+
+class EnvConfig(Block):
+    """How a task becomes an episode."""
+
+    interface: Literal["edit", "shell"] = "edit"
+    """How the policy sees and acts: token canvas and whole edits, or text and commands."""
+    canvas: Annotated[int, Field(ge=32)] = 256
+    """Tokens that the `edit` interface shows at once."""
+    max_steps: Count = 8
+    """Actions of one episode."""
+    max_test_runs: Count | None = None
+    """Runs of the visible tests in one episode; null allows as many as `max_steps`."""
+    max_seconds: Seconds | None = 60.0
+    """Wall-clock seconds of one episode; null sets no limit. An episode that reaches it depends on
+    the machine's speed, so a lower number makes runs harder to reproduce."""
+    auto_test: bool = True
+    """Run the visible tests at the start (not counted) and after every change."""
+    auto_submit: bool = True
+    """Submit as soon as the visible tests pass."""
+    keep_edits: Literal["always", "if_better"] = "always"
+    """`if_better` takes back a change after which no more visible tests pass than before."""
+    rewards: RewardConfig = RewardConfig()
+    """Weights of the reward's terms."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EnvConfig:
+        if not self.auto_test and self.keep_edits == "if_better":
+            raise ValueError("keep_edits: if_better needs auto_test: true")
+        return self
+
+
+class ScoreConfig(Block):
+    """How a policy is scored."""
+
+    episodes: Count = 1
+    """Episodes of each task."""
+    k: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] = (1,)
+    """The k of each pass@k to report; none may be more than `episodes`."""
+    deterministic: bool = True
+    """Take the most probable action instead of drawing one."""
+    workers: Count = 1
+    """Processes that play episodes; the report does not depend on it."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Level of the intervals."""
+    interval: Literal["auto", "wilson", "bootstrap"] = "auto"
+    """Kind of the intervals: Wilson's score interval needs one episode for each task, the
+    bootstrap resamples tasks; `auto` is Wilson's where it applies."""
+    before: bool = False
+    """Also score the policy as it was before training."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ScoreConfig:
+        if max(self.k) > self.episodes:
+            raise ValueError(f"k: {max(self.k)} is more than episodes: {self.episodes}")
+        if len(set(self.k)) < len(self.k):
+            raise ValueError("k: a value is repeated")
+        if self.interval == "wilson" and self.episodes > 1:
+            raise ValueError(
+                f"interval: wilson needs episodes: 1, not {self.episodes}; use bootstrap or auto"
+            )
+        return self
+
+
+class Experiment(Block):
+    """One run: what is trained or scored, on what, where and how."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+-]*$", max_length=100)]
+    """Names the run folder."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """The one seed that everything random is derived from."""
+    benchmark: BenchmarkConfig
+    """Which tasks."""
+    env: EnvConfig = EnvConfig()
+    """How a task becomes an episode."""
+    sandbox: SandboxConfig = LocalSandboxConfig.model_validate({})
+    """Where foreign code runs."""
+    policy: PolicyConfig
+    """What acts."""
+    trainer: PPOConfig | None = None
+    """How the policy is trained; null for experiments that only score."""
+    score: ScoreConfig = ScoreConfig()
+    """How the policy is scored."""
+    rollouts: Literal["local"] = "local"
+    """What runs episodes: processes on this machine."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")] = "auto"
+    """Where the network runs; `auto` takes CUDA, then MPS, then the CPU."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Experiment:
+        if self.policy.kind == "hrm":
+            if self.env.interface != "edit":
+                raise ValueError("policy 'hrm' needs env.interface: edit")
+            if self.score.deterministic and self.score.episodes > 1:
+                raise ValueError(
+                    f"score.deterministic: true would play the same episode "
+                    f"{self.score.episodes} times; set it to false, or score.episodes to 1"
+                )
+        if self.trainer is not None:
+            if self.policy.kind != "hrm":
+                raise ValueError(
+                    f"policy {self.policy.kind!r} cannot be trained; use policy: hrm, "
+                    "or trainer: null"
+                )
+        elif self.score.before:
+            raise ValueError("score.before: true needs a trainer")
+        return self
+
+    def env_kwargs(self, split: str) -> dict[str, Any]:
+        """Arguments of `SoftwareEnv` for tasks of that split, as plain data."""
+        return {
+            "benchmark": self.benchmark.name,
+            "benchmark_path": self.benchmark.path,
+            "split": split,
+            "sandbox": self.sandbox,
+            **self.env.model_dump(),
+        }

@@ -1,0 +1,106 @@
+"""Scoring an experiment's policy on its benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
+from hrmgym.envs.scoring import Report
+from hrmgym.envs.task import Task
+from hrmgym.experiments.play import Env, EnvFactory, OnTask, Player, PolicyFactory, play
+from hrmgym.experiments.schema import Experiment
+from hrmgym.policies.config import HRMConfig
+
+if TYPE_CHECKING:
+    from hrmgym.policies.base import Policy
+
+
+def score(
+    experiment: Experiment,
+    *,
+    env_factory: EnvFactory | None = None,
+    policy_factory: PolicyFactory | None = None,
+    on_task: OnTask | None = None,
+) -> Report:
+    """Scores an experiment's policy on the benchmark's `eval_split`.
+
+    Ctrl-C ends it early: the report then holds the tasks that were played to the end, and its
+    `complete` is False.
+
+    Args:
+        experiment: What to play, and how.
+        env_factory: Makes the environment; by default the experiment's.
+        policy_factory: Makes the policy for an environment; by default the experiment's. If the
+            policy has a method `begin(env)`, it is called after each reset; if it has a method
+            `seed(seed)`, everything random that it does must follow from the last call of that.
+        on_task: Called with each task as it is done.
+
+    Raises:
+        UserError: The benchmark, the tasks, the policy or the sandbox cannot be had.
+    """
+    benchmark = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
+    tasks = select_tasks(benchmark, experiment)
+    checkpoint = None
+    if isinstance(experiment.policy, HRMConfig) and experiment.policy.checkpoint is not None:
+        from hrmgym.hrm.checkpoint import checkpoint_hash
+
+        checkpoint = checkpoint_hash(experiment.policy.checkpoint)
+    player = Player(
+        env_factory or partial(make_env, experiment),
+        policy_factory or partial(_make_policy, experiment),
+        experiment.seed,
+        experiment.score.episodes,
+        experiment.score.deterministic,
+    )
+    played = play(player, tasks, experiment.score.workers, on_task)
+    environment = experiment.env.model_dump(mode="json")
+    if environment["max_test_runs"] is None:
+        environment["max_test_runs"] = environment["max_steps"]
+    return Report(
+        benchmark=benchmark.name,
+        version=benchmark.version,
+        split=experiment.benchmark.eval_split,
+        policy=experiment.policy.model_dump(mode="json", exclude={"checkpoint"}),
+        checkpoint=checkpoint,
+        environment=environment,
+        # Reports are published; a token is not.
+        sandbox=experiment.sandbox.model_dump(mode="json", exclude={"auth_token"}),
+        seed=experiment.seed,
+        episodes=experiment.score.episodes,
+        k=experiment.score.k,
+        deterministic=experiment.score.deterministic,
+        confidence=experiment.score.confidence,
+        interval=experiment.score.interval,
+        planned=len(tasks),
+        tasks=tuple(played),
+    )
+
+
+def select_tasks(benchmark: Benchmark, experiment: Experiment) -> Sequence[Task]:
+    """The tasks to score: those that the experiment names, else its whole `eval_split`."""
+    split = benchmark.check_split(experiment.benchmark.eval_split)
+    if experiment.benchmark.tasks is None:
+        return benchmark.tasks(split)
+    return [find_task(benchmark, task, [split]) for task in experiment.benchmark.tasks]
+
+
+def make_env(experiment: Experiment) -> Env:
+    """The environment that an experiment scores in."""
+    from hrmgym.envs.software import SoftwareEnv
+
+    return SoftwareEnv(**experiment.env_kwargs(experiment.benchmark.eval_split))
+
+
+def _make_policy(experiment: Experiment, env: Env) -> Policy:
+    from hrmgym.policies import make_policy  # imports torch only for policies that need it
+
+    policy = make_policy(experiment.policy, env, experiment.seed)
+    if isinstance(experiment.policy, HRMConfig):
+        from hrmgym.policies.hrm import HRMPolicy
+        from hrmgym.trainers.ppo import pick_device
+
+        assert isinstance(policy, HRMPolicy)
+        policy.to(pick_device(experiment.device))
+    return policy

@@ -1,0 +1,124 @@
+"""Reports as tables, and the progress of a scoring, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from hrmgym.envs.scoring import TaskScore
+from hrmgym.experiments.play import OnTask
+from hrmgym.experiments.train import OnTraining
+
+#: `Report.to_dict()`, or the same from a file.
+ReportData = Mapping[str, Any]
+
+_MEANS = (
+    ("tests passed", "tests_passed"),
+    ("steps", "steps"),
+    ("test runs", "test_runs"),
+    ("reward", "reward"),
+)
+
+
+def report_table(report: ReportData) -> Table:
+    """Scores with their intervals, over all tasks and by tag, and the means of an episode."""
+    table = _table(report)
+    table.add_column("tasks", justify="right")
+    for name in report["scores"]:
+        table.add_column(name, justify="right")
+    table.add_row("all", str(report["tasks_played"]), *map(_estimate, report["scores"].values()))
+    for tag, part in report["by_tag"].items():
+        cells = [_estimate(part[name]) for name in report["scores"]]
+        table.add_row(escape(tag), str(part["tasks"]), *cells)
+    table.caption = "mean of an episode: " + ", ".join(
+        f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS
+    )
+    if report["sandbox_errors"]:
+        table.caption += f"; ended by a sandbox error: {report['sandbox_errors']} episodes"
+    return table
+
+
+def comparison_table(before: ReportData, after: ReportData) -> Table:
+    """Scores before and after training, with their intervals."""
+    table = _table(after)
+    table.add_column("before", justify="right")
+    table.add_column("after", justify="right")
+    for name, estimate in after["scores"].items():
+        table.add_row(name, _estimate(before["scores"][name]), _estimate(estimate))
+    for label, key in _MEANS:
+        table.add_row(f"mean {label}", f"{before['mean'][key]:.3g}", f"{after['mean'][key]:.3g}")
+    return table
+
+
+def _table(report: ReportData) -> Table:
+    benchmark = report["benchmark"]
+    title = (
+        f"{benchmark['name']} {benchmark['version']}, {benchmark['split']}: "
+        f"{report['policy']['kind']}"
+    )
+    if not report["complete"]:
+        title += f" (incomplete: {report['tasks_played']} of {benchmark['tasks']} tasks)"
+    table = Table(title=escape(title), title_justify="left", caption_justify="left")
+    table.add_column("")
+    return table
+
+
+def _estimate(estimate: Mapping[str, Any]) -> str:
+    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    # The bracket would be read as markup.
+    return escape(f"{value:.3f} [{low:.3f}, {high:.3f}]")
+
+
+class Bars:
+    """Progress bars on standard error: the `Display` of the command line."""
+
+    @contextmanager
+    def scoring(self, title: str) -> Iterator[OnTask]:
+        """One bar over the tasks, with the number of solved episodes."""
+        solved = 0
+        with _progress() as bar:
+            row = bar.add_task(title, total=None, text="")
+
+            def on_task(task: TaskScore, total: int) -> None:
+                nonlocal solved
+                solved += task.solved
+                bar.update(row, advance=1, total=total, text=f"{solved} solved")
+
+            yield on_task
+
+    @contextmanager
+    def training(self) -> Iterator[OnTraining]:
+        """One bar for each phase."""
+        rows: dict[str, TaskID] = {}
+        with _progress() as bar:
+
+            def on_training(phase: str, done: int, total: int, text: str) -> None:
+                if phase not in rows:
+                    rows[phase] = bar.add_task(phase, total=total, text="")
+                bar.update(rows[phase], completed=done, total=total, text=text)
+
+            yield on_training
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}"),
+        console=Console(stderr=True),
+    )

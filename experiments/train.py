@@ -1,0 +1,156 @@
+"""Training an experiment's policy: score before, train, score after, all in one run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from hrmgym.envs.software import SoftwareEnv
+from hrmgym.errors import ConfigError, DataError
+from hrmgym.experiments.card import model_card
+from hrmgym.experiments.play import OnTask
+from hrmgym.experiments.run import RunFolder, write_atomically
+from hrmgym.experiments.schema import Experiment
+from hrmgym.experiments.score import score
+from hrmgym.policies.config import HRMConfig
+
+#: Called with (phase, done, total, text) as training goes on.
+OnTraining = Callable[[str, int, int, str], None]
+
+
+class Display(Protocol):
+    """What shows the progress of a run."""
+
+    def scoring(self, title: str) -> AbstractContextManager[OnTask | None]:
+        """What scoring reports to, while it lasts."""
+        ...
+
+    def training(self) -> AbstractContextManager[OnTraining]:
+        """What training reports to, while it lasts."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def scoring(self, title: str) -> AbstractContextManager[OnTask | None]:
+        """Nothing to report to."""
+        return nullcontext()
+
+    def training(self) -> AbstractContextManager[OnTraining]:
+        """A report that goes nowhere."""
+        return nullcontext(lambda phase, done, total, text: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training run left behind."""
+
+    run: RunFolder
+    checkpoint: Path
+    before: Mapping[str, Any] | None
+    """`Report.to_dict` of the policy before training."""
+    after: Mapping[str, Any]
+    """`Report.to_dict` of the checkpoint."""
+
+
+def train(run: RunFolder, *, resume: bool = False, display: Display | None = None) -> Trained:
+    """Trains the run's policy and scores it; the run folder's status says how it went.
+
+    Args:
+        run: What to train, and where everything is written.
+        resume: Continue from the run folder's last checkpoint.
+        display: Shows the progress.
+
+    Raises:
+        ConfigError: The experiment has no trainer.
+        KeyboardInterrupt: After Ctrl-C; everything so far is kept, and `resume` continues.
+    """
+    if run.experiment.trainer is None:
+        raise ConfigError(f"experiment {run.experiment.name!r} has no trainer")
+    run.set_status("running")
+    try:
+        trained = _train(run, resume, display or Silent())
+    except KeyboardInterrupt:
+        run.set_status("interrupted")
+        raise
+    except BaseException:
+        run.set_status("failed")
+        raise
+    run.set_status("finished")
+    return trained
+
+
+def _train(run: RunFolder, resume: bool, display: Display) -> Trained:
+    experiment, before = run.experiment, None
+    if experiment.score.before:
+        before = _finished_report(run, "before") if resume else None
+        before = before or _score(experiment, run, "before", display)
+    checkpoint = _run_trainer(run, resume, display)
+    after = _score(with_checkpoint(experiment, checkpoint), run, "after", display)
+    write_atomically(checkpoint / "README.md", model_card(run, before, after))
+    return Trained(run, checkpoint, before, after)
+
+
+def _run_trainer(run: RunFolder, resume: bool, display: Display) -> Path:
+    from hrmgym.policies.hrm import checkpoint_options  # both import torch
+    from hrmgym.trainers.ppo import Job, pick_device, train_ppo
+
+    experiment = run.experiment
+    assert experiment.trainer is not None
+    assert isinstance(experiment.policy, HRMConfig)
+    checkpoint = experiment.policy.checkpoint
+    with display.training() as on_progress:
+        job = Job(
+            config=experiment.trainer,
+            model=checkpoint_options(experiment.policy),
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            make_env=partial(_make_env, experiment),
+            train_split=experiment.benchmark.train_split,
+            eval_split=experiment.benchmark.valid_split,
+            seed=experiment.seed,
+            device=pick_device(experiment.device),
+            folder=run.checkpoints,
+            tensorboard=run.tensorboard,
+            card=model_card(run),
+            on_progress=on_progress,
+        )
+        return train_ppo(job, resume=resume)
+
+
+def _make_env(experiment: Experiment, split: str) -> SoftwareEnv:
+    return SoftwareEnv(**experiment.env_kwargs(split))
+
+
+def with_checkpoint(experiment: Experiment, checkpoint: Path) -> Experiment:
+    """The same experiment with a trained policy."""
+    policy = HRMConfig(kind="hrm", checkpoint=str(checkpoint))
+    return experiment.model_copy(update={"policy": policy})
+
+
+def _score(
+    experiment: Experiment, run: RunFolder, name: str, display: Display
+) -> Mapping[str, Any]:
+    with display.scoring(f"score {name}") as on_task:
+        report = score(experiment, on_task=on_task)
+    run.write_report(name, report)
+    if not report.complete:
+        raise KeyboardInterrupt
+    return report.to_dict()
+
+
+def _finished_report(run: RunFolder, name: str) -> Mapping[str, Any] | None:
+    """A report of an earlier start of this run, if it was played to the end."""
+    path = run.scores / f"{name}.json"
+    if not path.is_file():
+        return None
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return report if report["complete"] else None
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{path}: not a report") from None

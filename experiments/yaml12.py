@@ -1,0 +1,141 @@
+"""Reading and writing YAML by the 1.2 core schema, with the line of every value.
+
+PyYAML follows YAML 1.1, where `1e-4` is text, `no` and `on` are booleans, `010` is 8, `12:30` is
+750 and the second of two equal keys silently wins. None of that holds here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from hrmgym.errors import ConfigError
+
+#: Keys and list indices from the root of a document to a value.
+Path = tuple[str | int, ...]
+
+_STR, _MAP, _SEQ = (f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))
+_NULL, _BOOL, _INT, _FLOAT = (
+    f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")
+)
+
+# YAML 1.2.2, section 10.3.2 (core schema): tag, pattern, first characters.
+_RESOLVERS = (
+    (_NULL, r"null|Null|NULL|~|", ["n", "N", "~", ""]),
+    (_BOOL, r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    (_INT, r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        _FLOAT,
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+)
+_PATTERNS = {tag: re.compile(rf"(?:{pattern})\Z") for tag, pattern, _ in _RESOLVERS}
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _class in (_Loader, _Dumper):
+    _class.yaml_implicit_resolvers = {}
+    for _tag, _, _first in _RESOLVERS:
+        _class.add_implicit_resolver(_tag, _PATTERNS[_tag], _first)
+
+
+def parse(text: str, where: str, *, lines: bool = True) -> tuple[Any, dict[Path, int]]:
+    """The document as plain data, and the line (from 1) of every key and list item in it.
+
+    Args:
+        text: One YAML document.
+        where: What error messages start with.
+        lines: Whether messages add the line to it.
+
+    Raises:
+        ConfigError: The text is not one YAML document of plain data, or repeats a key.
+    """
+    reader = _Reader(where, lines)
+    try:
+        root = _Loader(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        at = reader.at(error.problem_mark or error.context_mark)
+        raise ConfigError(f"{at}: not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    return (None if root is None else reader.value(root, (), ())), reader.lines
+
+
+def dump(data: Any) -> str:
+    """Plain data as YAML that `parse` reads back to the same data, keys in their own order."""
+    text: str = yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False
+    )
+    return text
+
+
+class _Reader:
+    """Turns nodes into plain data and notes their lines."""
+
+    def __init__(self, where: str, show_lines: bool) -> None:
+        self.where = where
+        self.show_lines = show_lines
+        self.lines: dict[Path, int] = {}
+
+    def at(self, mark: yaml.Mark | None) -> str:
+        return f"{self.where}:{mark.line + 1}" if mark and self.show_lines else self.where
+
+    def value(self, node: yaml.Node, path: Path, above: tuple[yaml.Node, ...]) -> Any:
+        """Plain data of a node at `path`; `above` are the nodes that contain it."""
+        if node in above:
+            raise ConfigError(f"{self.at(node.start_mark)}: a value contains itself")
+        above = (*above, node)
+        if isinstance(node, yaml.MappingNode) and node.tag == _MAP:
+            return self._mapping(node, path, above)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _SEQ:
+            items = []
+            for index, item in enumerate(node.value):
+                self.lines[(*path, index)] = item.start_mark.line + 1
+                items.append(self.value(item, (*path, index), above))
+            return items
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag == _STR:
+                return node.value
+            pattern = _PATTERNS.get(node.tag)
+            if pattern and pattern.match(node.value):
+                return _scalar(node.tag, node.value)
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise ConfigError(f"{self.at(node.start_mark)}: not a plain value of kind {tag}")
+
+    def _mapping(
+        self, node: yaml.MappingNode, path: Path, above: tuple[yaml.Node, ...]
+    ) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            at, key = self.at(key_node.start_mark), key_node.value
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != _STR:
+                shown = f", and {key} is not; quote it" if isinstance(key, str) else ""
+                raise ConfigError(f"{at}: keys are text{shown}")
+            if key in result:
+                raise ConfigError(f"{at}: {'.'.join(map(str, (*path, key)))}: repeated key")
+            self.lines[(*path, key)] = key_node.start_mark.line + 1
+            result[key] = self.value(value_node, (*path, key), above)
+        return result
+
+
+def _scalar(tag: str, text: str) -> bool | int | float | None:
+    if tag == _NULL:
+        return None
+    if tag == _BOOL:
+        return text.lower() == "true"
+    if tag == _INT:
+        # int() would take base 8 from the prefix 0o only; 010 is ten.
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))

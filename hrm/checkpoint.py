@@ -1,0 +1,224 @@
+"""Reading and writing weights: the project's own folders, and the released HRM.
+
+A checkpoint is a folder with `config.json`, `model.safetensors` and `README.md` (the model card).
+Neither reader runs code from a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from hrmgym.errors import CheckpointError, did_you_mean
+from hrmgym.hrm.config import EditModelConfig, HRMConfig
+from hrmgym.hrm.edit_model import EditModel
+from hrmgym.hrm.model import HRM
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+KIND, FORMAT = "hrmgym.EditModel", 1
+
+C = TypeVar("C", HRMConfig, EditModelConfig)
+
+
+# --- the released HRM ----------------------------------------------------------------------------
+
+
+def load_official(state_dict: Mapping[str, Tensor], config: Mapping[str, Any]) -> HRM:
+    """HRM with released weights.
+
+    Args:
+        state_dict: tensors by their released names, with or without the prefixes that the ACT
+            wrapper (`inner.`), the loss head and `torch.compile` (`_orig_mod.model.inner.`) add.
+        config: the released configuration (keys of `HRMConfig`); its `causal` must be false.
+
+    Raises:
+        CheckpointError: when a key of either is unknown, missing, or not what is expected.
+    """
+    settings = dict(config)
+    if settings.pop("causal", False):
+        raise CheckpointError("config: causal: found true, expected false")
+    # Released files say `expansion: 4`; nothing else there is lax.
+    if isinstance(settings.get("expansion"), int):
+        settings["expansion"] = float(settings["expansion"])
+    model = HRM(_config_from(HRMConfig, settings, "config"))
+    stripped: dict[str, Any] = {}
+    for key, value in state_dict.items():
+        name = key.removeprefix("_orig_mod.").removeprefix("model.").removeprefix("inner.")
+        if name in stripped:
+            raise CheckpointError(f"state_dict: {name}: found twice, expected once")
+        stripped[name] = value
+    _load_tensors(model.inner, stripped, "state_dict")
+    return model
+
+
+# --- folders -------------------------------------------------------------------------------------
+
+
+def save_checkpoint(
+    folder: str | Path, model: EditModel, card: str, extra: Mapping[str, Any]
+) -> None:
+    """Writes a checkpoint; what the folder held before is replaced as a whole.
+
+    All files are written beside the folder and moved into place together, so that a reader never
+    meets half of one.
+
+    Args:
+        folder: where to; its parents are made.
+        model: the network.
+        card: text of the model card.
+        extra: anything JSON can hold, given back by `load_checkpoint`.
+
+    Raises:
+        CheckpointError: when `extra` is not JSON, or something that is no checkpoint is there.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder / CONFIG).is_file() and _occupied(folder):
+        raise CheckpointError(f"{folder}: exists and is not a checkpoint; choose another folder")
+    try:
+        text = json.dumps(
+            {
+                "kind": KIND,
+                "format": FORMAT,
+                "model": model.config.model_dump(),
+                "extra": dict(extra),
+            },
+            indent=2,
+            allow_nan=False,
+        )
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}: extra is not JSON: {error}") from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (fresh / CONFIG).write_text(text + "\n", encoding="utf-8")
+        (fresh / CARD).write_text(card, encoding="utf-8")
+        tensors = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+        }
+        save_file(tensors, fresh / WEIGHTS)
+        fresh.chmod(0o755)  # mkdtemp's own mode would hide it from other users
+        for name in (CONFIG, CARD, WEIGHTS):
+            with (fresh / name).open("rb") as file:
+                os.fsync(file.fileno())
+        _swap(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def load_checkpoint(folder: str | Path) -> tuple[EditModel, dict[str, Any]]:
+    """The network, on the CPU and in evaluation mode, and the `extra` it was saved with.
+
+    Raises:
+        CheckpointError: when the folder or a file is missing or broken, or is another model's.
+    """
+    folder = Path(folder)
+    path = _existing(folder, CONFIG)
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON: {error}") from error
+    found = described if isinstance(described, dict) else {}
+    for key, expected in (("kind", KIND), ("format", FORMAT)):
+        if found.get(key) != expected:
+            raise CheckpointError(f"{path}: {key}: found {found.get(key)!r}, expected {expected!r}")
+    settings, extra = found.get("model"), found.get("extra")
+    if not isinstance(settings, dict) or not isinstance(extra, dict):
+        raise CheckpointError(f"{path}: 'model' and 'extra' must both be there, as objects")
+    model = EditModel(_config_from(EditModelConfig, settings, f"{path}: model"))
+    weights = _existing(folder, WEIGHTS)
+    try:
+        tensors = load_file(weights)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{weights}: not a safetensors file: {error}") from error
+    _load_tensors(model, tensors, str(weights))
+    return model.eval(), extra
+
+
+def checkpoint_hash(folder: str | Path) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of a checkpoint's weights file.
+
+    Raises:
+        CheckpointError: when there is none.
+    """
+    with _existing(Path(folder), WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _existing(folder: Path, name: str) -> Path:
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder")
+    path = folder / name
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: no file {name!r}")
+    return path
+
+
+def _occupied(folder: Path) -> bool:
+    return not folder.is_dir() or any(folder.iterdir())
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Puts a finished folder in place; the old one is back if that fails."""
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    folder.replace(old)  # onto an empty folder, which POSIX allows
+    try:
+        fresh.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)
+
+
+def _config_from(kind: type[C], settings: Mapping[str, Any], where: str) -> C:
+    try:
+        return kind(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            message = f"{key}: unknown key{did_you_mean(key, kind.model_fields)}"
+        elif first["type"] == "missing":
+            message = f"{key}: missing"
+        else:
+            message = f"{key}: found {first['input']!r}: {first['msg']}" if key else first["msg"]
+        raise CheckpointError(f"{where}: {message}") from error
+
+
+def _load_tensors(module: nn.Module, tensors: Mapping[str, Any], where: str) -> None:
+    """Copies tensors into a module after every name and shape has been compared."""
+    expected = module.state_dict()
+    for name, tensor in expected.items():
+        if name not in tensors:
+            raise CheckpointError(f"{where}: {name}: missing, expected shape {list(tensor.shape)}")
+        found = tensors[name]
+        if not isinstance(found, Tensor) or not found.is_floating_point():
+            kind = found.dtype if isinstance(found, Tensor) else type(found).__name__
+            raise CheckpointError(f"{where}: {name}: found {kind}, expected a float tensor")
+        if found.shape != tensor.shape:
+            raise CheckpointError(
+                f"{where}: {name}: found shape {list(found.shape)}, expected {list(tensor.shape)}"
+            )
+    for name in tensors:
+        if name not in expected:
+            raise CheckpointError(f"{where}: {name}: unknown tensor{did_you_mean(name, expected)}")
+    with torch.no_grad():
+        for name, tensor in expected.items():
+            tensor.copy_(tensors[name])

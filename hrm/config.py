@@ -1,0 +1,122 @@
+"""What a network is made of: frozen, checked descriptions that a checkpoint stores as JSON.
+
+Sources: "HRM" is sapientinc/HRM, models/hrm/hrm_act_v1.py and config/arch/hrm_v1.yaml (paper: Wang
+et al. 2025, arXiv 2506.21734); "TRM" is SamsungSAILMontreal/TinyRecursiveModels (paper:
+Jolicoeur-Martineau 2025, arXiv 2510.04871).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Gradient = Literal["last_step", "last_recursion"]
+DType = Literal["float32", "bfloat16", "float64"]
+
+
+class RecursionConfig(BaseModel):
+    """The two recurrent stacks and how often each runs."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+    hidden_size: int = Field(ge=2)
+    """D, width of every state (HRM: 512)."""
+    num_heads: int = Field(ge=1)
+    """H, attention heads; each of D / H, which must be even (HRM: 8)."""
+    H_layers: int = Field(ge=1)
+    """Blocks of the high-level stack (HRM: 4). Unused when `shared_levels` is on."""
+    L_layers: int = Field(ge=1)
+    """Blocks of the low-level stack (HRM: 4)."""
+    H_cycles: int = Field(ge=1)
+    """High-level updates in one segment (HRM: 2)."""
+    L_cycles: int = Field(ge=1)
+    """Low-level updates before each high-level update (HRM: 2)."""
+    expansion: float = Field(default=4.0, gt=0)
+    """Feed-forward width: 2/3 of `expansion` * D, rounded up to a multiple of 256 (HRM: 4)."""
+    rms_norm_eps: float = Field(default=1e-5, gt=0)
+    """Added to the mean square before the root (HRM: 1e-5)."""
+    rope_theta: float = Field(default=10000.0, gt=0)
+    """Base of the rotary frequencies (HRM: 10000)."""
+    forward_dtype: DType = "bfloat16"
+    """Type of the activations; parameters stay fp32 and are cast at each use (HRM: bfloat16)."""
+    gradient: Gradient = "last_step"
+    """`last_step`: only the last call of each stack is differentiated (HRM, section "approximate
+    gradient"). `last_recursion`: the whole last high-level cycle is (TRM, section 4.1)."""
+    shared_levels: bool = False
+    """One stack, `L_level`, updates both states (TRM, section 4.3)."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.hidden_size % (2 * self.num_heads):
+            raise ValueError(
+                f"hidden_size={self.hidden_size} is not a multiple of 2 * num_heads="
+                f"{2 * self.num_heads}"
+            )
+        return self
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """`forward_dtype` as torch has it."""
+        dtype: torch.dtype = getattr(torch, self.forward_dtype)
+        return dtype
+
+
+class HRMConfig(RecursionConfig):
+    """HRM-ACT v1, with the keys of the released configuration, plus the switches of TRM."""
+
+    batch_size: int = Field(ge=1)
+    """Part of the released configuration; the network here takes a batch of any size."""
+    seq_len: int = Field(ge=1)
+    """S, positions of a puzzle (Sudoku: 81, ARC and Maze: 900)."""
+    puzzle_emb_ndim: int = Field(default=0, ge=0)
+    """Width of a puzzle's embedding; 0 turns it off (HRM: 512)."""
+    num_puzzle_identifiers: int = Field(ge=1)
+    """Rows of the puzzle table."""
+    vocab_size: int = Field(ge=2)
+    """V, tokens (Sudoku: 11, ARC: 12, Maze: 6)."""
+    pos_encodings: Literal["rope", "learned"] = "rope"
+    """Rotary or learned positions (HRM: rope)."""
+    halt_max_steps: int = Field(ge=1)
+    """Most segments of one row (HRM: 16)."""
+    halt_exploration_prob: float = Field(default=0.1, ge=0, le=1)
+    """How often a row in training gets a random least number of segments (HRM: 0.1)."""
+    continue_pass: bool = True
+    """Learn `q_continue` from a second forward pass (HRM). Off: a row halts when q_halt > 0, one
+    pass per training step (TRM, section 4.6)."""
+
+    @property
+    def puzzle_positions(self) -> int:
+        """P, positions that the puzzle embedding takes before the tokens."""
+        return -(-self.puzzle_emb_ndim // self.hidden_size)
+
+
+class EditModelConfig(RecursionConfig):
+    """The policy network over a token canvas."""
+
+    vocab_size: int = Field(ge=5)
+    """V, tokens; 0 to 3 are PAD, END, CLS and SEP."""
+    num_roles: int = Field(ge=1)
+    """Kinds of canvas position."""
+    num_languages: int = Field(ge=1)
+    """Programming languages."""
+    max_length: int = Field(ge=2)
+    """L, the longest canvas."""
+    budget_size: int = Field(default=8, ge=1)
+    """Counts in the budget observation."""
+    num_tools: int = Field(default=7, ge=1)
+    """T, tools; tool 0 is the edit."""
+    R: int = Field(default=16, ge=1)
+    """Most replacement entries of one edit."""
+    max_span: int = Field(default=32, ge=1)
+    """Most canvas tokens that one edit replaces."""
+    segments: int = Field(default=1, ge=1)
+    """Segments run per observation; the carry between them is detached, so only the last one is
+    differentiated (HRM, section "deep supervision")."""
+    forward_dtype: DType = "float32"
+    """Type of the recursion's activations; embeddings and heads always compute in fp32."""
+    gradient: Gradient = "last_recursion"
+    """As in `RecursionConfig`; the default is the better one of TRM's ablation (table 1)."""

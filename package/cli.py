@@ -1,0 +1,205 @@
+"""The command line. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hrmgym.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from hrmgym.experiments.run import RunFolder
+    from hrmgym.experiments.schema import Experiment
+
+app = typer.Typer(
+    name="hrmgym",
+    help="Software-engineering environments for reinforcement learning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# typer brings its own click, or uses the installed one, depending on its version.
+_ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+_CONFIG = "An experiment file, or a shipped experiment, for example demo."
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...", help="For example trainer.gamma=0.9.", show_default=False
+    ),
+]
+Runs = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs", help="Folder of run folders.", envvar="HRMGYM_RUNS", show_default="runs"
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from hrmgym import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def train(
+    config: Annotated[str | None, typer.Argument(help=_CONFIG, show_default=False)] = None,
+    overrides: Overrides = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Continue this run folder instead.", show_default=False)
+    ] = None,
+    runs: Runs = None,
+) -> None:
+    """Train a policy, and score it."""
+    from hrmgym.experiments.loader import expand
+    from hrmgym.experiments.run import RunFolder
+
+    if resume is not None:
+        if config is not None or runs is not None:
+            raise ConfigError("--resume goes on with the run's own config.yaml: give nothing else")
+        run = RunFolder(resume)
+        if run.facts.get("status") == "finished":
+            raise ConfigError(f"{resume}: the run has finished; there is nothing to resume")
+        _train_one(run, resume=True)
+        return
+    if config is None:
+        raise ConfigError(f"which experiment? {_CONFIG}")
+    experiments = expand(config, overrides or ())
+    for experiment in experiments:
+        if experiment.trainer is None:
+            raise ConfigError(f"{config}: trainer: null; use `hrmgym score`, or set a trainer")
+    for experiment in experiments:
+        _train_one(RunFolder.create(experiment, runs), resume=False)
+
+
+def _train_one(run: RunFolder, *, resume: bool) -> None:
+    from rich.console import Console
+
+    from hrmgym.experiments.tables import Bars, comparison_table, report_table
+    from hrmgym.experiments.train import train as train_experiment
+
+    print(f"run folder: {run.path}", file=sys.stderr)
+    try:
+        trained = train_experiment(run, resume=resume, display=Bars())
+    except KeyboardInterrupt:
+        print(f"interrupted; go on with: hrmgym train --resume {run.path}", file=sys.stderr)
+        raise
+    console = Console()
+    if trained.before is not None:
+        console.print(comparison_table(trained.before, trained.after))
+    else:
+        console.print(report_table(trained.after))
+    print(f"checkpoint: {trained.checkpoint}")
+    print(f"reports: {run.scores}")
+    print(f"curves: tensorboard --logdir {run.tensorboard}")
+
+
+@app.command()
+def score(
+    config: Annotated[str, typer.Argument(help=_CONFIG)],
+    overrides: Overrides = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Also write the report here: a file, or a folder.", show_default=False),
+    ] = None,
+    runs: Runs = None,
+) -> None:
+    """Score a policy on a benchmark."""
+    from hrmgym.experiments.loader import expand
+
+    experiments = expand(config, overrides or ())
+    if len(experiments) > 1 and output is not None and not output.is_dir():
+        raise ConfigError(f"--output {output}: {len(experiments)} reports need an existing folder")
+    for experiment in experiments:
+        target = output / f"{experiment.name}.json" if output and output.is_dir() else output
+        _score_one(experiment, target, runs)
+
+
+def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -> None:
+    from rich.console import Console
+
+    from hrmgym.experiments.run import RunFolder, write_report
+    from hrmgym.experiments.score import score as score_experiment
+    from hrmgym.experiments.tables import Bars, report_table
+
+    run = RunFolder.create(experiment, runs)
+    try:
+        with Bars().scoring("score") as on_task:
+            report = score_experiment(experiment, on_task=on_task)
+    except BaseException:
+        run.set_status("failed")
+        raise
+    paths = [run.write_report("score", report)]
+    run.set_status("finished" if report.complete else "interrupted")
+    if output is not None:
+        write_report(output, report)
+        paths.append(output)
+    Console().print(report_table(report.to_dict()))
+    for path in paths:
+        print(f"report: {path}")
+    if not report.complete:
+        raise KeyboardInterrupt
+
+
+@app.command()
+def tasks(
+    benchmark: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    task: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.", show_default=False)] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Data of a benchmark that takes some.", show_default=False)
+    ] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Show the solution.")] = False,
+) -> None:
+    """List the benchmarks, a benchmark's tasks, or show one task."""
+    from hrmgym import listing
+
+    if benchmark is None:
+        if split or path or reference:
+            raise ConfigError("--split, --path and --reference need a benchmark")
+        listing.benchmarks()
+    elif task is None:
+        if reference:
+            raise ConfigError("--reference needs a task")
+        listing.tasks(benchmark, path, split)
+    else:
+        listing.task(benchmark, path, split, task, reference=reference)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what works on this machine: versions, device, sandbox, data."""
+    from hrmgym.doctor import report
+
+    report()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The console script; the exit code is 2 for the user's mistakes, and 130 for Ctrl-C."""
+    try:
+        return int(app(arguments, standalone_mode=False) or 0)
+    except UserError as error:
+        message = str(error)
+    except _ClickError as error:  # a bad option; __str__ would say less
+        message = error.format_message()
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,76 @@
+"""Every error that hrmgym raises on purpose, one class per kind.
+
+A message says where, what, and the nearest legal value. Everything under `UserError` is the
+caller's to mend: the command line prints it as one line and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class HrmgymError(Exception):
+    """Base of all errors of this package."""
+
+
+# --- the caller's to mend ------------------------------------------------------------------------
+
+
+class UserError(HrmgymError, ValueError):
+    """Something the caller passed is not usable."""
+
+
+class ConfigError(UserError):
+    """An experiment file or an override is not legal."""
+
+
+class UnknownNameError(UserError, KeyError):
+    """A name is in no catalogue; the message holds the nearest names that are."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
+        names = sorted(known)
+        super().__init__(f"{where}unknown {kind} {name!r}{did_you_mean(name, names)}")
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a worker's error crosses a process border
+        return copyreg.__newobj__, (type(self), str(self))  # type: ignore[attr-defined]
+
+
+class DataError(UserError):
+    """A data file or folder is missing or broken."""
+
+
+class ActionError(UserError):
+    """An action is outside the action space."""
+
+
+class CheckpointError(UserError):
+    """A checkpoint cannot be read, or belongs to another model."""
+
+
+# --- the machine's -------------------------------------------------------------------------------
+
+
+class SandboxError(HrmgymError, RuntimeError):
+    """A sandbox broke, or did not do what it was asked to."""
+
+
+class SandboxUnavailableError(SandboxError, UserError):
+    """This machine cannot give the isolation that the configuration asks for."""
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 12) -> str:
+    """The tail of an error message: the nearest legal name, else a list of the legal ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    if not names:
+        return "; there are none"
+    tail = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"; known: {', '.join(names[:most])}{tail}"

@@ -1,0 +1,43 @@
+"""What acts: the Policy protocol and its implementations."""
+
+if __name__ == "policies":
+    raise ImportError("this folder is the package hrmgym.policies: write `import hrmgym.policies`")
+
+from typing import Any
+
+import gymnasium
+
+from hrmgym.policies.base import Action, Observation, Policy, PolicyState, Proposal, Proposals
+from hrmgym.policies.config import HRMConfig, NoopConfig, PolicyConfig, RandomConfig
+
+__all__ = [
+    "Action",
+    "Observation",
+    "Policy",
+    "PolicyState",
+    "Proposal",
+    "Proposals",
+    "make_policy",
+]
+
+
+def make_policy(config: PolicyConfig, env: gymnasium.Env[Any, Any], seed: int = 0) -> Policy:
+    """The policy that a config block describes, for one environment.
+
+    torch is imported for policies that have weights only.
+
+    Raises:
+        ConfigError: the policy cannot act through the environment's interface.
+        CheckpointError: its checkpoint cannot be read, or is of another model.
+    """
+    from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
+
+    if isinstance(config, HRMConfig):
+        from hrmgym.policies.hrm import make_hrm_policy
+
+        return make_hrm_policy(config, env, seed)
+    if isinstance(config, RandomConfig):
+        return RandomPolicy(env, seed)
+    if isinstance(config, NoopConfig):
+        return NoopPolicy(env)
+    return ReferencePolicy(env)

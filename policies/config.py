@@ -1,0 +1,73 @@
+"""Config blocks of the policies; `kind` tells them apart."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from hrmgym.config import Block, Count, Word
+
+
+class HRMConfig(Block):
+    """The hierarchical reasoning model."""
+
+    kind: Literal["hrm"]
+    """Tag of this block."""
+    checkpoint: Word | None = None
+    """Checkpoint folder to start from. The shape is then the checkpoint's; a key that is given
+    here and says otherwise is an error."""
+    hidden_size: Count = 128
+    """Width of the network."""
+    num_heads: Count = 4
+    """Attention heads; a divisor of `hidden_size`."""
+    H_layers: Count = 2
+    """Layers of the slow (H) module."""
+    L_layers: Count = 2
+    """Layers of the fast (L) module."""
+    H_cycles: Count = 2
+    """Updates of the H module in one segment."""
+    L_cycles: Count = 2
+    """Updates of the L module for each update of the H module."""
+    segments: Count = 1
+    """Segments of computation for each action."""
+    gradient: Literal["last_recursion", "last_step"] = "last_recursion"
+    """How far back the gradient goes: through the last H cycle, or through its last step only."""
+    expansion: Annotated[float, Field(gt=0)] = 4.0
+    """Width of the feed-forward layers, as a multiple of `hidden_size`."""
+    max_span: Count = 32
+    """Longest run of tokens that one edit may replace."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> HRMConfig:
+        if self.hidden_size % self.num_heads:
+            raise ValueError(
+                f"hidden_size: {self.hidden_size} is not a multiple of num_heads: {self.num_heads}"
+            )
+        return self
+
+
+class RandomConfig(Block):
+    """Draws uniformly from the action space."""
+
+    kind: Literal["random"]
+    """Tag of this block."""
+
+
+class ReferenceConfig(Block):
+    """Replays the known solution: an upper bound, and a check of benchmark and environment."""
+
+    kind: Literal["reference"]
+    """Tag of this block."""
+
+
+class NoopConfig(Block):
+    """Submits the untouched task: a lower bound."""
+
+    kind: Literal["noop"]
+    """Tag of this block."""
+
+
+PolicyConfig = Annotated[
+    HRMConfig | RandomConfig | ReferenceConfig | NoopConfig, Field(discriminator="kind")
+]

@@ -1,0 +1,262 @@
+"""HRMPolicy: the network as a Stable-Baselines3 actor-critic, and as a policy to score and search.
+
+    PPO(HRMPolicy, env, policy_kwargs={"model": {"hidden_size": 128, ...}})
+
+trains the same weights that `act` and `propose` use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.type_aliases import Schedule
+from torch import Tensor
+
+from hrmgym.envs.interfaces import canvas
+from hrmgym.envs.interfaces.base import TOOLS
+from hrmgym.envs.interfaces.edit import BUDGET, REPLACEMENT
+from hrmgym.envs.task import LANGUAGES
+from hrmgym.envs.tokens import load_tokens
+from hrmgym.errors import CheckpointError, ConfigError
+from hrmgym.hrm.checkpoint import load_checkpoint
+from hrmgym.hrm.config import EditModelConfig
+from hrmgym.hrm.edit_distribution import EditDistribution
+from hrmgym.hrm.edit_model import EditModel, Encoded
+from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals
+from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.distribution import WholeEditDistribution, edit_distribution
+
+#: How many proposals `act` keeps for one observation before it starts over.
+_REMEMBERED = 32
+
+
+def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditModelConfig:
+    """The network's configuration for the `edit` interface.
+
+    Args:
+        canvas_length: L.
+        options: Keys of `EditModelConfig` that are free: widths, layers, cycles, segments.
+    """
+    return EditModelConfig(
+        vocab_size=load_tokens().size,
+        num_roles=canvas.NUM_ROLES,
+        num_languages=len(LANGUAGES),
+        budget_size=len(BUDGET),
+        num_tools=len(TOOLS),
+        R=REPLACEMENT,
+        max_length=canvas_length,
+        **options,
+    )
+
+
+def model_options(config: HRMConfig) -> dict[str, Any]:
+    """The keys of a config block that describe the network."""
+    return config.model_dump(exclude={"kind", "checkpoint"})
+
+
+def load_weights(policy: HRMPolicy, folder: str | Path) -> None:
+    """Takes over a checkpoint's weights.
+
+    Raises:
+        CheckpointError: it cannot be read, or is of another model.
+    """
+    model, _ = load_checkpoint(folder)
+    theirs, ours = model.config.model_dump(), policy.model.config.model_dump()
+    for key in ours:
+        if theirs[key] != ours[key]:
+            raise CheckpointError(
+                f"{folder}: of another model: its {key} is {theirs[key]}, here it is {ours[key]}"
+            )
+    policy.model.load_state_dict(model.state_dict())
+
+
+def checkpoint_options(config: HRMConfig) -> dict[str, Any]:
+    """The network's options: the checkpoint's where one is given, else the block's.
+
+    Raises:
+        CheckpointError: the block gives a key that the checkpoint contradicts.
+    """
+    if config.checkpoint is None:
+        return model_options(config)
+    saved = load_checkpoint(config.checkpoint)[0].config.model_dump()
+    options = {key: saved[key] for key in model_options(config)}
+    for key in sorted(config.model_fields_set & options.keys()):
+        if getattr(config, key) != options[key]:
+            raise CheckpointError(
+                f"{config.checkpoint}: of another model: its {key} is {options[key]}, "
+                f"policy.{key} is {getattr(config, key)}"
+            )
+    return options
+
+
+def make_hrm_policy(config: HRMConfig, env: gymnasium.Env[Any, Any], seed: int) -> HRMPolicy:
+    """A policy to act with: from the block's checkpoint, or untrained.
+
+    Raises:
+        ConfigError: the environment has another interface.
+        CheckpointError: the checkpoint cannot be read, or is of another model.
+    """
+    torch.manual_seed(seed)
+    policy = HRMPolicy(
+        env.observation_space, env.action_space, lambda _: 0.0, model=checkpoint_options(config)
+    )
+    if config.checkpoint is not None:
+        load_weights(policy, config.checkpoint)
+    policy.set_training_mode(False)
+    policy.seed(seed)
+    return policy
+
+
+class HRMPolicy(ActorCriticPolicy):
+    """Actor and critic share one EditModel; actions come from `WholeEditDistribution`."""
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        model: Mapping[str, Any] | None = None,
+        optimizer_class: type[torch.optim.Optimizer] = torch.optim.AdamW,
+        optimizer_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Makes the network.
+
+        Args:
+            observation_space: That of the `edit` interface.
+            action_space: That of the `edit` interface.
+            lr_schedule: Remaining progress (1 to 0) -> learning rate.
+            model: Keys of `EditModelConfig`: hidden_size, num_heads, H_layers, ...
+            optimizer_class: Optimiser of all parameters.
+            optimizer_kwargs: Its further arguments.
+            **kwargs: What Stable-Baselines3 passes to every policy, for example `use_sde`.
+
+        Raises:
+            ConfigError: the spaces are not those of the `edit` interface.
+        """
+        if (
+            not isinstance(observation_space, spaces.Dict)
+            or "tokens" not in observation_space.spaces
+        ):
+            raise ConfigError("HRMPolicy needs the observations of interface='edit'")
+        shape = observation_space["tokens"].shape
+        assert shape is not None
+        self._options = dict(model or {})
+        self._canvas_length = int(shape[0])
+        super().__init__(
+            observation_space,
+            action_space,
+            lr_schedule,
+            ortho_init=False,  # the network has its own initialisation
+            optimizer_class=optimizer_class,
+            optimizer_kwargs=optimizer_kwargs,
+            **kwargs,
+        )
+
+    def _build(self, lr_schedule: Schedule) -> None:
+        self.action_dist = WholeEditDistribution()  # type: ignore[no-untyped-call]
+        self._generator: torch.Generator | None = None
+        self.model = EditModel(edit_model_config(self._canvas_length, self._options))
+        rate = lr_schedule(1)
+        make: Any = self.optimizer_class  # the base class takes no lr; every optimiser does
+        self.optimizer = make(self.parameters(), lr=rate, **self.optimizer_kwargs)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return {
+            "observation_space": self.observation_space,
+            "action_space": self.action_space,
+            "lr_schedule": self._dummy_schedule,
+            "model": self._options,
+            "optimizer_class": self.optimizer_class,
+            "optimizer_kwargs": self.optimizer_kwargs,
+        }
+
+    # --- Stable-Baselines3 -----------------------------------------------------------------------
+
+    def encode(self, obs: Mapping[str, Tensor]) -> tuple[Encoded, EditDistribution]:
+        """One forward pass: everything that is read off a batch of observations."""
+        observation = dict(obs)
+        encoded = self.model.encode(observation)
+        return encoded, edit_distribution(self.model, encoded, observation)
+
+    def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Actions [B, 3 + R], values [B, 1] and log-probabilities [B]."""
+        encoded, edits = self.encode(obs)
+        actions = edits.mode() if deterministic else edits.sample()
+        return actions, encoded.value.unsqueeze(1), edits.log_prob(actions)
+
+    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Values [B, 1], log-probabilities [B] and entropies [B] of actions [B, 3 + R].
+
+        The entropy sums those of the choices along the action; it is unbiased for actions drawn
+        from the present policy, which PPO's are up to the clipped ratio.
+        """
+        encoded, edits = self.encode(obs)
+        found = edits.evaluate(actions.long(), entropy=True)
+        return encoded.value.unsqueeze(1), found.log_prob, found.entropy
+
+    def get_distribution(self, obs: Any) -> WholeEditDistribution:
+        """The distribution over whole edits for a batch of observations."""
+        distribution = WholeEditDistribution()  # type: ignore[no-untyped-call]
+        return distribution.proba_distribution(self.encode(obs)[1])
+
+    def predict_values(self, obs: Any) -> Tensor:
+        """Values [B, 1]."""
+        return self.model.encode(dict(obs)).value.unsqueeze(1)
+
+    def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:
+        edits = self.encode(observation)[1]
+        return edits.mode() if deterministic else edits.sample()
+
+    # --- hrmgym.policies.base.Proposer -----------------------------------------------------------
+
+    def seed(self, seed: int) -> None:
+        """Seeds what `act` draws; without it, it draws from torch's global generator."""
+        self._generator = torch.Generator(self.device).manual_seed(seed)
+
+    def act(
+        self,
+        observation: Observation,
+        *,
+        state: PolicyState = None,
+        deterministic: bool = False,
+    ) -> tuple[Action, PolicyState]:
+        """One action; deterministic ones do not repeat themselves within an episode.
+
+        At an observation that was seen before in the episode (an edit was taken back, or refused),
+        the next best proposal follows. `state` counts, for each observation seen.
+        """
+        if not deterministic:
+            with torch.no_grad():
+                edits = self.encode(self._batch(observation))[1]
+                return edits.sample(self._generator)[0].cpu().numpy(), state
+        seen: dict[bytes, list[Proposal]] = {} if state is None else state
+        key = observation["tokens"].tobytes() + observation["roles"].tobytes()
+        left = seen.get(key)
+        if not left:
+            left = list(self.propose(observation, _REMEMBERED).actions)[::-1]
+        seen[key] = left
+        return left.pop().action, seen
+
+    def propose(self, observation: Observation, k: int) -> Proposals:
+        """The k best complete actions, exactly ordered, from one forward pass."""
+        with torch.no_grad():
+            encoded, edits = self.encode(self._batch(observation))
+            best = edits.top_k(k)[0]
+        return Proposals(
+            actions=[Proposal(action.cpu().numpy(), float(score)) for action, score in best],
+            value=float(encoded.value[0]),
+        )
+
+    def _batch(self, observation: Observation) -> dict[str, Tensor]:
+        return {
+            key: torch.as_tensor(np.asarray(value)[None], device=self.device)
+            for key, value in observation.items()
+        }

@@ -1,0 +1,93 @@
+"""The embedded katas: what the files hold, and what the loader refuses."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+
+import pytest
+import yaml
+from hrmgym.envs.benchmarks.katas import Kata, load_katas, parse_kata
+from hrmgym.errors import DataError
+
+KATAS = load_katas()
+
+GOOD = """
+name: double
+split: train
+prompt: Return twice the number.
+code: |
+  def double(n):
+      return n * 2
+visible: [[[1], 2], [[2], 4], [[0], 0]]
+hidden: [[[3], 6], [[4], 8], [[5], 10], [[6], 12], [[7], 14]]
+bugs:
+  - {note: halves, find: n * 2, replace: n / 2}
+  - {note: adds, find: "*", replace: +}
+"""
+
+
+def test_counts_by_split() -> None:
+    assert Counter(kata.split for kata in KATAS) == {"train": 26, "valid": 6, "test": 12}
+    assert [kata.name for kata in KATAS] == sorted({kata.name for kata in KATAS})
+
+
+@pytest.mark.parametrize("kata", KATAS, ids=lambda kata: kata.name)
+def test_code_passes_its_cases_and_leaves_arguments_alone(kata: Kata) -> None:
+    names: dict[str, object] = {}
+    exec(kata.code, names)
+    function = names[kata.name]
+    assert callable(function)
+    for args, expected in kata.visible + kata.hidden:
+        given = copy.deepcopy(args)
+        value = function(*given)
+        assert value == expected
+        assert type(value) is type(expected)
+        assert given == args
+
+
+def test_code_is_of_the_agreed_size() -> None:
+    lines = {kata.name: len(kata.code.split("\n")) - 1 for kata in KATAS}
+    assert {name: n for name, n in lines.items() if not 6 <= n <= 26} == {}
+    assert all(line == line.rstrip() for kata in KATAS for line in kata.code.split("\n"))
+
+
+def test_good_file_is_read() -> None:
+    kata = parse_kata(GOOD, "double.yaml")
+    assert kata.visible[1] == ((2,), 4)
+    assert kata.code == "def double(n):\n    return n * 2\n"
+    assert [bug.note for bug in kata.bugs] == ["halves", "adds"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "other"}, "name is 'other', the file's is 'double'"),
+        ({"split": "tests"}, "unknown split 'tests'; did you mean 'test'"),
+        ({"splitt": "test"}, "unknown key 'splitt'; did you mean 'split'"),
+        ({"prompt": " "}, "prompt: must be text that is not blank"),
+        ({"visible": [[[1], 2]]}, "visible: 1 entries, must be 3 to 6"),
+        ({"visible": [[1, 2], [[2], 4], [[0], 0]]}, "visible: case 1: must be"),
+        ({"visible": [[[3], 6], [[2], 4], [[0], 0]]}, "two cases have the arguments (3,)"),
+        ({"hidden": "none"}, "hidden: must be a list, is str"),
+        ({"code": "def double(n:\n"}, "code: line 1"),
+        ({"code": "def twice(n):\n    return n * 2\n"}, "must define the function 'double' once"),
+        ({"bugs": [{"note": "x", "find": "n", "replace": "m"}] * 2}, "occurs 2 times in the code"),
+        ({"bugs": [{"note": "x", "find": "*"}] * 2}, "bug 1: key 'replace' is missing"),
+    ],
+)
+def test_broken_files_are_refused(change: dict[str, object], message: str) -> None:
+    text = yaml.safe_dump({**yaml.safe_load(GOOD), **change})
+    with pytest.raises(DataError) as caught:
+        parse_kata(text, "double.yaml")
+    assert str(caught.value).startswith("double.yaml: ")
+    assert message in str(caught.value)
+
+
+def test_missing_key_and_yaml_values_that_are_not_plain() -> None:
+    with pytest.raises(DataError, match="key 'hidden' is missing"):
+        parse_kata("\n".join(x for x in GOOD.split("\n") if "hidden" not in x), "double.yaml")
+    with pytest.raises(DataError, match="visible: case 1: .* is a date; quote it"):
+        parse_kata(GOOD.replace("[[1], 2]", "[[2024-01-31], 2]"), "double.yaml")
+    with pytest.raises(DataError, match=r"double\.yaml: not YAML"):
+        parse_kata("name: [", "double.yaml")

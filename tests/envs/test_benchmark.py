@@ -1,0 +1,62 @@
+"""Tests of the catalogue and of registration."""
+
+from __future__ import annotations
+
+import gymnasium
+import pytest
+from hrmgym.envs.benchmark import catalogue, find_task, make_benchmark, register_benchmark
+from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.tests.tiny import Tiny
+
+ENTRY = "hrmgym.tests.tiny:Tiny"
+
+
+def test_the_shipped_benchmarks_are_registered() -> None:
+    assert {"katas", "quixbugs", "jsonl"} <= set(catalogue())
+    for entry in catalogue().values():
+        assert gymnasium.spec(entry.env_id).entry_point == "hrmgym.envs.software:SoftwareEnv"
+
+
+def test_a_spec_survives_json() -> None:
+    spec = gymnasium.spec("hrmgym/Katas-v0")
+    assert gymnasium.envs.registration.EnvSpec.from_json(spec.to_json()) == spec
+
+
+def test_registering_twice_is_fine_and_registering_another_is_not() -> None:
+    register_benchmark("tiny_twice", ENTRY)
+    assert register_benchmark("tiny_twice", ENTRY).env_id == "hrmgym/TinyTwice-v0"
+    with pytest.raises(ConfigError, match="registered already"):
+        register_benchmark("tiny_twice", "somewhere:Else")
+
+
+def test_an_entry_point_needs_no_registration() -> None:
+    assert isinstance(make_benchmark(ENTRY), Tiny)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kata", "unknown benchmark 'kata'; did you mean 'katas'"),
+        ("nowhere.at.all:Thing", "no module 'nowhere.at.all'"),
+        ("hrmgym.tests.tiny:Tinny", "hrmgym.tests.tiny:Tinny is not a Benchmark class"),
+        ("hrmgym.tests.tiny:double_task", "is not a Benchmark class"),
+    ],
+)
+def test_a_wrong_name_says_so(name: str, message: str) -> None:
+    with pytest.raises((ConfigError, UnknownNameError), match=message):
+        make_benchmark(name)
+
+
+def test_a_path_for_a_benchmark_that_takes_none() -> None:
+    with pytest.raises(ConfigError, match="'tiny' takes no path"):
+        make_benchmark(ENTRY, "somewhere")
+
+
+def test_unknown_tasks_and_splits_name_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="unknown task 'doubel'; did you mean 'double'"):
+        find_task(Tiny(), "doubel")
+    with pytest.raises(UnknownNameError, match="'tiny': unknown split 'tset'; did you mean 'test'"):
+        Tiny().tasks("tset")
+    assert find_task(Tiny(), "clamp").id == "clamp"
+    with pytest.raises(UnknownNameError):
+        find_task(Tiny(), "clamp", ["test"])
