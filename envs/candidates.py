@@ -8,6 +8,7 @@ shows a feature vector for each, and turns the environment into `Discrete(k)` wi
 from __future__ import annotations
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
@@ -19,12 +20,13 @@ from gymnasium import spaces
 
 from hrmgym.envs.bugs.operators import OPERATORS, mutations
 from hrmgym.envs.interfaces import EditInterface
-from hrmgym.envs.interfaces.edit import BUDGET, legal_tools, tool_action, tool_number
+from hrmgym.envs.interfaces.edit import BUDGET, tool_action
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.envs.state import State, files_key
-from hrmgym.errors import ConfigError
+from hrmgym.envs.state import Cursor, State, files_key
+from hrmgym.errors import ConfigError, DataError
 
 _BUCKETS = 16
+_KEPT = 4096
 _NAMES = tuple(OPERATORS)
 #: Features of one candidate: it exists; its operator, one-hot; where in the file; whether on the
 #: failing line; how much it adds; what it takes out and puts in, hashed.
@@ -47,24 +49,36 @@ Propose = Callable[[State], Sequence[Candidate]]
 
 def rule_candidates(state: State) -> list[Candidate]:
     """Every mutation that the bug operators make of the shown file: bugs undo each other."""
-    source = state.files[state.cursor.path]
-    return [
-        Candidate(one.operator, one.edit.start, one.edit.end, one.edit.text)
-        for one in mutations(source)
-    ]
+    try:
+        found = mutations(state.files[state.cursor.path])
+    except DataError:  # not Python, or not any more: nothing to propose but undo
+        return []
+    return [Candidate(one.operator, one.edit.start, one.edit.end, one.edit.text) for one in found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The k actions of one state; it depends on nothing but the state, so it is kept."""
+
+    actions: tuple[npt.NDArray[np.int64] | None, ...]
+    results: tuple[str, ...]
+    """`files_key` of the files that each action leads to; empty where there is no action."""
+    features: npt.NDArray[np.float32]  # [k, NUM_FEATURES]
 
 
 class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """`Discrete(k)` over proposed edits; action 0 is `undo`.
+    """`Discrete(k)` over proposed edits.
 
     Each operator owns a fixed range of actions, filled in the order of the file, so that an action
-    means the same kind of edit everywhere; what does not fit takes actions that are left over.
+    means the same kind of edit everywhere; what does not fit takes actions that are left over. An
+    edit after which no more visible tests pass than before is undone at once, which costs a step
+    of the environment: what is chosen from is always the best files so far.
 
-    Observation: `candidates` float32 [k, NUM_FEATURES] in [0, 1] and `budget` float32 [8] in
-    [0, 1].
+    Observation: `candidates` float32 [k * NUM_FEATURES], row by row, and `budget` float32 [8], both
+    in [0, 1].
 
     Args:
-        env: A SoftwareEnv with the `edit` interface, wrapped or not.
+        env: A SoftwareEnv with the `edit` interface and `auto_test`, wrapped or not.
         k: Number of actions.
         propose: State -> candidates; by default every mutation of the bug operators.
 
@@ -82,19 +96,21 @@ class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
         base = env.unwrapped
         if not isinstance(base, SoftwareEnv) or not isinstance(base.interface, EditInterface):
             raise ConfigError("CandidateActions wraps a SoftwareEnv with interface='edit'")
-        if k < 2:
-            raise ConfigError(f"CandidateActions: k must be at least 2, got {k}")
+        if not base.auto_test:
+            raise ConfigError("CandidateActions needs auto_test=True: it undoes what helps nothing")
+        if k < 1:
+            raise ConfigError(f"CandidateActions: k must be at least 1, got {k}")
         self._base, self._interface = base, base.interface
         self._k, self._propose = k, propose
         self.action_space = spaces.Discrete(k)
         self.observation_space = spaces.Dict(
             {
-                "candidates": spaces.Box(0.0, 1.0, (k, NUM_FEATURES), np.float32),
+                "candidates": spaces.Box(0.0, 1.0, (k * NUM_FEATURES,), np.float32),
                 "budget": spaces.Box(0.0, 1.0, (len(BUDGET),), np.float32),
             }
         )
-        self._actions: list[npt.NDArray[np.int64] | None] = []
-        self._features = np.zeros((k, NUM_FEATURES), dtype=np.float32)
+        self._choices: OrderedDict[tuple[str, Cursor, tuple[str, int]], _Choice] = OrderedDict()
+        self._choice: _Choice | None = None
         self._seen: set[str] = set()
 
     def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
@@ -104,20 +120,37 @@ class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self._observe(observation), info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Makes the edit; an action that the mask forbids is refused, and costs a step."""
-        chosen = self._actions[int(action)]
-        if chosen is None:
-            chosen = tool_action("undo") if int(action) == 0 else _illegal_edit()
-        observation, reward, terminated, truncated, info = self.env.step(chosen)
+        """Makes the edit, and undoes it where it does not help.
+
+        An action that the mask forbids is refused, and costs a step. The reward is the sum over
+        both steps.
+        """
+        if self._choice is None:
+            raise gymnasium.error.ResetNeeded("call reset() first")
+        before = self._base.state.passing
+        chosen = self._choice.actions[int(action)]
+        refused = chosen is None
+        observation, reward, terminated, truncated, info = self.env.step(
+            _illegal_edit() if chosen is None else chosen
+        )
+        self._seen.add(files_key(self._base.state.task.id, self._base.state.files))
+        helped = self._base.state.passing > before
+        if not (refused or helped or terminated or truncated) and self._base.state.undo:
+            observation, more, terminated, truncated, last = self.env.step(tool_action("undo"))
+            rewards = {name: value + info["rewards"][name] for name, value in last["rewards"].items()}
+            info = last | {"tool": info["tool"], "kept": False, "rewards": rewards}
+            reward = float(reward) + float(more)
         return self._observe(observation), reward, terminated, truncated, info
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which actions are legal and lead to files not yet seen in this episode: bool [k].
 
-        At least one is: where nothing else is left, `undo` stays open, and is refused if it is
-        not legal either.
+        At least one is true: where nothing is left, action 0 stays open, and is refused.
         """
-        mask = np.array([action is not None for action in self._actions])
+        if self._choice is None:
+            raise gymnasium.error.ResetNeeded("call reset() first")
+        results = self._choice.results
+        mask = np.array([bool(result) and result not in self._seen for result in results])
         if not mask.any():
             mask[0] = True
         return mask
@@ -125,57 +158,63 @@ class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
     def _observe(self, observation: Any) -> dict[str, npt.NDArray[np.float32]]:
         state = self._base.state
         self._seen.add(files_key(state.task.id, state.files))
-        self._actions = [None] * self._k
-        self._features[:] = 0.0
-        tools = legal_tools(observation["budget"], observation["roles"])
-        if tools[tool_number("undo")]:
-            self._actions[0] = tool_action("undo")
-            self._features[0, 0] = 1.0
-        self._fill(state)
+        failure = (state.outcome.message, state.outcome.line) if state.outcome else ("", 0)
+        key = (files_key(state.task.id, state.files), state.cursor, failure)
+        if key not in self._choices:
+            self._choices[key] = self._choose(state)
+            if len(self._choices) > _KEPT:
+                self._choices.popitem(last=False)
+        self._choice = self._choices[key]
+        features = self._choice.features.copy()
+        features[~self.action_masks()] = 0.0
         budget = np.log1p(observation["budget"].astype(np.float32)) / 8.0
-        return {"candidates": self._features.copy(), "budget": np.minimum(budget, 1.0)}
+        return {"candidates": features.ravel(), "budget": np.minimum(budget, 1.0)}
 
-    def _fill(self, state: State) -> None:
+    def _choose(self, state: State) -> _Choice:
         """Gives each candidate that the canvas can express an action of its own."""
         path = state.cursor.path
         text = state.files[path]
         width = (self._k - 1) // len(_NAMES)
         used = dict.fromkeys(_NAMES, 0)
+        slots: dict[int, tuple[Candidate, npt.NDArray[np.int64]]] = {}
         rest: list[tuple[Candidate, npt.NDArray[np.int64]]] = []
         for one in self._propose(state):
-            edited = text[: one.start] + one.text + text[one.end :]
-            if files_key(state.task.id, {**state.files, path: edited}) in self._seen:
-                continue
             action = self._interface.encode_edit(state, one.start, one.end, one.text)
             if action is None:
                 continue
             rank = used.get(one.operator, width)
             if rank < width:
                 used[one.operator] = rank + 1
-                slot = 1 + _NAMES.index(one.operator) * width + rank
-                self._set(slot, one, action, state, text)
+                slots[_NAMES.index(one.operator) * width + rank] = (one, action)
             else:
                 rest.append((one, action))
-        free = [slot for slot in range(1, self._k) if self._actions[slot] is None]
-        for slot, (one, action) in zip(free, rest, strict=False):
-            self._set(slot, one, action, state, text)
+        free = (slot for slot in range(self._k) if slot not in slots)
+        slots.update(zip(free, rest, strict=False))
+        actions: list[npt.NDArray[np.int64] | None] = [None] * self._k
+        results = [""] * self._k
+        features = np.zeros((self._k, NUM_FEATURES), dtype=np.float32)
+        for slot, (one, action) in slots.items():
+            edited = text[: one.start] + one.text + text[one.end :]
+            actions[slot] = action
+            results[slot] = files_key(state.task.id, {**state.files, path: edited})
+            features[slot] = _features(one, state, text)
+        return _Choice(tuple(actions), tuple(results), features)
 
-    def _set(
-        self, slot: int, one: Candidate, action: npt.NDArray[np.int64], state: State, text: str
-    ) -> None:
-        self._actions[slot] = action
-        row = self._features[slot]
-        row[0] = 1.0
-        if one.operator in _NAMES:
-            row[1 + _NAMES.index(one.operator)] = 1.0
-        at = 1 + len(_NAMES)
-        row[at] = one.start / max(1, len(text))
-        line = text.count("\n", 0, one.start) + 1
-        row[at + 1] = state.outcome is not None and state.outcome.line == line
-        row[at + 2] = min(1.0, max(0.0, 0.5 + (len(one.text) - (one.end - one.start)) / 32))
-        for offset, part in ((at + 3, text[one.start : one.end]), (at + 3 + _BUCKETS, one.text)):
-            if part.strip():
-                row[offset + zlib.crc32(part.strip().encode()) % _BUCKETS] = 1.0
+
+def _features(one: Candidate, state: State, text: str) -> npt.NDArray[np.float32]:
+    row = np.zeros(NUM_FEATURES, dtype=np.float32)
+    row[0] = 1.0
+    if one.operator in _NAMES:
+        row[1 + _NAMES.index(one.operator)] = 1.0
+    at = 1 + len(_NAMES)
+    row[at] = one.start / max(1, len(text))
+    line = text.count("\n", 0, one.start) + 1
+    row[at + 1] = state.outcome is not None and state.outcome.line == line
+    row[at + 2] = min(1.0, max(0.0, 0.5 + (len(one.text) - (one.end - one.start)) / 32))
+    for offset, part in ((at + 3, text[one.start : one.end]), (at + 3 + _BUCKETS, one.text)):
+        if part.strip():
+            row[offset + zlib.crc32(part.strip().encode()) % _BUCKETS] = 1.0
+    return row
 
 
 def _illegal_edit() -> npt.NDArray[np.int64]:

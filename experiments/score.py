@@ -42,11 +42,13 @@ def score(
     """
     benchmark = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
     tasks = select_tasks(benchmark, experiment)
-    checkpoint = None
+    checkpoint, policy = None, experiment.policy.model_dump(mode="json", exclude={"checkpoint"})
     if isinstance(experiment.policy, HRMConfig) and experiment.policy.checkpoint is not None:
-        from hrmgym.hrm.checkpoint import checkpoint_hash
+        from hrmgym.hrm.checkpoint import checkpoint_hash  # both import torch
+        from hrmgym.policies.hrm import checkpoint_options
 
         checkpoint = checkpoint_hash(experiment.policy.checkpoint)
+        policy |= checkpoint_options(experiment.policy)
     player = Player(
         env_factory or partial(make_env, experiment),
         policy_factory or partial(_make_policy, experiment),
@@ -62,7 +64,7 @@ def score(
         benchmark=benchmark.name,
         version=benchmark.version,
         split=experiment.benchmark.eval_split,
-        policy=experiment.policy.model_dump(mode="json", exclude={"checkpoint"}),
+        policy=policy,
         checkpoint=checkpoint,
         environment=environment,
         # Reports are published; a token is not.

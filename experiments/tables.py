@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -15,8 +15,10 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from hrmgym.envs.scoring import TaskScore
 from hrmgym.experiments.play import OnTask
@@ -33,37 +35,33 @@ _MEANS = (
 )
 
 
-def report_table(report: ReportData) -> Table:
+def report_table(report: ReportData) -> Group:
     """Scores with their intervals, over all tasks and by tag, and the means of an episode."""
-    table = _table(report)
-    table.add_column("tasks", justify="right")
+    table = Table("", Column("tasks", justify="right"))
     for name in report["scores"]:
         table.add_column(name, justify="right")
     table.add_row("all", str(report["tasks_played"]), *map(_estimate, report["scores"].values()))
     for tag, part in report["by_tag"].items():
         cells = [_estimate(part[name]) for name in report["scores"]]
         table.add_row(escape(tag), str(part["tasks"]), *cells)
-    table.caption = "mean of an episode: " + ", ".join(
-        f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS
-    )
+    means = ", ".join(f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS)
+    lines = [f"mean of an episode: {means}"]
     if report["sandbox_errors"]:
-        table.caption += f"; ended by a sandbox error: {report['sandbox_errors']} episodes"
-    return table
+        lines.append(f"episodes that a sandbox error ended: {report['sandbox_errors']}")
+    return Group(_title(report), table, *map(Text, lines))
 
 
-def comparison_table(before: ReportData, after: ReportData) -> Table:
+def comparison_table(before: ReportData, after: ReportData) -> Group:
     """Scores before and after training, with their intervals."""
-    table = _table(after)
-    table.add_column("before", justify="right")
-    table.add_column("after", justify="right")
+    table = Table("", Column("before", justify="right"), Column("after", justify="right"))
     for name, estimate in after["scores"].items():
         table.add_row(name, _estimate(before["scores"][name]), _estimate(estimate))
     for label, key in _MEANS:
         table.add_row(f"mean {label}", f"{before['mean'][key]:.3g}", f"{after['mean'][key]:.3g}")
-    return table
+    return Group(_title(after), table)
 
 
-def _table(report: ReportData) -> Table:
+def _title(report: ReportData) -> Text:
     benchmark = report["benchmark"]
     title = (
         f"{benchmark['name']} {benchmark['version']}, {benchmark['split']}: "
@@ -71,9 +69,7 @@ def _table(report: ReportData) -> Table:
     )
     if not report["complete"]:
         title += f" (incomplete: {report['tasks_played']} of {benchmark['tasks']} tasks)"
-    table = Table(title=escape(title), title_justify="left", caption_justify="left")
-    table.add_column("")
-    return table
+    return Text(title)
 
 
 def _estimate(estimate: Mapping[str, Any]) -> str:
@@ -116,9 +112,10 @@ class Bars:
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
         console=Console(stderr=True),
     )

@@ -6,11 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.experiments.card import model_card
 from hrmgym.experiments.play import OnTask
@@ -98,33 +96,11 @@ def _train(run: RunFolder, resume: bool, display: Display) -> Trained:
 
 
 def _run_trainer(run: RunFolder, resume: bool, display: Display) -> Path:
-    from hrmgym.policies.hrm import checkpoint_options  # both import torch
-    from hrmgym.trainers.ppo import Job, pick_device, train_ppo
+    from hrmgym.experiments.jobs import make_job  # both import torch
+    from hrmgym.trainers.ppo import train_ppo
 
-    experiment = run.experiment
-    assert experiment.trainer is not None
-    assert isinstance(experiment.policy, HRMConfig)
-    checkpoint = experiment.policy.checkpoint
     with display.training() as on_progress:
-        job = Job(
-            config=experiment.trainer,
-            model=checkpoint_options(experiment.policy),
-            checkpoint=None if checkpoint is None else Path(checkpoint),
-            make_env=partial(_make_env, experiment),
-            train_split=experiment.benchmark.train_split,
-            eval_split=experiment.benchmark.valid_split,
-            seed=experiment.seed,
-            device=pick_device(experiment.device),
-            folder=run.checkpoints,
-            tensorboard=run.tensorboard,
-            card=model_card(run),
-            on_progress=on_progress,
-        )
-        return train_ppo(job, resume=resume)
-
-
-def _make_env(experiment: Experiment, split: str) -> SoftwareEnv:
-    return SoftwareEnv(**experiment.env_kwargs(split))
+        return train_ppo(make_job(run, on_progress), resume=resume)
 
 
 def with_checkpoint(experiment: Experiment, checkpoint: Path) -> Experiment:

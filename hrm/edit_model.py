@@ -53,9 +53,7 @@ class EditModel(nn.Module):
         self.embedding = CanvasEmbedding(
             config.vocab_size, config.num_roles, config.num_languages, config.budget_size, width
         )
-        self.rotary = RotaryPositions(
-            width // config.num_heads, config.max_length, config.rope_theta
-        )
+        self.rotary = RotaryPositions(width, config.num_heads, config.max_length, config.rope_theta)
         self.core = Recursion(config)
         self.tool_head = CastedLinear(width, config.num_tools, bias=True, gain=FLAT)
         self.span_head = SpanHead(width, config.max_span)
@@ -86,7 +84,7 @@ class EditModel(nn.Module):
         # Position 0 may always be attended to: a row of padding only must not give NaN.
         real = real | (position[:size] == 1)
         mask = real[:, None, None, :]
-        rotary = self.rotary(size)
+        rotary = self.rotary(size, x.dtype)
         z_H, z_L = self.core.initial_state(len(tokens), size)
         with torch.no_grad():
             for _ in range(config.segments - 1):

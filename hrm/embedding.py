@@ -68,8 +68,7 @@ class CanvasEmbedding(nn.Module):
         self.tokens = CastedEmbedding(vocab_size, width, std, torch.float32)
         self.roles = CastedEmbedding(num_roles, width, std, torch.float32)
         self.languages = CastedEmbedding(num_languages, width, std, torch.float32)
-        # Counts are small integers and their logarithms of order one: rows of length 1 / sqrt(D).
-        self.budget = CastedLinear(budget_size, width, gain=math.sqrt(budget_size) * std)
+        self.budget = CastedLinear(budget_size, width, gain=std)
 
     def forward(
         self, tokens_BL: Tensor, roles_BL: Tensor, language_B1: Tensor, budget_BC: Tensor

@@ -104,8 +104,7 @@ class HRMCore(Recursion):
                 config.num_puzzle_identifiers, config.puzzle_emb_ndim, config.dtype
             )
         if config.pos_encodings == "rope":
-            head_size = width // config.num_heads
-            self.rotary_emb = RotaryPositions(head_size, positions, config.rope_theta)
+            self.rotary_emb = RotaryPositions(width, config.num_heads, positions, config.rope_theta)
         else:
             self.embed_pos = CastedEmbedding(positions, width, std, config.dtype)
 
@@ -132,7 +131,8 @@ class HRMCore(Recursion):
             in fp32.
         """
         x = self.embed(data["inputs"], data["puzzle_identifiers"])
-        rotary = self.rotary_emb(x.shape[1]) if self.config.pos_encodings == "rope" else None
+        rope = self.config.pos_encodings == "rope"
+        rotary = self.rotary_emb(x.shape[1], x.dtype) if rope else None
         z_H, z_L = self.segment(z_H, z_L, x, rotary)
         logits: Tensor = self.lm_head(z_H[:, self.config.puzzle_positions :])
         return z_H, z_L, logits, self.q_head(z_H[:, 0]).float()

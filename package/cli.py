@@ -29,9 +29,7 @@ _ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "
 _CONFIG = "An experiment file, or a shipped experiment, for example demo."
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[KEY=VALUE]...", help="For example trainer.gamma=0.9.", show_default=False
-    ),
+    typer.Argument(metavar="KEY=VALUE", help="For example trainer.gamma=0.9.", show_default=False),
 ]
 Runs = Annotated[
     Path | None,
@@ -60,7 +58,9 @@ def _options(
 
 @app.command()
 def train(
-    config: Annotated[str | None, typer.Argument(help=_CONFIG, show_default=False)] = None,
+    config: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help=_CONFIG, show_default=False)
+    ] = None,
     overrides: Overrides = None,
     resume: Annotated[
         Path | None, typer.Option(help="Continue this run folder instead.", show_default=False)
@@ -113,7 +113,7 @@ def _train_one(run: RunFolder, *, resume: bool) -> None:
 
 @app.command()
 def score(
-    config: Annotated[str, typer.Argument(help=_CONFIG)],
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help=_CONFIG)],
     overrides: Overrides = None,
     output: Annotated[
         Path | None,
@@ -160,8 +160,10 @@ def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -
 
 @app.command()
 def tasks(
-    benchmark: Annotated[str | None, typer.Argument(show_default=False)] = None,
-    task: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    benchmark: Annotated[
+        str | None, typer.Argument(metavar="BENCHMARK", show_default=False)
+    ] = None,
+    task: Annotated[str | None, typer.Argument(metavar="TASK", show_default=False)] = None,
     split: Annotated[str | None, typer.Option(help="Only this split.", show_default=False)] = None,
     path: Annotated[
         str | None, typer.Option(help="Data of a benchmark that takes some.", show_default=False)
@@ -194,12 +196,13 @@ def doctor() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; the exit code is 2 for the user's mistakes, and 130 for Ctrl-C."""
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
+        return int(app(arguments, prog_name="hrmgym", standalone_mode=False) or 0)
     except UserError as error:
         message = str(error)
     except _ClickError as error:  # a bad option; __str__ would say less
         message = error.format_message()
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    if message:  # `hrmgym` alone has printed its help, and has no message
+        print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return 2

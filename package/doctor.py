@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from hrmgym.envs.benchmark import catalogue
 from hrmgym.envs.benchmarks.data import DATA_VARIABLE, DataSource, candidates
 from hrmgym.envs.sandboxes.probe import Layer, probe
+from hrmgym.errors import SandboxError
 from hrmgym.experiments.run import cpu_name, versions
 from hrmgym.listing import print_columns
 
@@ -27,9 +28,13 @@ def report() -> None:
         ]
     )
     print("\nlocal sandbox")
-    layers = probe()
-    print_columns([(f"  {layer.name}", *_verdict(layer)) for layer in layers])
-    print(f"  {sandbox_summary(layers)}")
+    try:
+        layers = probe()
+    except SandboxError as error:
+        print(f"  {error}")
+    else:
+        print_columns([(f"  {layer.name}", *_verdict(layer)) for layer in layers])
+        print(f"  {sandbox_summary(layers)}")
     print(f"\nbenchmark data ({DATA_VARIABLE}={os.environ.get(DATA_VARIABLE, '')})")
     print_columns([(f"  {name}", text) for name, text in data()])
 
@@ -45,6 +50,8 @@ def device() -> str:
 
 def sandbox_summary(layers: Sequence[Layer]) -> str:
     """Whether the local sandbox starts here, and what to do where it does not."""
+    if not layers:
+        return "nothing is known that isolates on this system; use sandbox=docker"
     lacking = [layer.name for layer in layers if layer.required and not layer.holds]
     if not lacking:
         return "foreign code is isolated here"

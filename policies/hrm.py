@@ -15,6 +15,7 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
+from pydantic import ValidationError
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
@@ -24,7 +25,7 @@ from hrmgym.envs.interfaces.base import TOOLS
 from hrmgym.envs.interfaces.edit import BUDGET, REPLACEMENT
 from hrmgym.envs.task import LANGUAGES
 from hrmgym.envs.tokens import load_tokens
-from hrmgym.errors import CheckpointError, ConfigError
+from hrmgym.errors import CheckpointError, ConfigError, did_you_mean
 from hrmgym.hrm.checkpoint import load_checkpoint
 from hrmgym.hrm.config import EditModelConfig
 from hrmgym.hrm.edit_distribution import EditDistribution
@@ -42,8 +43,18 @@ def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditMod
 
     Args:
         canvas_length: L.
-        options: Keys of `EditModelConfig` that are free: widths, layers, cycles, segments.
+        options: Keys of `hrmgym.policies.config.HRMConfig`; what is missing has its default.
+
+    Raises:
+        ConfigError: an unknown key, or a value out of range.
     """
+    try:
+        config = HRMConfig(kind="hrm", **options)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(map(str, fault["loc"])) or "the whole"
+        near = did_you_mean(key, model_options(HRMConfig(kind="hrm")))
+        raise ConfigError(f"model: {key}: {fault['msg']}{near}") from error
     return EditModelConfig(
         vocab_size=load_tokens().size,
         num_roles=canvas.NUM_ROLES,
@@ -52,7 +63,7 @@ def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditMod
         num_tools=len(TOOLS),
         R=REPLACEMENT,
         max_length=canvas_length,
-        **options,
+        **model_options(config),
     )
 
 
@@ -133,7 +144,7 @@ class HRMPolicy(ActorCriticPolicy):
             observation_space: That of the `edit` interface.
             action_space: That of the `edit` interface.
             lr_schedule: Remaining progress (1 to 0) -> learning rate.
-            model: Keys of `EditModelConfig`: hidden_size, num_heads, H_layers, ...
+                model: Keys of `HRMConfig`: hidden_size, num_heads, H_layers, ...
             optimizer_class: Optimiser of all parameters.
             optimizer_kwargs: Its further arguments.
             **kwargs: What Stable-Baselines3 passes to every policy, for example `use_sde`.

@@ -34,7 +34,6 @@ _METHOD_FAMILIES: tuple[tuple[str, ...], ...] = (
     ("split", "rsplit"),
     ("split", "partition"),
     ("partition", "rpartition"),
-    ("splitlines", "split"),
     ("find", "rfind"),
     ("index", "find", "rindex", "count"),
     ("ljust", "rjust", "center"),

@@ -58,12 +58,12 @@ def stdlib_functions(min_lines: int = 3, max_lines: int = 30) -> tuple[CorpusFun
     version = platform.python_version()
     name = f"stdlib-{CORPUS_VERSION}-{version}-{min_lines}-{max_lines}.json.zlib"
     path = cache_folder() / name
-    cached = _read(path)
+    cached = read_cache(path)
     if cached is not None:
         return cached
     folder = Path(sysconfig.get_path("stdlib"))
     functions = tuple(collect(folder, f"stdlib {version}", min_lines, max_lines))
-    _write(path, functions)
+    write_cache(path, functions)
     return functions
 
 
@@ -146,19 +146,20 @@ def _compiles(code: str) -> bool:
     return True
 
 
-def _read(path: Path) -> tuple[CorpusFunction, ...] | None:
-    """The cached functions; None if there are none or the file is broken."""
+def read_cache(path: Path) -> tuple[CorpusFunction, ...] | None:
+    """The functions in a cache file; None if there is none or it is broken (a warning)."""
     try:
         rows = json.loads(zlib.decompress(path.read_bytes()))
         return tuple(CorpusFunction(*row) for row in rows)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (zlib.error, ValueError, TypeError) as error:
         _log.warning("%s: broken (%s); building it anew", path, error)
         return None
 
 
-def _write(path: Path, functions: tuple[CorpusFunction, ...]) -> None:
+def write_cache(path: Path, functions: tuple[CorpusFunction, ...]) -> None:
+    """Write a cache file at once; a warning if its folder cannot be written."""
     data = zlib.compress(json.dumps([astuple(f) for f in functions]).encode())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,6 @@ import contextlib
 import copy
 import io
 import json
-import resource
 import sys
 from typing import Any
 
@@ -65,6 +64,8 @@ def judge(job: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    import resource  # POSIX only; reading the stored bugs needs no judge
+
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
     judge(json.load(sys.stdin))

@@ -61,7 +61,7 @@ def attribute(source: Source) -> Iterator[Site]:
 def constant(source: Source) -> Iterator[Site]:
     """Another constant: a neighbour such as 0 for 1, or one that stands elsewhere in the source."""
     nodes = [node for node in source.nodes(ast.Constant) if isinstance(node, ast.Constant)]
-    texts = dict.fromkeys(n.value for n in nodes if isinstance(n.value, str))
+    texts = {n.value: source.segment(n) for n in nodes if isinstance(n.value, str)}
     numbers = dict.fromkeys(n.value for n in nodes if is_number(n))
     for node in nodes:
         start, end = source.span(node)
@@ -73,7 +73,7 @@ def constant(source: Source) -> Iterator[Site]:
         elif value is None:
             new = ["0", "False", "[]"]
         elif isinstance(value, str):
-            new = [repr(text) for text in ("", *texts)]
+            new = ["''" if old.endswith("'") else '""', *texts.values()]
         elif is_number(node):
             new = [str(n) for n in (0, 1, *numbers)]
             if value == 0 and not isinstance(source.parent(node), ast.UnaryOp):

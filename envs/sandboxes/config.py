@@ -6,9 +6,12 @@ swerex nor any of its back ends.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from hrmgym.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     from swerex.deployment.abstract import AbstractDeployment
@@ -27,9 +30,11 @@ class _Config(BaseModel):
 class LocalSandboxConfig(_Config):
     """Processes of this machine in namespaces of their own. The default; needs no daemon."""
 
-    type: Literal["local"] = Field("local", description="Isolated processes of this machine")
+    type: Literal["local"] = Field(
+        default="local", description="Isolated processes of this machine"
+    )
     allow_unisolated: bool = Field(
-        False,
+        default=False,
         description="Where the kernel refuses namespaces, run foreign code as an ordinary process"
         " with limits only, instead of refusing to start",
     )
@@ -44,22 +49,30 @@ class LocalSandboxConfig(_Config):
 class DockerSandboxConfig(_Config):
     """A container of Docker or Podman."""
 
-    type: Literal["docker"] = Field("docker", description="A container of Docker or Podman")
-    image: str = Field("python:3.11", description=_IMAGE)
-    port: int | None = Field(None, description="Port on the host; free choice where null")
-    docker_args: tuple[str, ...] = Field((), description="Further arguments of `docker run`")
-    startup_timeout: float = Field(180.0, gt=0, description="Seconds to wait for the container")
+    type: Literal["docker"] = Field(default="docker", description="A container of Docker or Podman")
+    image: str = Field(default="python:3.11", description=_IMAGE)
+    port: int | None = Field(default=None, description="Port on the host; free choice where null")
+    docker_args: tuple[str, ...] = Field(
+        default=(), description="Further arguments of `docker run`"
+    )
+    startup_timeout: float = Field(
+        default=180.0, gt=0, description="Seconds to wait for the container"
+    )
     pull: Literal["never", "always", "missing"] = Field(
-        "missing", description="When to pull the image"
+        default="missing", description="When to pull the image"
     )
-    remove_images: bool = Field(False, description="Remove the image when the sandbox ends")
+    remove_images: bool = Field(default=False, description="Remove the image when the sandbox ends")
     python_standalone_dir: str | None = Field(
-        None, description="Folder of a Python that is built into images without one"
+        default=None, description="Folder of a Python that is built into images without one"
     )
-    platform: str | None = Field(None, description="Platform of the image, for example linux/amd64")
-    remove_container: bool = Field(True, description="Remove the container when it has stopped")
+    platform: str | None = Field(
+        default=None, description="Platform of the image, for example linux/amd64"
+    )
+    remove_container: bool = Field(
+        default=True, description="Remove the container when it has stopped"
+    )
     container_runtime: Literal["docker", "podman"] = Field(
-        "docker", description="Program that runs containers"
+        default="docker", description="Program that runs containers"
     )
 
     def deployment(self) -> AbstractDeployment:
@@ -72,17 +85,19 @@ class DockerSandboxConfig(_Config):
 class ModalSandboxConfig(_Config):
     """A sandbox of Modal. Needs swe-rex's extra `modal` and an account."""
 
-    type: Literal["modal"] = Field("modal", description="A sandbox of Modal")
-    image: str = Field("python:3.11", description=_IMAGE)
-    startup_timeout: float = Field(180.0, gt=0, description="Seconds to wait for the sandbox")
-    runtime_timeout: float = Field(60.0, gt=0, description="Seconds to wait for one answer")
+    type: Literal["modal"] = Field(default="modal", description="A sandbox of Modal")
+    image: str = Field(default="python:3.11", description=_IMAGE)
+    startup_timeout: float = Field(
+        default=180.0, gt=0, description="Seconds to wait for the sandbox"
+    )
+    runtime_timeout: float = Field(default=60.0, gt=0, description="Seconds to wait for one answer")
     deployment_timeout: float = Field(
-        3600.0, gt=0, description="Seconds after which Modal ends the sandbox in any case"
+        default=3600.0, gt=0, description="Seconds after which Modal ends the sandbox in any case"
     )
     modal_sandbox_kwargs: dict[str, Any] = Field(
         default_factory=dict, description="Further arguments of modal.Sandbox.create"
     )
-    install_pipx: bool = Field(True, description="Install pipx, for images without swe-rex")
+    install_pipx: bool = Field(default=True, description="Install pipx, for images without swe-rex")
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
@@ -94,17 +109,23 @@ class ModalSandboxConfig(_Config):
 class FargateSandboxConfig(_Config):
     """A task of AWS Fargate. Needs swe-rex's extra `fargate` and an account."""
 
-    type: Literal["fargate"] = Field("fargate", description="A task of AWS Fargate")
-    image: str = Field("python:3.11", description=_IMAGE)
-    port: int = Field(8880, description="Port of the server in the task")
-    cluster_name: str = Field("swe-rex-cluster", description="ECS cluster")
-    execution_role_prefix: str = Field("swe-rex-execution-role", description="IAM role")
-    task_definition_prefix: str = Field("swe-rex-task", description="Task definition")
-    log_group: str | None = Field("/ecs/swe-rex-deployment", description="CloudWatch log group")
-    security_group_prefix: str = Field("swe-rex-deployment-sg", description="Security group")
+    type: Literal["fargate"] = Field(default="fargate", description="A task of AWS Fargate")
+    image: str = Field(default="python:3.11", description=_IMAGE)
+    port: int = Field(default=8880, description="Port of the server in the task")
+    cluster_name: str = Field(default="swe-rex-cluster", description="ECS cluster")
+    execution_role_prefix: str = Field(default="swe-rex-execution-role", description="IAM role")
+    task_definition_prefix: str = Field(default="swe-rex-task", description="Task definition")
+    log_group: str | None = Field(
+        default="/ecs/swe-rex-deployment", description="CloudWatch log group"
+    )
+    security_group_prefix: str = Field(
+        default="swe-rex-deployment-sg", description="Security group"
+    )
     fargate_args: dict[str, str] = Field(default_factory=dict, description="Further ECS arguments")
-    container_timeout: float = Field(900.0, gt=0, description="Seconds until the task ends itself")
-    runtime_timeout: float = Field(60.0, gt=0, description="Seconds to wait for one answer")
+    container_timeout: float = Field(
+        default=900.0, gt=0, description="Seconds until the task ends itself"
+    )
+    runtime_timeout: float = Field(default=60.0, gt=0, description="Seconds to wait for one answer")
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
@@ -116,11 +137,11 @@ class FargateSandboxConfig(_Config):
 class RemoteSandboxConfig(_Config):
     """A `swerex-remote` server that somebody else has started."""
 
-    type: Literal["remote"] = Field("remote", description="A running swerex-remote server")
+    type: Literal["remote"] = Field(default="remote", description="A running swerex-remote server")
     auth_token: str = Field(repr=False, description="The server's token")
-    host: str = Field("http://127.0.0.1", description="Address, with http:// or https://")
-    port: int | None = Field(None, description="Port of the server")
-    timeout: float = Field(10.0, gt=0, description="Seconds to wait for a sign of life")
+    host: str = Field(default="http://127.0.0.1", description="Address, with http:// or https://")
+    port: int | None = Field(default=None, description="Port of the server")
+    timeout: float = Field(default=10.0, gt=0, description="Seconds to wait for a sign of life")
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
@@ -138,6 +159,30 @@ SandboxConfig = Annotated[
     Field(discriminator="type"),
 ]
 """Any of the above, told apart by `type`."""
+
+
+_TYPES = ("local", "docker", "modal", "fargate", "remote")
+
+
+def sandbox_config(given: str | Mapping[str, Any] | SandboxConfig) -> SandboxConfig:
+    """A config from a type's name, a mapping, or a config.
+
+    Raises:
+        UnknownNameError: no sandbox of that type.
+        ConfigError: the mapping is not legal.
+    """
+    if isinstance(given, _Config):
+        return given
+    block = {"type": given} if isinstance(given, str) else dict(given)
+    if block.get("type") not in _TYPES:
+        raise UnknownNameError("sandbox type", str(block.get("type")), _TYPES)
+    try:
+        config: SandboxConfig = TypeAdapter(SandboxConfig).validate_python(block)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"][1:]))
+        raise ConfigError(f"sandbox.{where}: {fault['msg']}") from error
+    return config
 
 
 def _logger() -> Any:

@@ -10,27 +10,28 @@ Whoever holds this process's end of the connection is this process alone: foreig
 with every other file descriptor closed.
 """
 
+# The guest starts faster without pathlib.
+# ruff: noqa: PTH102, PTH118, PTH211
 from __future__ import annotations
 
 import gc
 import json
 import os
 import resource
-import select
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes import calls, files, isolation, keeper, wire
+from hrmgym.envs.sandboxes import calls, files, isolation, keeper, runs, wire
 
 Reply = tuple[dict[str, Any], bytes]
+Handler = Callable[[dict[str, Any], bytes, list[int]], Reply]
 
 
-def main(keep: frozenset[str]) -> NoReturn:
-    """Close in, report, serve. `keep` names the modules of a bare interpreter."""
+def main() -> NoReturn:
+    """Close in, report, serve."""
     sock = socket.socket(fileno=int(sys.argv[1]))
     options = json.loads(sys.argv[2])
     try:
@@ -42,15 +43,16 @@ def main(keep: frozenset[str]) -> NoReturn:
     except Exception as error:
         sock.sendall(wire.pack({"error": f"{type(error).__name__}: {error}"}))
         os._exit(1)
-    sock.sendall(wire.pack({"workspace": box.workspace, "proc": box.proc, "two": box.two}))
+    sock.sendall(wire.pack({"workspace": box.workspace, "libraries": f"{box.tools}/lib"}))
+    if options["mode"] == "calls":
+        calls.warm_up()
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 2)  # until here the host has listened
     _forget_package()
     gc.collect()
     gc.freeze()
     gc.disable()
-    server = _Calls(sock, box, keep) if options["mode"] == "calls" else _Shell(box)
-    handlers: dict[str, Callable[[dict[str, Any], bytes, list[int]], Reply]] = server.handlers
+    handlers = (_Calls(sock, box) if options["mode"] == "calls" else _Shell(box)).handlers
     try:
         while True:
             request, blob, fds = wire.receive(sock)
@@ -84,12 +86,14 @@ class Box:
         self.options = options
         self.workspace = isolation.WORKSPACE
         self.temporary = "/tmp"
+        self.tools = isolation.TOOLS
         self.isolated = bool(options["isolate"])
         self.two = self.proc = False
         self.own_pid_space = -1
 
     def close_in(self, sock: socket.socket) -> None:
         """Enter the sandbox. Returns in a new process, the sandbox's process 1."""
+        isolation.clear_arguments()
         isolation.die_with_parent()
         if os.getppid() != self.options["host"]:
             os._exit(1)
@@ -121,13 +125,14 @@ class Box:
 
         isolation.prctl(isolation.PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        top = tempfile.mkdtemp(prefix="hrmgym-")
+        top = self.tools = tempfile.mkdtemp(prefix="hrmgym-")
         self.workspace, self.temporary = top + "/workspace", top + "/tmp"
         os.mkdir(self.workspace)
         os.mkdir(self.temporary)
         os.mkdir(top + "/lib")
         for name, source in self.options["libraries"].items():
             os.symlink(source, f"{top}/lib/{name}")
+        isolation.add_programs(top)
         isolation.renounce()
 
     def become_foreign(self, limits: dict[str, Any]) -> None:
@@ -142,18 +147,12 @@ class Box:
 
     def environment(self) -> dict[str, str]:
         """Environment variables of foreign code."""
-        tools = isolation.TOOLS if self.isolated else os.path.dirname(self.workspace)
-        path = "/usr/local/bin:/usr/bin:/bin"
-        if self.isolated:
-            path = f"{tools}/bin:{path}"
-        else:
-            path = f"{os.path.dirname(os.path.realpath(sys.executable))}:{path}"
         return {
-            "PATH": path,
+            "PATH": f"{self.tools}/bin:/usr/local/bin:/usr/bin:/bin",
             "HOME": self.temporary,
             "TMPDIR": self.temporary,
             "LANG": "C.UTF-8",
-            "PYTHONPATH": f"{tools}/lib",
+            "PYTHONPATH": f"{self.tools}/lib",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
         }
@@ -172,7 +171,7 @@ class Box:
             keeper.kill_rest(isolated=False)
             import shutil
 
-            shutil.rmtree(os.path.dirname(self.workspace), ignore_errors=True)
+            shutil.rmtree(self.tools, ignore_errors=True)
 
 
 def _write_text(path: str, text: str) -> None:
@@ -196,71 +195,24 @@ def _kernel() -> tuple[int, int]:
 class _Calls:
     """One run of a function at a time."""
 
-    def __init__(self, sock: socket.socket, box: Box, keep: frozenset[str]) -> None:
-        self._sock, self._box, self._keep = sock, box, keep
+    def __init__(self, sock: socket.socket, box: Box) -> None:
+        self._sock, self._box = sock, box
         self._own_limits = _own_limits()
-        self.handlers = {"ping": _ping, "calls": self._run}
+        self.handlers: dict[str, Handler] = {"ping": _ping, "calls": self._run}
 
     def _run(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
-        limits = request["limits"]
-        start = time.monotonic()
-        out, into = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                os.dup2(into, 3)
-                os.dup2(os.open("/dev/null", os.O_RDWR), 2)
-                os.dup2(2, 0)
-                os.dup2(2, 1)
-                os.closerange(4, 1024)
-                self._box.become_foreign(limits)
-                calls.run(request, self._box.workspace, 3, self._keep)
-            finally:
-                os._exit(70)
-        os.close(into)
-        cap = (len(request["cases"]) + 1) * (limits["output_kb"] + 1) * 1024
-        text = self._collect(out, start + limits["wall_s"], cap)
-        os.close(out)
-        status, cpu_s = self._finish(child, start + limits["wall_s"])
-        self._box.fresh_scratch(limits["file_mb"])
+        box = self._box
+        header, lines = runs.run(
+            request,
+            box.workspace,
+            lambda: box.become_foreign(request["limits"]),
+            isolated=box.isolated,
+            host=self._sock.fileno(),
+        )
+        box.fresh_scratch(request["limits"]["file_mb"])
         if _own_limits() != self._own_limits:
             raise ConnectionError("foreign code has changed the limits of this process")
-        wall_s = time.monotonic() - start
-        return {"status": status, "cpu_s": cpu_s, "wall_s": wall_s}, text
-
-    def _collect(self, out: int, deadline: float, cap: int) -> bytes:
-        """What the run writes until it closes the pipe, or time or space run out."""
-        poll = select.poll()
-        poll.register(out, select.POLLIN)
-        poll.register(self._sock, select.POLLIN)
-        text = bytearray()
-        while (left := deadline - time.monotonic()) > 0 and len(text) < cap:
-            ready = poll.poll(left * 1000 + 1)
-            if any(fd != out for fd, _ in ready):
-                raise ConnectionError("the host has gone")
-            if ready:
-                data = os.read(out, 1 << 16)
-                if not data:
-                    break
-                text += data
-        return bytes(text)
-
-    def _finish(self, child: int, deadline: float) -> tuple[int | None, float]:
-        """Exit code of the run (None: it ran out of time) and its CPU seconds; all else is dead."""
-        pause, before = 0.0001, _cpu_of_children()
-        done, status = os.waitpid(child, os.WNOHANG)
-        while not done and time.monotonic() < deadline:
-            time.sleep(pause)
-            pause = min(2 * pause, 0.02)
-            done, status = os.waitpid(child, os.WNOHANG)
-        code = os.waitstatus_to_exitcode(status) if done else None
-        keeper.kill_rest(isolated=self._box.isolated)
-        return code, _cpu_of_children() - before
-
-
-def _cpu_of_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+        return header, lines
 
 
 def _own_limits() -> list[tuple[int, int]]:
@@ -277,18 +229,17 @@ class _Shell:
     def __init__(self, box: Box) -> None:
         self._box = box
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers report by themselves
-        self.handlers = {
+        self.handlers: dict[str, Handler] = {
             "ping": _ping,
             "spawn": self._spawn,
+            "fresh": self._fresh,
             "write": self._as_foreign(files.write),
             "read": self._as_foreign(files.read),
             "read_all": self._as_foreign(files.read_all),
             "replace": self._as_foreign(files.replace),
         }
 
-    def _as_foreign(
-        self, act: Callable[[str, dict[str, Any], bytes], Reply]
-    ) -> Callable[[dict[str, Any], bytes, list[int]], Reply]:
+    def _as_foreign(self, act: Callable[[str, dict[str, Any], bytes], Reply]) -> Handler:
         """`act` with the file permissions of foreign code: it may have planted links."""
 
         def handler(request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
@@ -303,6 +254,10 @@ class _Shell:
                     os.setegid(0)
 
         return handler
+
+    def _fresh(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
+        self._box.fresh_scratch(request["file_mb"])
+        return {}, b""
 
     def _spawn(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         box = self._box

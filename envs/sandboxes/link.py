@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,21 +18,18 @@ from hrmgym.envs.sandboxes import wire
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 #: What pytest needs at run time; nothing else of site-packages is shown inside.
-LIBRARIES = ("_pytest", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
+LIBRARIES = ("_pytest", "py", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
 
-# The guest imports a few files of this folder before it closes itself in, and none of the packages
-# around them. The first line notes what a bare interpreter has loaded.
+# A guest imports a few files of this folder before it closes itself in, and none of the packages
+# around them.
 _BOOT = """
-import sys
-keep = frozenset(sys.modules) | {"os", "stat", "posixpath", "genericpath", "_collections_abc"}
-import types
+import sys, types
 for name in ("hrmgym", "hrmgym.envs", "hrmgym.envs.sandboxes"):
     sys.modules[name] = package = types.ModuleType(name)
     package.__path__ = []
 package.__path__.append(sys.argv.pop())
-from hrmgym.envs.sandboxes.guest import main
-main(keep)
 """
+_MAIN = "from hrmgym.envs.sandboxes.guest import main\nmain()"
 
 
 class GuestDied(SandboxError):
@@ -48,6 +46,7 @@ class Guest:
         self._process, self._sock = process, sock
         self._turn = asyncio.Lock()
         self.workspace = ""
+        self.libraries = ""
 
     @classmethod
     async def start(
@@ -69,10 +68,7 @@ class Guest:
         }
         with theirs:
             process = subprocess.Popen(
-                [
-                    *(python(), "-P", "-s", "-S", "-B", "-c", _BOOT),
-                    *(str(theirs.fileno()), json.dumps(options), str(Path(__file__).parent)),
-                ],
+                bare_python(_MAIN, str(theirs.fileno()), json.dumps(options)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -101,6 +97,7 @@ class Guest:
             await guest.close()
             raise
         guest.workspace = header["workspace"]
+        guest.libraries = header["libraries"]
         return guest
 
     @property
@@ -157,10 +154,8 @@ class Guest:
     async def close(self) -> None:
         """End the guest and everything in it; returns when all of it is dead."""
         if self._sock.fileno() >= 0:
-            try:
+            with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             self._sock.close()
         pause, waited = 0.001, 0.0
         while self._process.poll() is None:
@@ -170,15 +165,15 @@ class Guest:
             waited += pause
             pause = min(2 * pause, 0.05)
 
-    def abandon(self) -> None:
-        """Let go of a guest that belongs to the parent of this forked process."""
-        self._sock.close()
-        self._process.returncode = 0  # not ours to wait for
-
 
 def python() -> str:
     """The real interpreter, without its virtual environment."""
     return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def bare_python(code: str, *args: str) -> list[str]:
+    """Command that runs `code` without site packages; it can import the modules of this folder."""
+    return [python(), "-P", "-s", "-S", "-B", "-c", _BOOT + code, *args, str(Path(__file__).parent)]
 
 
 def _library_paths() -> dict[str, str]:

@@ -14,7 +14,7 @@ from hrmgym.envs.sandboxes.runtime import LocalRuntime
 from hrmgym.errors import SandboxUnavailableError
 
 
-class LocalDeployment(AbstractDeployment):  # type: ignore[misc]  # swerex is untyped
+class LocalDeployment(AbstractDeployment):
     """Sandboxes made of this machine's own processes.
 
     Args:
@@ -70,7 +70,7 @@ class LocalDeployment(AbstractDeployment):  # type: ignore[misc]  # swerex is un
             DeploymentNotStartedError: `start` was not called.
         """
         if self._runtime is None:
-            raise DeploymentNotStartedError()
+            raise DeploymentNotStartedError()  # type: ignore[no-untyped-call]
         return self._runtime
 
     def __del__(self) -> None:

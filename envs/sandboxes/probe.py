@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import os
-import platform
-import resource
+import json
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from hrmgym.envs.sandboxes import isolation, link
+from hrmgym.envs.sandboxes import link
+from hrmgym.errors import SandboxError
+
+#: Layers that the local sandbox refuses to start without. The others are reported only.
+REQUIRED = (
+    "user namespace",
+    "mount namespace",
+    "pid namespace",
+    "net namespace",
+    "ipc namespace",
+    "uts namespace",
+    "bare root",
+    "no new privileges",
+    "resource limits",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +31,26 @@ class Layer:
     name: str
     holds: bool
     detail: str
-    required: bool = False
-    """Whether the local sandbox refuses to start without it."""
+
+    @property
+    def required(self) -> bool:
+        """Whether the local sandbox refuses to start without it."""
+        return self.name in REQUIRED
 
 
 @functools.cache
-def probe() -> list[Layer]:
-    """Try every layer, in child processes; asked once per process."""
-    return []
+def probe() -> tuple[Layer, ...]:
+    """Try every layer in a child process; asked once per process.
+
+    Raises:
+        SandboxError: The child did not answer.
+    """
+    command = link.bare_python("from hrmgym.envs.sandboxes.trials import main\nmain()")
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False, text=True)
+    try:
+        return tuple(Layer(*entry) for entry in json.loads(done.stdout))
+    except ValueError:
+        raise SandboxError(f"the probe did not run: {done.stderr.strip()}") from None
 
 
 def missing() -> list[Layer]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from hrmgym.envs.sandboxes import keeper, values
@@ -27,6 +28,7 @@ class Program:
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
+        self._answers: asyncio.Queue[None] = asyncio.Queue()
         self._report: asyncio.Task[Exit] = asyncio.ensure_future(self._wait())
 
     @classmethod
@@ -69,6 +71,8 @@ class Program:
         data = b""
         try:
             while part := await loop.sock_recv(self._link, 4096):
+                for _ in range(part.count(b"\n")):
+                    self._answers.put_nowait(None)
                 data += part
         except ConnectionError:
             pass
@@ -91,26 +95,28 @@ class Program:
         """Whether no report of the end has come."""
         return not self._report.done()
 
-    def interrupt(self) -> None:
+    async def interrupt(self) -> None:
         """SIGINT to the program and all that it has started."""
-        self._order(keeper.INTERRUPT)
+        await self._order(keeper.INTERRUPT)
 
-    def kill_others(self) -> None:
+    async def kill_others(self) -> None:
         """SIGKILL to all that the program has started, and not to itself."""
-        self._order(keeper.KILL_OTHERS)
+        await self._order(keeper.KILL_OTHERS)
 
-    def _order(self, order: bytes) -> None:
+    async def _order(self, order: bytes) -> None:
+        """Give an order, and wait until it is carried out or the program has ended."""
         try:
             self._link.send(order)
         except OSError:
-            pass  # it has ended
+            return  # it has ended
+        done = asyncio.ensure_future(self._answers.get())
+        await asyncio.wait((done, self._report), return_when=asyncio.FIRST_COMPLETED)
+        done.cancel()
 
     async def kill(self) -> Exit:
         """End all of it; returns when it is dead."""
-        try:
+        with suppress(OSError):
             self._link.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
         try:
             return await asyncio.wait_for(asyncio.shield(self._report), 10)
         finally:

@@ -10,6 +10,7 @@ import logging
 import os
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, NoReturn
 
@@ -62,7 +63,18 @@ _GRACE_S = 30.0  # beyond the time limit that the guest itself keeps
 MOST_BYTES = 64 << 20  # of a file that is read, and of a workspace
 
 
-class LocalRuntime(AbstractRuntime):  # type: ignore[misc]  # swerex is untyped
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a program left."""
+
+    stdout: str
+    stderr: str
+    status: int | None
+    """Exit code; minus the signal that killed it; None where it ran out of time."""
+    cpu_s: float
+
+
+class LocalRuntime(AbstractRuntime):
     """Sessions, commands, files and tests in guests that start when they are first needed.
 
     Everything happens in one workspace, which is the working directory of sessions and commands;
@@ -165,6 +177,20 @@ class LocalRuntime(AbstractRuntime):  # type: ignore[misc]  # swerex is untyped
         Raises:
             CommandTimeoutError: It was killed, with all that it has started.
         """
+        done = await self.run_program(command, limits)
+        if done.status is None:
+            message = f"Timeout ({command.timeout}s) exceeded while running command"
+            raise CommandTimeoutError(message)
+        if command.check and done.status != 0:
+            _raise_nonzero(command, done.status, done.stdout + done.stderr)
+        return CommandResponse(stdout=done.stdout, stderr=done.stderr, exit_code=done.status)
+
+    async def run_program(self, command: Command, limits: Limits) -> Finished:
+        """`execute`, with limits, and without an error for what the program does.
+
+        Raises:
+            GuestDied: The sandbox did not survive it.
+        """
         words = [command.command] if isinstance(command.command, str) else command.command
         argv = ["/bin/sh", "-c", *words] if command.shell else words
         output, out = os.pipe()
@@ -176,26 +202,22 @@ class LocalRuntime(AbstractRuntime):  # type: ignore[misc]  # swerex is untyped
             program = await Program.start(
                 guest, argv, fds={1: out, 2: err}, limits=limits, cwd=command.cwd, env=command.env
             )
+            late = False
             try:
-                done = await program.wait(command.timeout)
+                await program.wait(command.timeout)
             except TimeoutError:
-                message = f"Timeout ({command.timeout}s) exceeded while running command"
-                raise CommandTimeoutError(message) from None
+                late = True
             finally:
-                await program.kill()
+                done = await program.kill()
             for pipe in pipes:
                 await pipe.ended.wait()
             texts = [text_of(pipe.take()) for pipe in pipes]
         finally:
             for pipe in pipes:
                 pipe.close()
-        if done.status is None:
+        if done.status is None and not late:
             raise GuestDied("the sandbox has ended while it ran a command")
-        if command.check and done.status != 0:
-            _raise_nonzero(command, done.status, "".join(texts))
-        return CommandResponse(
-            stdout=texts[0], stderr="".join(texts[1:]), exit_code=done.status
-        )
+        return Finished(texts[0], "".join(texts[1:]), done.status, done.cpu_s)
 
     async def read_file(self, request: ReadFileRequest) -> ReadFileResponse:
         """The text of a file; its path is relative to the workspace."""
@@ -236,9 +258,17 @@ class LocalRuntime(AbstractRuntime):  # type: ignore[misc]  # swerex is untyped
 
     # --- more than that ---
 
-    async def workspace(self) -> str:
-        """Path of the workspace inside the sandbox."""
-        return (await self._guest("shell")).workspace
+    def sibling(self) -> LocalRuntime:
+        """Another runtime of the same kind, with guests and files of its own."""
+        return LocalRuntime(isolate=self._isolate)
+
+    async def ready(self) -> Guest:
+        """The guest for files and commands, which knows its own paths."""
+        return await self._guest("shell")
+
+    async def renew(self, size_mb: int) -> None:
+        """Fresh scratch space of that size: an empty workspace, an empty /tmp."""
+        await (await self._guest("shell")).request({"op": "fresh", "file_mb": size_mb})
 
     async def run_calls(
         self, files: Mapping[str, str], tests: CallTests, limits: Limits

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import shlex
 
@@ -19,11 +20,13 @@ from hrmgym.envs.sandboxes.streams import Pipe, text_of
 from hrmgym.envs.task import Limits
 
 _STATUS_FD = 9
+#: What an interactive bash without a terminal says when a signal has killed a command.
+_NOISE = re.compile(r"^bash: \[[^]]*\] tcsetattr: .*\n", re.MULTILINE)
 _STARTUP_S = 60.0
 _PATIENCE = 2.0  # seconds that a shell has to come back after its command was killed
 
 
-class CommandTimedOut(CommandTimeoutError):  # type: ignore[misc]  # swerex is untyped
+class CommandTimedOut(CommandTimeoutError):
     """A command did not end in time. `output` is what it had written."""
 
     def __init__(self, message: str, output: str) -> None:
@@ -48,7 +51,7 @@ class BashSession:
         os.set_blocking(stdin, False)
         program = await Program.start(
             guest,
-            ["bash", "--noprofile", "--norc", "-i"],
+            ["bash", "--noprofile", "--norc", "--noediting", "-i"],
             fds={0: commands, 1: out, 2: out, _STATUS_FD: into},
             limits=limits,
             env={"PS1": "", "PS2": "", "PS0": "", "HISTFILE": "", "TERM": "dumb"},
@@ -96,7 +99,8 @@ class BashSession:
 
     def _heard(self) -> str:
         self._output.drain()
-        return text_of(self._output.take())
+        text = _NOISE.sub("", text_of(self._output.take()))
+        return text if self.alive else text.removesuffix("exit\n")  # bash says so when it goes
 
     async def _converse(self, line: str, mark: str) -> int:
         data = line.encode(errors="surrogateescape")
@@ -141,9 +145,9 @@ class BashSession:
 
     async def _regain(self, mark: str) -> None:
         """Kill the command and get the shell back; failing that, end the shell."""
-        self._program.interrupt()
+        await self._program.interrupt()
         await asyncio.sleep(0.05)
-        self._program.kill_others()
+        await self._program.kill_others()
         try:
             await asyncio.wait_for(self._answer(mark), _PATIENCE)
         except TimeoutError:
@@ -152,14 +156,14 @@ class BashSession:
     async def interrupt(self, timeout: float, retries: int) -> None:
         """Press Ctrl-C until the running command has ended; kill it if that does not help."""
         for _ in range(retries):
-            self._program.interrupt()
+            await self._program.interrupt()
             try:
                 await asyncio.wait_for(self._turn.acquire(), timeout)
             except TimeoutError:
                 continue
             self._turn.release()
             return
-        self._program.kill_others()
+        await self._program.kill_others()
         try:
             await asyncio.wait_for(self._turn.acquire(), _PATIENCE)
             self._turn.release()

@@ -10,6 +10,15 @@ from hrmgym.hrm.edit_distribution import EditDistribution
 from hrmgym.hrm.edit_model import EditModel
 
 
+@pytest.fixture(autouse=True, scope="package")
+def one_thread():
+    """These networks are far too small to share out."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def small_config(**changes):
     settings = {
         "vocab_size": 30,

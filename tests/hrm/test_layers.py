@@ -10,8 +10,9 @@ from hrmgym.hrm.layers import (
     CastedLinear,
     RotaryPositions,
     SwiGLU,
+    attend,
+    quarter_turn,
     rms_norm,
-    rotate,
     truncated_normal_,
 )
 
@@ -45,29 +46,41 @@ def test_rms_norm_of_bfloat16_is_computed_in_float32():
     assert torch.equal(found, expected)
 
 
-def test_rotation_depends_on_distance_only():
-    rotary = RotaryPositions(8, 20, 10000.0)
+def scores_of(positions, same):
+    """Attention scores between copies of one token: [query position, key position]."""
     torch.manual_seed(0)
-    query, key = torch.randn(8), torch.randn(8)
-    same = torch.stack([query] * 20).view(1, 20, 1, 8)
-    keys = torch.stack([key] * 20).view(1, 20, 1, 8)
-    turned_q, turned_k = rotate(same, rotary(20))[0, :, 0], rotate(keys, rotary(20))[0, :, 0]
-    products = turned_q @ turned_k.T
-    torch.testing.assert_close(products[3, 1], products[12, 10])
-    torch.testing.assert_close(products[0, 0], query @ key)
-    assert not torch.isclose(products[3, 1], products[1, 3])
+    attention = Attention(8, 1)
+    weight = attention.qkv_proj.weight.detach()
+    query, key = weight[:8] @ same, weight[8:16] @ same
+    cos, sin = RotaryPositions(8, 1, positions, 10000.0)(positions, torch.float32)
+    turned = quarter_turn(weight[:16], 2) @ same
+    both = torch.cat((query, key)) * cos + turned * sin
+    return both[:, :8] @ both[:, 8:].T, query @ key
 
 
-def test_rotation_pairs_a_dimension_with_the_one_half_way_on():
-    rotary = RotaryPositions(4, 2, 10000.0)
-    x = torch.zeros(1, 2, 1, 4)
-    x[..., 0] = 1.0
-    expected = torch.tensor([math.cos(1.0), 0.0, math.sin(1.0), 0.0])
-    torch.testing.assert_close(rotate(x, rotary(2))[0, 1, 0], expected)
+def test_rotation_depends_on_distance_only():
+    scores, plain = scores_of(20, torch.randn(8))
+    torch.testing.assert_close(scores[3, 1], scores[12, 10])
+    torch.testing.assert_close(scores[7, 7], plain)
+    assert not torch.isclose(scores[3, 1], scores[1, 3])
+
+
+def test_quarter_turn_pairs_a_dimension_with_the_one_half_a_head_on():
+    weight = torch.arange(8.0).view(8, 1)  # two heads of four
+    expected = [-2.0, -3.0, 0.0, 1.0, -6.0, -7.0, 4.0, 5.0]
+    assert quarter_turn(weight, 2).flatten().tolist() == expected
+
+
+def test_rotary_tables_by_hand():
+    cos, sin = RotaryPositions(8, 2, 5, 100.0)(3, torch.float32)
+    assert cos.shape == sin.shape == (3, 16)
+    expected = torch.tensor([2.0, 0.2] * 8)  # position 2, frequencies 1 and 100^(-1/2)
+    torch.testing.assert_close(cos[2], expected.cos())
+    torch.testing.assert_close(sin[2], expected.sin())
 
 
 def test_tables_are_not_saved():
-    assert not RotaryPositions(8, 20, 10000.0).state_dict()
+    assert not RotaryPositions(8, 1, 20, 10000.0).state_dict()
 
 
 @pytest.mark.parametrize(
@@ -98,6 +111,18 @@ def test_attention_ignores_masked_keys():
     assert not torch.allclose(
         attention(x, None, None)[:, :3], attention(changed, None, None)[:, :3]
     )
+
+
+def test_attention_in_training_is_that_of_evaluation():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 3, 5, 4).bfloat16().requires_grad_()
+    mask = torch.tensor([True, True, False, True, False]).view(1, 1, 1, 5)
+    for chosen in (mask, None):
+        taped = attend(query, key, value, chosen)
+        with torch.no_grad():
+            plain = attend(query, key, value, chosen)
+        assert taped.requires_grad
+        torch.testing.assert_close(taped, plain, atol=2e-2, rtol=2e-2)
 
 
 def test_attention_looks_both_ways():

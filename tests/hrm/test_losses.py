@@ -157,8 +157,8 @@ def test_training_fits_a_few_edits():
     targets = EditDistribution(model, model.encode(observation), *only_edits(legal)).sample(
         torch.Generator().manual_seed(1)
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(60):
+    optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
+    for _ in range(40):
         result = edit_loss(EditDistribution(model, model.encode(observation), *legal), targets)
         optimizer.zero_grad()
         result.loss.backward()

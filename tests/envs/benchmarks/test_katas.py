@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import yaml
+
 from hrmgym.envs.benchmarks.katas import Kata, load_katas, parse_kata
 from hrmgym.errors import DataError
 
@@ -70,9 +71,9 @@ def test_good_file_is_read() -> None:
         ({"visible": [[1, 2], [[2], 4], [[0], 0]]}, "visible: case 1: must be"),
         ({"visible": [[[3], 6], [[2], 4], [[0], 0]]}, "two cases have the arguments (3,)"),
         ({"hidden": "none"}, "hidden: must be a list, is str"),
-        ({"code": "def double(n:\n"}, "code: line 1"),
+        ({"code": "def double(n:\n    return n * 2\n"}, "code: line 1"),
         ({"code": "def twice(n):\n    return n * 2\n"}, "must define the function 'double' once"),
-        ({"bugs": [{"note": "x", "find": "n", "replace": "m"}] * 2}, "occurs 2 times in the code"),
+        ({"bugs": [{"note": "x", "find": "n", "replace": "m"}] * 2}, "occurs 3 times in the code"),
         ({"bugs": [{"note": "x", "find": "*"}] * 2}, "bug 1: key 'replace' is missing"),
     ],
 )
@@ -87,7 +88,7 @@ def test_broken_files_are_refused(change: dict[str, object], message: str) -> No
 def test_missing_key_and_yaml_values_that_are_not_plain() -> None:
     with pytest.raises(DataError, match="key 'hidden' is missing"):
         parse_kata("\n".join(x for x in GOOD.split("\n") if "hidden" not in x), "double.yaml")
-    with pytest.raises(DataError, match="visible: case 1: .* is a date; quote it"):
+    with pytest.raises(DataError, match=r"visible: case 1: .* is a date; quote it"):
         parse_kata(GOOD.replace("[[1], 2]", "[[2024-01-31], 2]"), "double.yaml")
     with pytest.raises(DataError, match=r"double\.yaml: not YAML"):
         parse_kata("name: [", "double.yaml")

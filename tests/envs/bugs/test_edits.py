@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hrmgym.envs.bugs.edits import Edit, apply, inverse, trim
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hrmgym.envs.bugs.edits import Edit, apply, inverse, trim
 
 
 @st.composite

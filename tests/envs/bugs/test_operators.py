@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from hrmgym.envs.benchmarks.katas import load_katas
 from hrmgym.envs.bugs.edits import apply, inverse
 from hrmgym.envs.bugs.operators import OPERATORS, WEIGHTS, mutations, sample_mutation
@@ -40,7 +41,7 @@ MADE = [
     ("constant", "return [0, True]", {"return [1, True]", "return [-1, True]"}),
     ("constant", "return -1", {"return 1", "return 0"}),
     ("constant", "return []", {"return [[]]"}),
-    ("constant", 'return a("x", "y")', {'return a("", "y")', "return a('y', \"y\")"}),
+    ("constant", 'return a("x", "y")', {'return a("", "y")', 'return a("y", "y")'}),
     ("arguments", "return a(b, n + 1)", {"return a(n + 1, b)"}),
     ("elements", "a, b = b, n", {"b, a = b, n", "a, b = n, b"}),
     ("elements", "return n[a][b]", {"return n[b][a]"}),
@@ -99,7 +100,7 @@ def test_every_operator_is_tested_and_weighted() -> None:
     ("operator", "body"),
     [
         ("arithmetic", 'return "%d" % n'),  # formatting is no arithmetic
-        ("negation", "return not a"),  # not twice
+        ("negation", "if not a:\n    n = b"),  # not twice
         ("operands", "return a + b"),  # commutes, as far as one can see
         ("name", "return zip(print)"),  # a function is no variable
         ("swap-statements", "c = a\nd = b"),  # order does not matter
@@ -109,8 +110,7 @@ def test_every_operator_is_tested_and_weighted() -> None:
 )
 def test_operator_leaves_alone(operator: str, body: str) -> None:
     text = function(body)
-    made = {apply(text, edit) for edit, _ in OPERATORS[operator](Source(text))}
-    assert not {m for m in made if "not not" in m or operator != "negation"}
+    assert [edit for edit, _ in OPERATORS[operator](Source(text)) if edit.text] == []
 
 
 def test_all_mutations_compile_differ_and_invert() -> None:

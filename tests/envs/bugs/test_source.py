@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
+
 from hrmgym.envs.bugs.source import Source
 from hrmgym.errors import DataError
 

@@ -1,0 +1,303 @@
+"""Tests of the environment, on real runs in the sandbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from hrmgym.envs.interfaces import EditInterface
+from hrmgym.envs.interfaces.edit import tool_action
+from hrmgym.envs.software import SoftwareEnv
+from hrmgym.errors import ActionError, ConfigError, UnknownNameError
+from hrmgym.tests.tiny import CLAMP, CLAMP_FIXED, DOUBLE, DOUBLE_FIXED, Tiny
+from stable_baselines3.common.env_util import make_vec_env
+
+MakeEnv = Callable[..., SoftwareEnv]
+
+
+@pytest.fixture
+def make() -> Iterator[MakeEnv]:
+    """Makes environments over the tiny benchmark, and closes them."""
+    made: list[SoftwareEnv] = []
+
+    def one(**options: Any) -> SoftwareEnv:
+        made.append(SoftwareEnv(Tiny(), **options))
+        return made[-1]
+
+    yield one
+    for env in made:
+        env.close()
+
+
+def edit(env: SoftwareEnv, old: str, new: str) -> np.ndarray:
+    """The action that replaces the one place of `old` in the shown file."""
+    assert isinstance(env.interface, EditInterface)
+    text = env.state.files[env.state.cursor.path]
+    assert text.count(old) == 1
+    action = env.interface.encode_edit(env.state, text.index(old), text.index(old) + len(old), new)
+    assert action is not None
+    return action
+
+
+def test_an_episode_that_is_solved(make: MakeEnv) -> None:
+    env = make(task="double")
+    _, info = env.reset(seed=0)
+    assert info["tests"] == "1/2 tests pass"
+    assert info["test_runs"] == 0
+    _, reward, terminated, truncated, info = env.step(edit(env, "+", "*"))
+    assert terminated
+    assert not truncated
+    assert info["is_success"]
+    assert info["tests_passed"] == 1.0
+    assert reward == pytest.approx(1.0 + 0.2 * 0.5 - 0.01)
+    assert sum(info["rewards"].values()) == reward
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(tool_action("submit"))
+
+
+def test_visible_tests_are_not_enough(make: MakeEnv) -> None:
+    """A change that only satisfies the visible tests ends the episode, and is not a success."""
+    env = make(task="double")
+    env.reset(seed=0)
+    _, reward, terminated, _, info = env.step(edit(env, "x + 2", "{2: 4, 3: 6}[x]"))
+    assert terminated
+    assert info["tests_passed"] == 1.0
+    assert not info["is_success"]
+    assert float(reward) < 1.0
+
+
+def test_an_agent_that_must_submit(make: MakeEnv) -> None:
+    env = make(task="double", auto_submit=False)
+    env.reset(seed=0)
+    assert not env.step(edit(env, "+", "*"))[2]
+    _, _, terminated, _, info = env.step(tool_action("submit"))
+    assert terminated
+    assert info["is_success"]
+
+
+def test_tests_on_request_only(make: MakeEnv) -> None:
+    env = make(task="double", auto_test=False, auto_submit=False)
+    observation, info = env.reset(seed=0)
+    assert info["tests"] == ""
+    assert observation["budget"][6] == 0
+    _, _, _, _, info = env.step(edit(env, "+", "*"))
+    assert (info["tests"], info["test_runs"]) == ("", 0)
+    _, _, _, _, info = env.step(tool_action("run_tests"))
+    assert (info["tests"], info["test_runs"]) == ("2/2 tests pass", 1)
+
+
+def test_undo_goes_back_and_costs_no_test_run(make: MakeEnv) -> None:
+    env = make(task="clamp")
+    before, _ = env.reset(seed=0)
+    env.step(edit(env, "max", "min"))
+    after, _, _, _, info = env.step(tool_action("undo"))
+    assert info["test_runs"] == 1
+    assert env.state.files["clamp.py"] == CLAMP
+    assert (after["tokens"] == before["tokens"]).all()
+
+
+def test_edits_that_help_nothing_can_be_taken_back(make: MakeEnv) -> None:
+    env = make(task="clamp", keep_edits="if_better")
+    env.reset(seed=0)
+    _, _, _, _, info = env.step(edit(env, "max", "abs"))
+    assert not info["kept"]
+    assert info["test_runs"] == 1
+    assert env.state.files["clamp.py"] == CLAMP
+    assert env.state.undo == ()
+
+
+def test_budgets_truncate(make: MakeEnv) -> None:
+    env = make(task="clamp", max_steps=2)
+    env.reset(seed=0)
+    assert env.step(tool_action("undo"))[2:4] == (False, False)
+    _, _, terminated, truncated, info = env.step(tool_action("undo"))
+    assert (terminated, truncated) == (False, True)
+    assert info["refused"] == "there is nothing to undo"
+    env = make(task="clamp", max_steps=9, max_test_runs=1)
+    env.reset(seed=0)
+    assert env.step(edit(env, "max", "abs"))[3]
+    env = make(task="clamp", max_seconds=0.01)
+    env.reset(seed=0)
+    time.sleep(0.02)
+    assert env.step(tool_action("undo"))[3]
+
+
+def test_an_endless_loop_is_a_failed_test(make: MakeEnv) -> None:
+    env = make(task="count")
+    _, info = env.reset(seed=0)
+    assert info["tests"] == "1/2 tests pass"
+    assert "timed out" in (env.state.outcome.message if env.state.outcome else "")
+    assert env.step(edit(env, "+= 0", "+= 1"))[4]["is_success"]
+
+
+def test_a_broken_file_is_a_failed_test(make: MakeEnv) -> None:
+    env = make(task="double")
+    env.reset(seed=0)
+    _, _, terminated, _, info = env.step(edit(env, "return", "return return"))
+    assert not terminated
+    assert info["tests_passed"] == 0.0
+
+
+def test_tasks_are_drawn_by_the_seed(make: MakeEnv) -> None:
+    env = make()
+
+    def drawn(seed: int) -> list[str]:
+        return [env.reset(seed=seed)[1]["task"], *(env.reset()[1]["task"] for _ in range(9))]
+
+    assert drawn(1) == drawn(1)
+    assert len({tuple(drawn(seed)) for seed in range(3)}) == 3
+    assert set(drawn(1) + drawn(2)) == {"double", "clamp", "count"}
+    assert env.reset(options={"task": "clamp"})[1]["task"] == "clamp"
+
+
+def test_splits_and_lists_of_tasks(make: MakeEnv) -> None:
+    assert make(split="test").reset()[1]["task"] == "double"
+    assert make(tasks=["clamp"]).reset()[1]["task"] == "clamp"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task": "doubel"}, "unknown task 'doubel'; did you mean 'double'"),
+        ({"split": "valid"}, "unknown split 'valid'"),
+        ({"interface": "sell"}, "unknown interface 'sell'; did you mean 'shell'"),
+        ({"render_mode": "rgb"}, "unknown render_mode 'rgb'"),
+        ({"keep_edits": "never"}, "unknown keep_edits 'never'"),
+        ({"max_steps": 0}, "must be at least 1"),
+        ({"keep_edits": "if_better", "auto_test": False}, "needs auto_test"),
+        ({"task": "double", "tasks": ["clamp"]}, "task or tasks, not both"),
+        ({"benchmark_path": "x"}, "benchmark_path goes with a benchmark's name"),
+        ({"sandbox": "lokal"}, "'lokal'"),
+        ({"rewards": {"sovled": 1.0}}, "did you mean 'solved'"),
+    ],
+)
+def test_wrong_options_say_so(make: MakeEnv, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ConfigError, UnknownNameError), match=message):
+        make(**options)
+
+
+def test_wrong_calls_say_so(make: MakeEnv) -> None:
+    env = make(task="double")
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(tool_action("submit"))
+    with pytest.raises(UnknownNameError, match="unknown reset option 'tsk'; did you mean 'task'"):
+        env.reset(options={"tsk": "double"})
+    env.reset(seed=0)
+    with pytest.raises(ActionError):
+        env.step(np.zeros(3, dtype=np.int64))
+    assert env.step(edit(env, "+", "*"))[4]["is_success"]
+
+
+def test_save_and_restore_from_anywhere(make: MakeEnv) -> None:
+    env = make(task="clamp", max_steps=8)
+    env.reset(seed=0)
+    start = env.save()
+    env.step(edit(env, "max", "abs"))
+    middle = env.save()
+    assert start.key != middle.key
+    env.restore(start)
+    assert env.save() == start
+    assert env.state.files["clamp.py"] == CLAMP
+    other = make(task="double")
+    other.restore(middle)
+    assert other.state.files["clamp.py"] == CLAMP.replace("max", "abs")
+    with pytest.raises(ConfigError, match="snapshot is of benchmark 'tiny'"):
+        SoftwareEnv("katas").restore(middle)
+
+
+def test_the_key_does_not_depend_on_the_way(make: MakeEnv) -> None:
+    env = make(task="clamp")
+    env.reset(seed=0)
+    key = env.save().key
+    env.step(edit(env, "max", "abs"))
+    env.step(edit(env, "abs", "max"))
+    assert env.save().key == key
+
+
+def test_the_shell_solves_a_task_with_any_command(make: MakeEnv) -> None:
+    env = make(task="double", interface="shell")
+    text, _ = env.reset(seed=0)
+    assert DOUBLE in text
+    text, _, _, _, info = env.step("cat double.py; echo oops >&2; exit 3")
+    assert "x + 2" in text
+    assert "oops" in text
+    assert "(exit code 3)" in text
+    assert info["test_runs"] == 0
+    _, _, terminated, _, info = env.step("sed -i 's/+/*/' double.py")
+    assert terminated
+    assert info["is_success"]
+    assert env.state.files["double.py"] == DOUBLE_FIXED
+
+
+def test_the_shells_state_is_its_files(make: MakeEnv) -> None:
+    env = make(task="double", interface="shell", auto_submit=False)
+    env.reset(seed=0)
+    env.step("mkdir -p a/b && printf 'caf\\351' > a/b/c.txt && cd a && X=1")
+    saved = env.save()
+    env.step("rm -r a double.py; sed -i s/x/y/ *.py")
+    assert env.state.files == {}
+    env.restore(saved)
+    text, *_ = env.step("pwd; echo X=$X; od -c a/b/c.txt | head -1; ls")
+    assert "X=\n" in text
+    assert "351" in text
+    assert "double.py" in text
+
+
+def test_what_a_shell_adds_beside_the_editable_files_reaches_no_grade(make: MakeEnv) -> None:
+    env = make(task="double", interface="shell")
+    env.reset(seed=0)
+    cheat = "import builtins\nbuiltins.abs = lambda x: 0\n"
+    _, _, _, _, info = env.step(f"printf %s '{cheat}' > sitecustomize.py; cp sitecustomize.py conftest.py")
+    assert info["tests"] == "1/2 tests pass"
+    assert set(env.state.candidate()) == {"double.py"}
+
+
+def test_vector_environments() -> None:
+    vector = gymnasium.make_vec("hrmgym/Katas-v0", num_envs=2, vectorization_mode="sync")
+    observation, _ = vector.reset(seed=0)
+    assert observation["tokens"].shape == (2, 256)
+    actions = np.stack([tool_action("submit")] * 2)
+    _, _, terminated, _, info = vector.step(actions)
+    assert terminated.all()
+    assert not info["is_success"].any()
+    vector.close()
+    stable = make_vec_env("hrmgym/Katas-v0", n_envs=2, seed=0, env_kwargs={"render_mode": None})
+    assert stable.reset()["roles"].shape == (2, 256)
+    _, _, done, infos = stable.step(actions)
+    assert done.all()
+    assert [info["episode"]["l"] for info in infos] == [1, 1]
+    stable.close()
+
+
+def test_workers_in_other_processes() -> None:
+    vector = gymnasium.make_vec(
+        "hrmgym/Katas-v0", num_envs=2, vectorization_mode="async", vector_kwargs={"context": "spawn"}
+    )
+    try:
+        observation, _ = vector.reset(seed=0)
+        assert observation["tokens"].shape == (2, 256)
+        _, _, terminated, _, _ = vector.step(np.stack([tool_action("submit")] * 2))
+        assert terminated.all()
+    finally:
+        vector.close()
+
+
+def test_solved_means_what_the_fixed_text_says(make: MakeEnv) -> None:
+    env = make(task="clamp")
+    env.reset(seed=0)
+    env.step(edit(env, "max(high, min(low, x))", "min(high, max(low, x))"))
+    assert env.state.files["clamp.py"] == CLAMP_FIXED
+    assert env.render() is None
+
+
+def test_closing_twice_is_fine(make: MakeEnv) -> None:
+    env = make(task="double")
+    env.reset(seed=0)
+    env.close()
+    env.close()
+    env.reset(seed=0)
+    assert env.step(edit(env, "+", "*"))[4]["is_success"]

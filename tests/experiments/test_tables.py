@@ -1,0 +1,91 @@
+"""Tables and bars, drawn on a plain console."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console, Group
+
+from hrmgym.envs.scoring import EpisodeScore, Report, TaskScore
+from hrmgym.experiments.tables import Bars, comparison_table, report_table
+
+
+def report(*solved: bool, planned: int | None = None, error: str = "") -> Report:
+    tasks = tuple(
+        TaskScore(
+            task=f"t{number}",
+            tags=("swap [x]",) if number == 0 else (),
+            episodes=(
+                EpisodeScore(
+                    solved=one, steps=3, test_runs=2, tests_passed=0.5, reward=0.25, error=error
+                ),
+            ),
+        )
+        for number, one in enumerate(solved)
+    )
+    return Report(
+        benchmark="toy",
+        version="1",
+        split="test",
+        policy={"kind": "noop"},
+        checkpoint=None,
+        environment={},
+        sandbox={},
+        seed=0,
+        episodes=1,
+        k=(1,),
+        deterministic=True,
+        confidence=0.95,
+        interval="auto",
+        planned=planned or len(solved),
+        tasks=tasks,
+    )
+
+
+def drawn(table: Group) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_report_shows_scores_with_intervals_over_all_and_by_tag() -> None:
+    text = drawn(report_table(report(True, False).to_dict()))
+    assert "toy 1, test: noop" in text
+    assert "0.500 [0.095, 0.905]" in text
+    assert "swap [x]" in text
+    assert "tests passed 0.5, steps 3, test runs 2, reward 0.25" in text.replace("\n", " ")
+    assert "incomplete" not in text
+    assert "sandbox error" not in text
+
+
+def test_a_report_that_misses_something_says_so() -> None:
+    text = drawn(report_table(report(True, planned=4).to_dict()))
+    assert "incomplete: 1 of 4 tasks" in text
+    assert "episodes that a sandbox error ended: 2" in drawn(
+        report_table(report(False, False, error="SandboxError").to_dict())
+    )
+    assert "incomplete: 0 of 4 tasks" in drawn(report_table(report(planned=4).to_dict()))
+
+
+def test_a_comparison_shows_both_sides() -> None:
+    text = drawn(comparison_table(report(False, False).to_dict(), report(True, False).to_dict()))
+    row = next(line for line in text.splitlines() if "pass@1" in line)
+    assert row.index("0.000 [0.000, 0.658]") < row.index("0.500 [0.095, 0.905]")
+
+
+def test_bars_go_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    bars = Bars()
+    with bars.scoring("score") as on_task:
+        for task in report(True, True).tasks:
+            on_task(task, 2)
+    with bars.training() as on_training:
+        on_training("warm start", 1, 4, "loss 3")
+        on_training("ppo", 2, 2, "")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "2/2" in err
+    assert "2 solved" in err
+    assert "warm start" in err
+    assert "1/4" in err
