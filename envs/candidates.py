@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
@@ -22,7 +22,7 @@ from hrmgym.envs.bugs.operators import OPERATORS, mutations
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.envs.state import Cursor, State, files_key
+from hrmgym.envs.state import State, files_key
 from hrmgym.errors import ConfigError, DataError
 
 _BUCKETS = 16
@@ -64,6 +64,10 @@ class _Choice:
     results: tuple[str, ...]
     """`files_key` of the files that each action leads to; empty where there is no action."""
     features: npt.NDArray[np.float32]  # [k, NUM_FEATURES]
+
+
+#: The latest choices, shared by all environments of this process; proposing is the slow part.
+_CHOICES: OrderedDict[Hashable, _Choice] = OrderedDict()
 
 
 class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -109,7 +113,6 @@ class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
                 "budget": spaces.Box(0.0, 1.0, (len(BUDGET),), np.float32),
             }
         )
-        self._choices: OrderedDict[tuple[str, Cursor, tuple[str, int]], _Choice] = OrderedDict()
         self._choice: _Choice | None = None
         self._seen: set[str] = set()
 
@@ -159,12 +162,13 @@ class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
         state = self._base.state
         self._seen.add(files_key(state.task.id, state.files))
         failure = (state.outcome.message, state.outcome.line) if state.outcome else ("", 0)
-        key = (files_key(state.task.id, state.files), state.cursor, failure)
-        if key not in self._choices:
-            self._choices[key] = self._choose(state)
-            if len(self._choices) > _KEPT:
-                self._choices.popitem(last=False)
-        self._choice = self._choices[key]
+        files = files_key(state.task.id + state.task.prompt, state.files)
+        key = (self._propose, self._k, self._interface, files, state.cursor, failure)
+        if key not in _CHOICES:
+            _CHOICES[key] = self._choose(state)
+            if len(_CHOICES) > _KEPT:
+                _CHOICES.popitem(last=False)
+        self._choice = _CHOICES[key]
         features = self._choice.features.copy()
         features[~self.action_masks()] = 0.0
         budget = np.log1p(observation["budget"].astype(np.float32)) / 8.0

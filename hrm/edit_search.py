@@ -118,6 +118,11 @@ class _Row:
         self.budget -= len(taken)
         return taken if len(self.found) < self.k else []
 
+    def add(self, log_prob: float, action: list[int]) -> None:
+        """Records a whole action from elsewhere, unless the search has found it."""
+        if all([*path, *[0] * (self.length - len(path))] != action for _, path in self.found):
+            self.found.append((log_prob, tuple(action)))
+
 
 def best_actions(
     distribution: EditDistribution, k: int, budget: int, first: int = FIRST
@@ -126,9 +131,9 @@ def best_actions(
 
     Exact as long as no more than `budget` prefixes of a row must be expanded. A nearly uniform
     distribution over millions of actions needs more: then the best prefixes that are open at that
-    point are completed greedily, which gives legal actions with their true log-probabilities,
-    though not surely the best ones. `first` entries of a prefix are sorted at first, the rest when
-    the search gets that far; it changes the speed only.
+    point are completed greedily. These actions and the distribution's mode, with their true
+    log-probabilities, fill up the list; better ones may be missing. `first` entries of a prefix
+    are sorted at first, the rest when the search gets that far; it changes the speed only.
 
     Raises:
         ValueError: when k or budget is not positive.
@@ -154,13 +159,19 @@ def best_actions(
             _expand_starts(distribution, rows, spans)
         if any(slots):
             _expand_entries(distribution, rows, slots, first)
+    if any(row.greedy for row in rows):
+        mode = distribution.mode()
+        scores = distribution.log_prob(mode).tolist()
+        for row, action, score in zip(rows, mode.tolist(), scores, strict=True):
+            if row.greedy:
+                row.add(score, action)
     results = []
     for row in rows:
         row.found.sort(key=lambda pair: -pair[0])
         results.append(
             [
                 ScoredAction(torch.tensor(path + (0,) * (length - len(path))), log_prob)
-                for log_prob, path in row.found
+                for log_prob, path in row.found[:k]
             ]
         )
     return results

@@ -20,7 +20,7 @@ class HRMConfig(Block):
     hidden_size: Count = 128
     """Width of the network."""
     num_heads: Count = 4
-    """Attention heads; a divisor of `hidden_size`."""
+    """Attention heads; twice their number divides `hidden_size`."""
     H_layers: Count = 2
     """Layers of the slow (H) module."""
     L_layers: Count = 2
@@ -40,9 +40,10 @@ class HRMConfig(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> HRMConfig:
-        if self.hidden_size % self.num_heads:
+        if self.hidden_size % (2 * self.num_heads):  # rotary positions turn pairs
             raise ValueError(
-                f"hidden_size: {self.hidden_size} is not a multiple of num_heads: {self.num_heads}"
+                f"hidden_size: {self.hidden_size} is not a multiple of twice num_heads: "
+                f"{self.num_heads}"
             )
         return self
 

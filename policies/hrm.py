@@ -116,7 +116,11 @@ def make_hrm_policy(config: HRMConfig, env: gymnasium.Env[Any, Any], seed: int) 
     """
     torch.manual_seed(seed)
     policy = HRMPolicy(
-        env.observation_space, env.action_space, lambda _: 0.0, model=checkpoint_options(config)
+        env.observation_space,
+        env.action_space,
+        lambda _: 0.0,
+        model=checkpoint_options(config),
+        trainable=False,
     )
     if config.checkpoint is not None:
         load_weights(policy, config.checkpoint)
@@ -136,6 +140,7 @@ class HRMPolicy(ActorCriticPolicy):
         model: Mapping[str, Any] | None = None,
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.AdamW,
         optimizer_kwargs: dict[str, Any] | None = None,
+        trainable: bool = True,
         **kwargs: Any,
     ) -> None:
         """Makes the network.
@@ -147,6 +152,8 @@ class HRMPolicy(ActorCriticPolicy):
                 model: Keys of `HRMConfig`: hidden_size, num_heads, H_layers, ...
             optimizer_class: Optimiser of all parameters.
             optimizer_kwargs: Its further arguments.
+            trainable: Whether to make the optimiser; to act alone, none is needed, and torch
+                takes seconds to import what optimisers need.
             **kwargs: What Stable-Baselines3 passes to every policy, for example `use_sde`.
 
         Raises:
@@ -161,6 +168,7 @@ class HRMPolicy(ActorCriticPolicy):
         assert shape is not None
         self._options = dict(model or {})
         self._canvas_length = int(shape[0])
+        self._trainable = trainable
         super().__init__(
             observation_space,
             action_space,
@@ -175,9 +183,9 @@ class HRMPolicy(ActorCriticPolicy):
         self.action_dist = WholeEditDistribution()  # type: ignore[no-untyped-call]
         self._generator: torch.Generator | None = None
         self.model = EditModel(edit_model_config(self._canvas_length, self._options))
-        rate = lr_schedule(1)
-        make: Any = self.optimizer_class  # the base class takes no lr; every optimiser does
-        self.optimizer = make(self.parameters(), lr=rate, **self.optimizer_kwargs)
+        if self._trainable:
+            make: Any = self.optimizer_class  # the base class takes no lr; every optimiser does
+            self.optimizer = make(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {

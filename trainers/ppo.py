@@ -77,8 +77,11 @@ def pick_device(name: str) -> str:
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    there = {"cpu": True, "mps": torch.backends.mps.is_available()}
-    if not there.get(name, name.startswith("cuda") and torch.cuda.is_available()):
+    count = torch.cuda.device_count()
+    there = {"cpu", *(["cuda"] if count else []), *(f"cuda:{n}" for n in range(count))}
+    if torch.backends.mps.is_available():
+        there.add("mps")
+    if name not in there:
         raise ConfigError(f"device {name!r} is not there; use auto")
     return name
 
@@ -94,6 +97,7 @@ def train_ppo(job: Job, *, resume: bool = False) -> Path:
         CheckpointError: a checkpoint is broken or belongs to another model.
     """
     seed_everything(job.seed)
+    job.folder.mkdir(parents=True, exist_ok=True)
     config = job.config
     env = make_vec_env(
         lambda: job.make_env(job.train_split),

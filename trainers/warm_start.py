@@ -6,6 +6,7 @@ Reinforcement learning then starts from a policy that sometimes succeeds, not fr
 from __future__ import annotations
 
 import math
+from pickle import UnpicklingError
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -205,7 +206,7 @@ def _restore(path: Path, policy: HRMPolicy, optimizer: torch.optim.Optimizer) ->
         policy.model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         return int(state["samples"])
-    except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{path}: not the state of this model's warm start: {reason}"

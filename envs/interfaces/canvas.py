@@ -8,8 +8,9 @@ it may be edited.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -32,6 +33,15 @@ def editable(roles: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
 def lexeme_start(roles: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Which tokens begin a lexeme, and so may be copied; same shape as `roles`."""
     return (roles == PROMPT) | (roles == READ_ONLY) | (roles == EDITABLE) | (roles == FAILURE)
+
+
+def lexeme_end(roles: Sequence[int], position: int) -> int:
+    """Where the lexeme that begins at `position` ends: the position behind its last token."""
+    continues = roles[position] + CONTINUES
+    stop = position + 1
+    while stop < len(roles) and roles[stop] == continues:
+        stop += 1
+    return stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ def tokenise(text: str) -> Code:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the cached property
 class Canvas:
     """One laid-out canvas of length L."""
 
@@ -77,6 +87,16 @@ class Canvas:
     """Canvas position of the window's first token."""
     window: tuple[int, int]
     """Half-open range of the code's token indices that the window shows."""
+
+    @cached_property
+    def lexemes(self) -> dict[tuple[int, ...], int]:
+        """Token ids of each lexeme -> the first position where it stands."""
+        tokens, roles = self.tokens.tolist(), self.roles.tolist()
+        found: dict[tuple[int, ...], int] = {}
+        for position in np.flatnonzero(lexeme_start(self.roles)).tolist():
+            stop = lexeme_end(roles, position)
+            found.setdefault(tuple(tokens[position:stop]), position)
+        return found
 
     def to_code(self, position: int) -> int:
         """The code's token index of a canvas position."""

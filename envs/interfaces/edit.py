@@ -227,7 +227,9 @@ class EditInterface:
             position = entry - tokens.size
             if not cv.lexeme_start(canvas.roles)[position]:
                 raise RefusedError(f"no lexeme begins at position {position}, so none is copied")
-            parts.append(b"".join(map(tokens.token_bytes, lexeme_at(canvas, position))))
+            stop = cv.lexeme_end(canvas.roles.tolist(), position)
+            copy = canvas.tokens[position:stop].tolist()
+            parts.append(b"".join(map(tokens.token_bytes, copy)))
         return b"".join(parts)
 
     def encode_edit(self, state: State, start: int, end: int, text: str) -> Action | None:
@@ -347,21 +349,9 @@ def _canvas(
     return lay_out(prompt, tokenise(text), failure, length=length, window=window, can_edit=can_edit)
 
 
-def lexeme_at(canvas: Canvas, position: int) -> tuple[int, ...]:
-    """Token ids of the lexeme that begins at a canvas position."""
-    stop = position + 1
-    continues = canvas.roles[position] + cv.CONTINUES
-    while stop < len(canvas.roles) and canvas.roles[stop] == continues:
-        stop += 1
-    return tuple(map(int, canvas.tokens[position:stop]))
-
-
 def copied(canvas: Canvas, text: str) -> list[int]:
     """Replacement entries for `text`: lexemes of several tokens as copies where there is one."""
-    tokens = load_tokens()
-    at: dict[tuple[int, ...], int] = {}
-    for position in map(int, np.flatnonzero(cv.lexeme_start(canvas.roles))):
-        at.setdefault(lexeme_at(canvas, position), position)
+    tokens, at = load_tokens(), canvas.lexemes
     entries: list[int] = []
     encoding = tokens.encode(text)
     bounds = [i for i, start in enumerate(encoding.starts) if start] + [len(encoding.ids)]

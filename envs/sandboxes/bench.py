@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import secrets
 import shlex
 import tarfile
@@ -171,8 +172,9 @@ class RexBench:
         self, argv: Sequence[str], limits: Limits, env: Mapping[str, str] | None = None
     ) -> Ran:
         start = time.monotonic()
+        cpu_s = max(1, math.ceil(limits.cpu_s))
         limited = (
-            f"ulimit -c 0; ulimit -t {max(1, round(limits.cpu_s))}; "
+            f"ulimit -c 0; ulimit -St {cpu_s}; ulimit -Ht {cpu_s + 1}; "
             f"ulimit -v {limits.memory_mb * 1024}; ulimit -f {limits.file_mb * 2048}; "
             f'cd {self.root} && exec timeout -s KILL {limits.wall_s} "$@" 2>&1'
         )

@@ -64,8 +64,9 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
             kind, *rest = _parts(line)
         except values.Unfit:
             break
-        if kind == "bad" and not verdicts:  # the module could not be loaded
-            verdicts = [_raised(Status.ERROR, tests.path, *rest)] * len(tests.cases)
+        if kind == "bad":  # the module could not be loaded, which comes before any case
+            if not verdicts:
+                verdicts = [_raised(Status.ERROR, tests.path, *rest)] * len(tests.cases)
             break
         call = f"{tests.function}({_arguments(case)})"
         if kind == "ok":
@@ -83,11 +84,6 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
         cpu_s=reply.cpu_s,
         wall_s=reply.wall_s,
     )
-
-
-def failure(tests: CallTests, message: str) -> Outcome:
-    """The outcome of a run that broke its sandbox."""
-    return Outcome(tests=dict.fromkeys(tests.test_ids, Status.ERROR), message=message)
 
 
 def _parts(line: bytes) -> list[Any]:

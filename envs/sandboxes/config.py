@@ -7,6 +7,8 @@ swerex nor any of its back ends.
 from __future__ import annotations
 
 from collections.abc import Mapping
+import logging
+import os
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -77,9 +79,10 @@ class DockerSandboxConfig(_Config):
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
+        logger = _quiet_logger()
         from swerex.deployment.docker import DockerDeployment
 
-        return DockerDeployment(logger=_logger(), **self._fields())
+        return DockerDeployment(logger=logger, **self._fields())
 
 
 class ModalSandboxConfig(_Config):
@@ -101,9 +104,10 @@ class ModalSandboxConfig(_Config):
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
+        logger = _quiet_logger()
         from swerex.deployment.modal import ModalDeployment
 
-        return ModalDeployment(logger=_logger(), **self._fields())
+        return ModalDeployment(logger=logger, **self._fields())
 
 
 class FargateSandboxConfig(_Config):
@@ -129,9 +133,10 @@ class FargateSandboxConfig(_Config):
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
+        logger = _quiet_logger()
         from swerex.deployment.fargate import FargateDeployment
 
-        return FargateDeployment(logger=_logger(), **self._fields())
+        return FargateDeployment(logger=logger, **self._fields())
 
 
 class RemoteSandboxConfig(_Config):
@@ -145,9 +150,10 @@ class RemoteSandboxConfig(_Config):
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
+        logger = _quiet_logger()
         from swerex.deployment.remote import RemoteDeployment
 
-        return RemoteDeployment(logger=_logger(), **self._fields())
+        return RemoteDeployment(logger=logger, **self._fields())
 
 
 SandboxConfig = Annotated[
@@ -185,8 +191,7 @@ def sandbox_config(given: str | Mapping[str, Any] | SandboxConfig) -> SandboxCon
     return config
 
 
-def _logger() -> Any:
-    """SWE-ReX's own logger prints every step to the terminal."""
-    import logging
-
+def _quiet_logger() -> logging.Logger:
+    """Our logger; and SWE-ReX's own, about to be imported, not to print every step."""
+    os.environ.setdefault("SWE_REX_LOG_STREAM_LEVEL", "WARNING")
     return logging.getLogger("hrmgym.sandboxes")

@@ -14,6 +14,7 @@ with every other file descriptor closed.
 # ruff: noqa: PTH102, PTH118, PTH211
 from __future__ import annotations
 
+import _signal  # without the enums of `signal`, which cost every fork a quarter of a millisecond
 import gc
 import json
 import os
@@ -52,12 +53,12 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()
     gc.disable()
-    handlers = (_Calls(sock, box) if options["mode"] == "calls" else _Shell(box)).handlers
+    server = _Calls(sock, box) if options["mode"] == "calls" else _Shell(box)
     try:
         while True:
             request, blob, fds = wire.receive(sock)
             try:
-                reply = handlers[request["op"]](request, blob, fds)
+                reply = server.handlers[request["op"]](request, blob, fds)
             except ConnectionError:
                 raise
             except OSError as error:
@@ -66,6 +67,7 @@ def main() -> NoReturn:
                 os.close(fd)
             sock.sendall(wire.pack(*reply))
             del request, blob, reply  # the next run of foreign code is a fork of this process
+            server.tidy_up()
     except ConnectionError:
         pass
     finally:
@@ -90,6 +92,7 @@ class Box:
         self.isolated = bool(options["isolate"])
         self.two = self.proc = False
         self.own_pid_space = -1
+        self.scratch_mb = int(options["file_mb"])
 
     def close_in(self, sock: socket.socket) -> None:
         """Enter the sandbox. Returns in a new process, the sandbox's process 1."""
@@ -112,7 +115,7 @@ class Box:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 1 feels only signals that it handles
         self.own_pid_space = os.open("/proc/self/ns/pid", os.O_RDONLY)
         self.proc = isolation.build_root(prefix, self.options["libraries"], self.options["hidden"])
-        isolation.mount_scratch(self.options["file_mb"])
+        isolation.mount_scratch(self.scratch_mb)
         socket.sethostname("sandbox")
         if self.proc:  # no user namespaces of its own: they would bring capabilities back
             _write_text("/proc/sys/user/max_user_namespaces", "0")
@@ -125,6 +128,8 @@ class Box:
 
         isolation.prctl(isolation.PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _end_of_host)
+        isolation.die_with_parent(signal.SIGTERM)
         top = self.tools = tempfile.mkdtemp(prefix="hrmgym-")
         self.workspace, self.temporary = top + "/workspace", top + "/tmp"
         os.mkdir(self.workspace)
@@ -137,7 +142,7 @@ class Box:
 
     def become_foreign(self, limits: dict[str, Any]) -> None:
         """Take every power from this process, which is about to run foreign code."""
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         count = None
         if self.isolated and _kernel() >= (5, 14):  # since then counted per user namespace
             count = 0 if self.two else 3
@@ -157,10 +162,11 @@ class Box:
             "PYTHONHASHSEED": "0",
         }
 
-    def fresh_scratch(self, size_mb: int) -> None:
-        """Empty scratch space, new and of the right size where that is possible."""
+    def fresh_scratch(self, size_mb: int = 0) -> None:
+        """Empty scratch space, in a sandbox new and of that size (0: of the size it had)."""
         if self.isolated:
-            isolation.mount_scratch(size_mb, again=True)
+            self.scratch_mb = size_mb or self.scratch_mb
+            isolation.mount_scratch(self.scratch_mb, again=True)
         else:
             files.wipe(self.workspace)
             files.wipe(self.temporary)
@@ -172,6 +178,10 @@ class Box:
             import shutil
 
             shutil.rmtree(self.tools, ignore_errors=True)
+
+
+def _end_of_host(number: int, frame: object) -> NoReturn:
+    raise ConnectionError("the host has gone")
 
 
 def _write_text(path: str, text: str) -> None:
@@ -198,10 +208,13 @@ class _Calls:
     def __init__(self, sock: socket.socket, box: Box) -> None:
         self._sock, self._box = sock, box
         self._own_limits = _own_limits()
+        self._used = False
         self.handlers: dict[str, Handler] = {"ping": _ping, "calls": self._run}
 
     def _run(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         box = self._box
+        if box.scratch_mb != request["limits"]["file_mb"]:
+            box.fresh_scratch(request["limits"]["file_mb"])
         header, lines = runs.run(
             request,
             box.workspace,
@@ -209,10 +222,16 @@ class _Calls:
             isolated=box.isolated,
             host=self._sock.fileno(),
         )
-        box.fresh_scratch(request["limits"]["file_mb"])
         if _own_limits() != self._own_limits:
             raise ConnectionError("foreign code has changed the limits of this process")
+        self._used = True
         return header, lines
+
+    def tidy_up(self) -> None:
+        """Renew the scratch space, while the host reads the answer."""
+        if self._used:
+            self._used = False
+            self._box.fresh_scratch()
 
 
 def _own_limits() -> list[tuple[int, int]]:
@@ -258,6 +277,9 @@ class _Shell:
     def _fresh(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         self._box.fresh_scratch(request["file_mb"])
         return {}, b""
+
+    def tidy_up(self) -> None:
+        """Nothing: the host says when it wants fresh scratch space."""
 
     def _spawn(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         box = self._box

@@ -272,6 +272,8 @@ def release(sandbox: Sandbox) -> None:
     key = sandbox.config.model_dump_json()
     with _process.lock:
         held, users = _process.shared.get(key) or (None, 0)
+        if any(sandbox is before.shared.get(key, (None,))[0] for before in _inherited):
+            return  # acquired by the process that this one is a fork of
         if held is not sandbox:
             raise SandboxError("this sandbox was not acquired, or was released before")
         if users > 1:

@@ -27,7 +27,8 @@ MS_REC, MS_PRIVATE = 16384, 1 << 18
 MNT_DETACH = 2
 #: statvfs flags that a remount must repeat -> mount flags; the kernel refuses to clear them
 _KEPT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 1, 36, 38, 24
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 
 GUEST_ID = 1000  # user and group that foreign code sees itself as
 NOBODY = 65534  # what it is outside, where the host process may choose
@@ -276,14 +277,19 @@ def clear_arguments() -> None:
         ctypes.memmove(start, b"sandbox", min(7, end - start))
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have the kernel signal this process when the thread that started it ends."""
+    prctl(PR_SET_PDEATHSIG, number)
 
 
 def renounce() -> None:
-    """Give up, for every program started from here, what a program file could grant."""
+    """Give up, for every program started from here, what a program file could grant.
+
+    This process itself, and its forks until they start a program, close their /proc entries to
+    others of the same user.
+    """
     prctl(PR_SET_NO_NEW_PRIVS, 1)
+    prctl(PR_SET_DUMPABLE, 0)
     for capability in range(64):
         if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             break  # past the last one that this kernel knows, or not ours to drop
@@ -291,9 +297,10 @@ def renounce() -> None:
 
 def drop_privileges(*, to_guest: bool) -> None:
     """Keep no capability; where the host allowed a second user, become that one."""
-    if to_guest:
+    if to_guest:  # leaving user 0 clears all capabilities
         os.setresgid(GUEST_ID, GUEST_ID, GUEST_ID)
         os.setresuid(GUEST_ID, GUEST_ID, GUEST_ID)
+        return
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     _call("capset", header, (ctypes.c_uint32 * 6)())
 

@@ -10,8 +10,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from hrmgym.envs.sandboxes import keeper, values
-from hrmgym.envs.sandboxes.link import Guest
+from hrmgym.envs.sandboxes.link import Guest, GuestDied
 from hrmgym.envs.task import Limits
+
+_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ class Program:
         with suppress(OSError):
             self._link.shutdown(socket.SHUT_WR)
         try:
-            return await asyncio.wait_for(asyncio.shield(self._report), 10)
+            return await asyncio.wait_for(asyncio.shield(self._report), _PATIENCE_S)
+        except TimeoutError:
+            raise GuestDied("a program in the sandbox does not die") from None
         finally:
             await self.close()
 

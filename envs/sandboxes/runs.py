@@ -19,6 +19,8 @@ from typing import Any
 
 from hrmgym.envs.sandboxes import calls, isolation, keeper
 
+_PAUSE_S = 0.05  # how often a silent run is looked at
+
 
 def run(
     request: dict[str, Any],
@@ -58,44 +60,54 @@ def run(
             os._exit(70)
     os.close(into)
     cap = (len(request["cases"]) + 1) * (limits["output_kb"] + 1) * 1024
+    before = _cpu_of_children()
     try:
-        lines = _collect(out, deadline, cap, host)
+        lines, status = _collect(child, out, deadline, cap, host)
     finally:
         os.close(out)
-    status, cpu_s = _finish(child, deadline, isolated=isolated)
-    return {"status": status, "cpu_s": cpu_s, "wall_s": time.monotonic() - start}, lines
+    keeper.kill_rest(isolated=isolated)
+    cpu_s, wall_s = _cpu_of_children() - before, time.monotonic() - start
+    return {"status": status, "cpu_s": cpu_s, "wall_s": wall_s}, lines
 
 
-def _collect(out: int, deadline: float, cap: int, host: int | None) -> bytes:
-    """What the run writes until it closes the pipe, or time or space run out."""
+def _collect(
+    child: int, out: int, deadline: float, cap: int, host: int | None
+) -> tuple[bytes, int | None]:
+    """What the run writes, and its exit code: None when it ran out of time or space."""
     poll = select.poll()
     poll.register(out, select.POLLIN)
     if host is not None:
         poll.register(host, select.POLLIN)
+    os.set_blocking(out, False)
     text = bytearray()
-    while (left := deadline - time.monotonic()) > 0 and len(text) < cap:
-        ready = poll.poll(left * 1000 + 1)
-        if any(fd == host for fd, _ in ready):
+    done, status, is_open = 0, 0, True
+    while is_open and not done and (left := deadline - time.monotonic()) > 0 and len(text) < cap:
+        ready = [fd for fd, _ in poll.poll(1000 * min(left, _PAUSE_S) + 1)]
+        if host in ready:
             raise ConnectionError("the host has gone")
-        if ready:
-            data = os.read(out, 1 << 16)
-            if not data:
-                break
-            text += data
-    return bytes(text)
-
-
-def _finish(child: int, deadline: float, *, isolated: bool) -> tuple[int | None, float]:
-    """Exit code of the run and its CPU seconds. After this nothing of it lives."""
-    pause, before = 0.0001, _cpu_of_children()
-    done, status = os.waitpid(child, os.WNOHANG)
-    while not done and time.monotonic() < deadline:
-        time.sleep(pause)
-        pause = min(2 * pause, 0.02)
+        if not ready:  # silent: has it ended, and a child of it holds the pipe?
+            done, status = os.waitpid(child, os.WNOHANG)
+        is_open = _take(out, text, cap)
+    pause = 0.0001
+    while not done and not is_open and time.monotonic() < deadline:
         done, status = os.waitpid(child, os.WNOHANG)
-    code = os.waitstatus_to_exitcode(status) if done else None
-    keeper.kill_rest(isolated=isolated)
-    return code, _cpu_of_children() - before
+        if not done:
+            time.sleep(pause)
+            pause = min(2 * pause, _PAUSE_S)
+    return bytes(text), os.waitstatus_to_exitcode(status) if done else None
+
+
+def _take(out: int, text: bytearray, cap: int) -> bool:
+    """Move what is in the pipe to `text`; whether the pipe is still open."""
+    while len(text) < cap:
+        try:
+            data = os.read(out, 1 << 16)
+        except BlockingIOError:
+            break
+        if not data:
+            return False
+        text += data
+    return True
 
 
 def _cpu_of_children() -> float:

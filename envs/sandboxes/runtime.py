@@ -136,8 +136,8 @@ class LocalRuntime(AbstractRuntime):
     async def run_in_session(self, action: Action) -> Observation:
         """Run a command in a session, or interrupt the one that runs.
 
-        A command that does not end in time is killed; the session keeps its state. A command that
-        ends the shell closes the session. Interactive programs and `expect` need a terminal, which
+        A command that does not end in time is killed; the session keeps its state, unless the shell
+        itself does not let go. A command that ends the shell closes the session. Interactive programs and `expect` need a terminal, which
         there is none of.
         """
         session = self._session(action.session)
@@ -146,9 +146,11 @@ class LocalRuntime(AbstractRuntime):
             return BashObservation(exit_code=0)
         if action.is_interactive_command or action.is_interactive_quit or action.expect:
             raise ValueError("local sandboxes have no terminal: no interactive programs, no expect")
-        output, code = await session.run(action.command, action.timeout)
-        if not session.alive:
-            await self.close_session(CloseBashSessionRequest(session=action.session))
+        try:
+            output, code = await session.run(action.command, action.timeout)
+        finally:
+            if not session.alive:
+                await self.close_session(CloseBashSessionRequest(session=action.session))
         if code == 2 and "syntax error" in output:
             await self._check_syntax(action.command)
         if action.check == "raise" and code != 0:
@@ -222,8 +224,10 @@ class LocalRuntime(AbstractRuntime):
     async def read_file(self, request: ReadFileRequest) -> ReadFileResponse:
         """The text of a file; its path is relative to the workspace."""
         guest = await self._guest("shell")
-        message = {"op": "read", "path": request.path, "most": MOST_BYTES}
+        message = {"op": "read", "path": request.path, "most": MOST_BYTES + 1}
         _, data = await guest.request(message)
+        if len(data) > MOST_BYTES:
+            raise SandboxError(f"{request.path} is larger than {MOST_BYTES >> 20} MiB")
         text = data.decode(request.encoding or "utf-8", request.errors or "strict")
         return ReadFileResponse(content=text)
 

@@ -48,23 +48,21 @@ def encode(value: Any, budget: int = 1 << 30, depth: int = MAX_DEPTH) -> Any:
 
 def _encode(value: Any, left: list[int], depth: int) -> Any:
     kind = type(value)
-    left[0] -= 1
-    if left[0] < 0:
-        raise Unfit("too large")
+    _spend(left, 1)
     if value is None or kind is bool:
         return value
     if kind is int:
         if -_WIDE < value < _WIDE:
             return value
-        left[0] -= value.bit_length() >> 2
+        _spend(left, value.bit_length() >> 2)
         return {"i": hex(value)}
     if kind is float:
         return value if math.isfinite(value) else {"f": repr(value)}
     if kind is str:
-        left[0] -= len(value)
+        _spend(left, len(value))
         return value
     if kind is bytes:
-        left[0] -= 2 * len(value)
+        _spend(left, 2 * len(value))
         return {"b": value.hex()}
     if kind not in (list, tuple, set, frozenset, dict):
         return {"o": kind.__name__[:60]}
@@ -82,6 +80,12 @@ def _encode(value: Any, left: list[int], depth: int) -> Any:
         return {"t": items}
     items.sort(key=json.dumps)  # the same text for equal sets
     return {"s" if kind is set else "z": items}
+
+
+def _spend(left: list[int], size: int) -> None:
+    left[0] -= size
+    if left[0] < 0:
+        raise Unfit("too large")
 
 
 def decode(data: Any, depth: int = MAX_DEPTH) -> Any:

@@ -87,8 +87,8 @@ def test_features_and_masks_go_together(env: CandidateActions) -> None:
 
 def test_proposals_of_ones_own() -> None:
     def only_one(state: State) -> list[Candidate]:
-        at = state.files[state.cursor.path].index("+")
-        return [Candidate("mine", at, at + 1, "*")]
+        at = state.files[state.cursor.path].find("+")
+        return [Candidate("mine", at, at + 1, "*")] if at >= 0 else []
 
     made = CandidateActions(SoftwareEnv(Tiny(), task="double"), k=2, propose=only_one)
     made.reset(seed=0)

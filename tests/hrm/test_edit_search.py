@@ -45,9 +45,11 @@ def test_log_probs_are_the_distributions_own(distribution):
         assert [row[rank].log_prob for row in best] == pytest.approx(expected, abs=1e-4)
 
 
-def test_best_is_at_least_the_mode(distribution):
+@pytest.mark.parametrize("budget", [1, 20, 1000])
+def test_best_is_at_least_the_mode(distribution, budget):
     mode = distribution.log_prob(distribution.mode()).tolist()
-    for row, greedy in zip(distribution.top_k(1), mode, strict=True):
+    for row, greedy in zip(distribution.top_k(1, budget), mode, strict=True):
+        assert len(row) == 1
         assert row[0].log_prob >= greedy - 1e-4
 
 

@@ -1,0 +1,95 @@
+"""Sandbox configurations: light to import, strict to read, and SWE-ReX's own behind them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from hrmgym.envs.sandboxes import config
+from hrmgym.envs.sandboxes.config import SandboxConfig
+from hrmgym.envs.sandboxes.local import LocalDeployment
+
+adapter: TypeAdapter[SandboxConfig] = TypeAdapter(SandboxConfig)
+KINDS = ("Local", "Docker", "Modal", "Fargate", "Remote")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_type_chooses_the_class(kind: str) -> None:
+    data = {"type": kind.lower()} | ({"auth_token": "t"} if kind == "Remote" else {})
+    read = adapter.validate_python(data)
+    assert type(read) is getattr(config, f"{kind}SandboxConfig")
+    assert adapter.validate_json(read.model_dump_json()) == read
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"type": "dockr"},
+        {},
+        {"type": "local", "image": "python:3.12"},
+        {"type": "docker", "pull": "sometimes"},
+        {"type": "docker", "startup_timeout": 0},
+        {"type": "remote"},
+    ],
+)
+def test_illegal_configurations_are_refused(data: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        adapter.validate_python(data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_is_described_and_frozen(kind: str) -> None:
+    model = getattr(config, f"{kind}SandboxConfig")
+    for name, field in model.model_fields.items():
+        assert field.description, name
+    made = model(**({"auth_token": "t"} if kind == "Remote" else {}))
+    with pytest.raises(ValidationError):
+        made.type = "other"
+
+
+def test_token_stays_out_of_texts() -> None:
+    assert "hush" not in repr(config.RemoteSandboxConfig(auth_token="hush"))
+
+
+def test_importing_configurations_loads_no_back_end() -> None:
+    code = (
+        "import sys, hrmgym.envs.sandboxes.config; "
+        "print([m for m in ('swerex', 'aiohttp', 'torch', 'asyncio') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_local_deployment() -> None:
+    assert type(config.LocalSandboxConfig().deployment()) is LocalDeployment
+
+
+def test_docker_deployment_gets_the_fields() -> None:
+    from swerex.deployment.docker import DockerDeployment
+
+    made = config.DockerSandboxConfig(
+        image="debian:12", docker_args=("--memory", "1g"), container_runtime="podman"
+    ).deployment()
+    assert type(made) is DockerDeployment
+    assert made._config.image == "debian:12"
+    assert made._config.docker_args == ["--memory", "1g"]
+    assert made._config.container_runtime == "podman"
+
+
+def test_remote_deployment_gets_the_fields() -> None:
+    from swerex.deployment.remote import RemoteDeployment
+
+    made = config.RemoteSandboxConfig(auth_token="t", port=8123).deployment()
+    assert type(made) is RemoteDeployment
+    assert (made._config.auth_token, made._config.port, made._config.timeout) == ("t", 8123, 10.0)
+
+
+@pytest.mark.parametrize("kind", ["Docker", "Modal", "Fargate", "Remote"])
+def test_fields_are_swerexs_own(kind: str) -> None:
+    from swerex.deployment import config as theirs
+
+    ours = getattr(config, f"{kind}SandboxConfig").model_fields
+    assert set(ours) == set(getattr(theirs, f"{kind}DeploymentConfig").model_fields)

@@ -1,0 +1,123 @@
+"""Tests of the stream of self-made bugs."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hrmgym.envs.interfaces import EditInterface
+from hrmgym.envs.interfaces.edit import BUDGET
+from hrmgym.envs.software import SoftwareEnv
+from hrmgym.envs.tokens import load_tokens
+from hrmgym.errors import ConfigError
+from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED, LOOP_FIXED, Tiny
+from hrmgym.trainers.bug_stream import BugStream, Program, Sample, broken, solved_examples
+
+PROGRAMS = [
+    Program("double", DOUBLE_FIXED, "Doubles."),
+    Program("clamp", CLAMP_FIXED, "Clamps."),
+    Program("count", LOOP_FIXED, "Counts."),
+]
+INTERFACE = EditInterface(96)
+
+
+def stream(**options: object) -> BugStream:
+    fields: dict[str, object] = {"seed": 0, "max_span": 32} | options
+    return BugStream(PROGRAMS, INTERFACE, **fields)  # type: ignore[arg-type]
+
+
+def same(one: Sample, two: Sample) -> bool:
+    return (one.action == two.action).all() and all(
+        (one.observation[key] == two.observation[key]).all() for key in one.observation
+    )
+
+
+def shown(sample: Sample) -> str:
+    """The code on the canvas."""
+    tokens, roles = sample.observation["tokens"], sample.observation["roles"]
+    return load_tokens().decode(map(int, tokens[(roles == 7) | (roles == 8)]))
+
+
+def repaired(sample: Sample) -> str:
+    """The code after the sample's action, put together by hand."""
+    vocabulary = load_tokens()
+    tokens, roles = sample.observation["tokens"], sample.observation["roles"]
+    _, start, end, *entries = map(int, sample.action)
+    first = int(np.flatnonzero((roles == 7) | (roles == 8))[0])
+    last = int(np.flatnonzero((roles == 7) | (roles == 8))[-1]) + 1
+    new: list[int] = []
+    for entry in itertools.takewhile(lambda one: one != 1, entries):
+        if entry < vocabulary.size:
+            new.append(entry)
+            continue
+        at = entry - vocabulary.size
+        new.append(int(tokens[at]))
+        at += 1
+        while roles[at] == roles[at - 1] // 2 * 2 and roles[at] in (4, 6, 8, 10):
+            new.append(int(tokens[at]))
+            at += 1
+    ids = [*map(int, tokens[first:start]), *new, *map(int, tokens[end:last])]
+    return vocabulary.decode(ids)
+
+
+def test_every_action_restores_a_working_program() -> None:
+    texts = {program.code for program in PROGRAMS}
+    for index in range(60):
+        sample = stream().sample(index)
+        assert sample.action[0] == 0
+        assert shown(sample) not in texts
+        assert repaired(sample) in texts
+
+
+def test_a_sample_depends_on_seed_and_number_alone() -> None:
+    one, two = stream(), stream()
+    two.sample(17)
+    assert same(one.sample(5), two.sample(5))
+    for index, sample in zip(range(3, 8), one(3), strict=False):
+        assert same(sample, two.sample(index))
+    assert not all(same(one.sample(i), stream(seed=1).sample(i)) for i in range(8))
+
+
+def test_budgets_and_prompts_vary() -> None:
+    samples = [stream().sample(index) for index in range(40)]
+    assert len({int(one.observation["budget"][0]) for one in samples}) > 4
+    assert len({one.operator for one in samples}) > 5
+    prompts = [(one.observation["roles"] == 3).any() for one in samples]
+    assert any(prompts)
+    assert not all(prompts)
+    for one in samples:
+        counts = dict(zip(BUDGET, one.observation["budget"], strict=True))
+        assert counts["tests_passed"] < counts["tests_total"]
+
+
+def test_long_spans_are_left_out() -> None:
+    for index in range(60):
+        action = stream(max_span=1).sample(index).action
+        assert action[2] - action[1] <= 1
+
+
+def test_examples_are_mixed_in() -> None:
+    env = SoftwareEnv(Tiny(), canvas=96)
+    examples = solved_examples(env, env.benchmark.tasks("train"))
+    env.close()
+    # All three: `clamp` needs two edits, and its first is what is shown.
+    assert len(examples) == 3
+    mixed = stream(examples=examples, example_share=0.5)
+    drawn = [mixed.sample(index).operator == "tiny" for index in range(60)]
+    assert 15 < sum(drawn) < 45
+
+
+def test_a_stream_needs_something_to_draw_from() -> None:
+    with pytest.raises(ConfigError, match="holds none"):
+        BugStream([], INTERFACE, seed=0, max_span=8)
+    with pytest.raises(ConfigError, match="holds none"):
+        stream(example_share=0.5)
+    empty = BugStream([Program("empty", "", "")], INTERFACE, seed=0, max_span=8)
+    with pytest.raises(ConfigError, match="use a larger canvas"):
+        empty.sample(0)
+
+
+def test_a_program_without_a_bug_to_make() -> None:
+    rng = np.random.default_rng(0)
+    assert broken(Program("f", "", ""), INTERFACE, rng, 8) is None
