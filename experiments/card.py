@@ -11,17 +11,13 @@ from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
 
 
-def model_card(
-    run: RunFolder,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> str:
+def model_card(run: RunFolder, reports: Mapping[str, Mapping[str, Any]] | None = None) -> str:
     """Text of the card.
 
     Args:
         run: The run that trains the model.
-        before: Report of the policy before training.
-        after: Report of the checkpoint; without it the card says that there is no score yet.
+        reports: Stage -> report, the checkpoint's last; without them the card says that there is
+            no score yet.
     """
     experiment, facts = run.experiment, run.facts
     versions = ", ".join(f"{name} {text}" for name, text in facts["versions"].items() if text)
@@ -36,7 +32,7 @@ def model_card(
         f"Machine: {facts['platform']}, {facts['cpu']}",
         f"```yaml\n{resolved(experiment)}```",
         "## Scores",
-        _scores(before, after),
+        _scores(reports or {}),
         "## Use",
         "```yaml\npolicy:\n  kind: hrm\n  checkpoint: <this folder>\n```",
     ]
@@ -62,9 +58,10 @@ def _data(run: RunFolder) -> list[str]:
     return lines
 
 
-def _scores(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-    if after is None:
+def _scores(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    if not reports:
         return "Not scored yet."
+    after = list(reports.values())[-1]
     benchmark = after["benchmark"]
     rows = [
         f"{benchmark['name']} {benchmark['version']}, split `{benchmark['split']}`, "
@@ -75,8 +72,8 @@ def _scores(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
         "| | value | interval | level |",
         "|---|---|---|---|",
     ]
-    for title, report in (("before training", before), ("this checkpoint", after)):
-        for name, score in (report or {"scores": {}})["scores"].items():
+    for title, report in reports.items():
+        for name, score in report["scores"].items():
             rows.append(
                 f"| {name}, {title} | {score['value']:.3f} | {score['low']:.3f} to "
                 f"{score['high']:.3f} ({score['method']}) | {score['confidence']:g} |"

@@ -51,14 +51,15 @@ def report_table(report: ReportData) -> Group:
     return Group(_title(report), table, *map(Text, lines))
 
 
-def comparison_table(before: ReportData, after: ReportData) -> Group:
-    """Scores before and after training, with their intervals."""
-    table = Table("", Column("before", justify="right"), Column("after", justify="right"))
-    for name, estimate in after["scores"].items():
-        table.add_row(name, _estimate(before["scores"][name]), _estimate(estimate))
+def comparison_table(reports: Mapping[str, ReportData]) -> Group:
+    """Scores of the stages of a training, in order, with their intervals."""
+    table = Table("", *(Column(escape(stage), justify="right") for stage in reports))
+    last = list(reports.values())[-1]
+    for name in last["scores"]:
+        table.add_row(name, *(_estimate(report["scores"][name]) for report in reports.values()))
     for label, key in _MEANS:
-        table.add_row(f"mean {label}", f"{before['mean'][key]:.3g}", f"{after['mean'][key]:.3g}")
-    return Group(_title(after), table)
+        table.add_row(f"mean {label}", *(f"{one['mean'][key]:.3g}" for one in reports.values()))
+    return Group(_title(last), table)
 
 
 def _title(report: ReportData) -> Text:

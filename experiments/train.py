@@ -17,6 +17,9 @@ from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import score
 from hrmgym.policies.config import HRMConfig
 
+#: The checkpoint folder that the trainer leaves after a warm start, before reinforcement learning.
+WARM_START = "warm-start"
+
 #: Called with (phase, done, total, text) as training goes on.
 OnTraining = Callable[[str, int, int, str], None]
 
@@ -51,10 +54,9 @@ class Trained:
 
     run: RunFolder
     checkpoint: Path
-    before: Mapping[str, Any] | None
-    """`Report.to_dict` of the policy before training."""
-    after: Mapping[str, Any]
-    """`Report.to_dict` of the checkpoint."""
+    reports: Mapping[str, Mapping[str, Any]]
+    """Stage -> `Report.to_dict`: "untrained" and "warm start" where `score.before` asks for them
+    and they are there, and always "trained", the checkpoint."""
 
 
 def train(run: RunFolder, *, resume: bool = False, display: Display | None = None) -> Trained:
@@ -85,14 +87,22 @@ def train(run: RunFolder, *, resume: bool = False, display: Display | None = Non
 
 
 def _train(run: RunFolder, resume: bool, display: Display) -> Trained:
-    experiment, before = run.experiment, None
+    experiment = run.experiment
+    reports: dict[str, Mapping[str, Any]] = {}
+
+    def score_stage(stage: str, scored: Experiment) -> None:
+        found = _finished_report(run, stage) if resume else None
+        reports[stage] = found or _score(scored, run, stage, display)
+
     if experiment.score.before:
-        before = _finished_report(run, "before") if resume else None
-        before = before or _score(experiment, run, "before", display)
+        score_stage("untrained", experiment)
     checkpoint = _run_trainer(run, resume, display)
-    after = _score(with_checkpoint(experiment, checkpoint), run, "after", display)
-    write_atomically(checkpoint / "README.md", model_card(run, before, after))
-    return Trained(run, checkpoint, before, after)
+    warm = run.checkpoints / WARM_START
+    if experiment.score.before and warm.is_dir():
+        score_stage("warm start", with_checkpoint(experiment, warm))
+    score_stage("trained", with_checkpoint(experiment, checkpoint))
+    write_atomically(checkpoint / "README.md", model_card(run, reports))
+    return Trained(run, checkpoint, reports)
 
 
 def _run_trainer(run: RunFolder, resume: bool, display: Display) -> Path:
@@ -112,17 +122,21 @@ def with_checkpoint(experiment: Experiment, checkpoint: Path) -> Experiment:
 def _score(
     experiment: Experiment, run: RunFolder, name: str, display: Display
 ) -> Mapping[str, Any]:
-    with display.scoring(f"score {name}") as on_task:
+    with display.scoring(f"score: {name}") as on_task:
         report = score(experiment, on_task=on_task)
-    run.write_report(name, report)
+    run.write_report(_file(name), report)
     if not report.complete:
         raise KeyboardInterrupt
     return report.to_dict()
 
 
+def _file(stage: str) -> str:
+    return stage.replace(" ", "-")
+
+
 def _finished_report(run: RunFolder, name: str) -> Mapping[str, Any] | None:
     """A report of an earlier start of this run, if it was played to the end."""
-    path = run.scores / f"{name}.json"
+    path = run.scores / f"{_file(name)}.json"
     if not path.is_file():
         return None
     try:

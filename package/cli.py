@@ -92,7 +92,7 @@ def train(
 def _train_one(run: RunFolder, *, resume: bool) -> None:
     from rich.console import Console
 
-    from hrmgym.experiments.tables import Bars, comparison_table, report_table
+    from hrmgym.experiments.tables import Bars, comparison_table
     from hrmgym.experiments.train import train as train_experiment
 
     print(f"run folder: {run.path}", file=sys.stderr)
@@ -101,11 +101,7 @@ def _train_one(run: RunFolder, *, resume: bool) -> None:
     except KeyboardInterrupt:
         print(f"interrupted; go on with: hrmgym train --resume {run.path}", file=sys.stderr)
         raise
-    console = Console()
-    if trained.before is not None:
-        console.print(comparison_table(trained.before, trained.after))
-    else:
-        console.print(report_table(trained.after))
+    Console().print(comparison_table(trained.reports))
     print(f"checkpoint: {trained.checkpoint}")
     print(f"reports: {run.scores}")
     print(f"curves: tensorboard --logdir {run.tensorboard}")

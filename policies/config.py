@@ -38,6 +38,10 @@ class HRMConfig(Block):
     max_span: Count = 32
     """Longest run of tokens that one edit may replace."""
 
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Type of the recursion's activations; `auto` takes bfloat16 where the hardware multiplies in
+    it (CUDA, or a CPU with AMX), else float32. Weights are float32 always."""
+
     @model_validator(mode="after")
     def _consistent(self) -> HRMConfig:
         if self.hidden_size % (2 * self.num_heads):  # rotary positions turn pairs

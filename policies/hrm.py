@@ -8,8 +8,9 @@ trains the same weights that `act` and `propose` use.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -34,8 +35,12 @@ from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Pro
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.distribution import WholeEditDistribution, edit_distribution
 
-#: How many proposals `act` keeps for one observation before it starts over.
+#: How many proposals `act` keeps at most for one observation before it starts over.
 _REMEMBERED = 32
+
+
+#: Keys of a policy's config block that the network's weights depend on.
+_SHAPE = tuple(key for key in HRMConfig.model_fields if key not in ("kind", "checkpoint", "dtype"))
 
 
 def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditModelConfig:
@@ -53,7 +58,7 @@ def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditMod
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(map(str, fault["loc"])) or "the whole"
-        near = did_you_mean(key, model_options(HRMConfig(kind="hrm")))
+        near = did_you_mean(key, _SHAPE)
         raise ConfigError(f"model: {key}: {fault['msg']}{near}") from error
     return EditModelConfig(
         vocab_size=load_tokens().size,
@@ -63,13 +68,28 @@ def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditMod
         num_tools=len(TOOLS),
         R=REPLACEMENT,
         max_length=canvas_length,
-        **model_options(config),
+        forward_dtype=pick_dtype(config.dtype),
+        **{key: getattr(config, key) for key in _SHAPE},
     )
 
 
-def model_options(config: HRMConfig) -> dict[str, Any]:
-    """The keys of a config block that describe the network."""
-    return config.model_dump(exclude={"kind", "checkpoint"})
+def pick_dtype(name: str) -> Literal["float32", "bfloat16"]:
+    """`auto` as bfloat16 where the hardware multiplies in it, else float32."""
+    if name == "auto":
+        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        return "bfloat16" if fast or "amx_bf16" in _cpu_flags() else "float32"
+    return "bfloat16" if name == "bfloat16" else "float32"
+
+
+@cache
+def _cpu_flags() -> frozenset[str]:
+    """What Linux says that the processor can do; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    flags = (line.partition(":")[2].split() for line in lines if line.startswith("flags"))
+    return frozenset(next(flags, ()))
 
 
 def load_weights(policy: HRMPolicy, folder: str | Path) -> None:
@@ -80,7 +100,7 @@ def load_weights(policy: HRMPolicy, folder: str | Path) -> None:
     """
     model, _ = load_checkpoint(folder)
     theirs, ours = model.config.model_dump(), policy.model.config.model_dump()
-    for key in ours:
+    for key in ours.keys() - {"forward_dtype"}:  # weights fit either type
         if theirs[key] != ours[key]:
             raise CheckpointError(
                 f"{folder}: of another model: its {key} is {theirs[key]}, here it is {ours[key]}"
@@ -94,17 +114,17 @@ def checkpoint_options(config: HRMConfig) -> dict[str, Any]:
     Raises:
         CheckpointError: the block gives a key that the checkpoint contradicts.
     """
-    if config.checkpoint is None:
-        return model_options(config)
-    saved = load_checkpoint(config.checkpoint)[0].config.model_dump()
-    options = {key: saved[key] for key in model_options(config)}
-    for key in sorted(config.model_fields_set & options.keys()):
-        if getattr(config, key) != options[key]:
-            raise CheckpointError(
-                f"{config.checkpoint}: of another model: its {key} is {options[key]}, "
-                f"policy.{key} is {getattr(config, key)}"
-            )
-    return options
+    options: dict[str, Any] = {key: getattr(config, key) for key in _SHAPE}
+    if config.checkpoint is not None:
+        saved = load_checkpoint(config.checkpoint)[0].config.model_dump()
+        for key in _SHAPE:
+            if key in config.model_fields_set and options[key] != saved[key]:
+                raise CheckpointError(
+                    f"{config.checkpoint}: of another model: its {key} is {saved[key]}, "
+                    f"policy.{key} is {options[key]}"
+                )
+            options[key] = saved[key]
+    return options | {"dtype": config.dtype}
 
 
 def make_hrm_policy(config: HRMConfig, env: gymnasium.Env[Any, Any], seed: int) -> HRMPolicy:
@@ -260,7 +280,9 @@ class HRMPolicy(ActorCriticPolicy):
         key = observation["tokens"].tobytes() + observation["roles"].tobytes()
         left = seen.get(key)
         if not left:
-            left = list(self.propose(observation, _REMEMBERED).actions)[::-1]
+            steps_left = int(observation["budget"][BUDGET.index("steps_left")])
+            k = min(max(steps_left, 1), _REMEMBERED)
+            left = list(self.propose(observation, k).actions)[::-1]
         seen[key] = left
         return left.pop().action, seen
 

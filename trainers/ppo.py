@@ -60,7 +60,8 @@ class Job:
     seed: int
     device: str
     folder: Path
-    """Where checkpoints go: `latest/` to share, `ppo.zip` and `warm-start.pt` to resume."""
+    """Where checkpoints go: `warm-start/` and `latest/` to share, `ppo.zip` and `warm-start.pt` to
+    resume."""
     tensorboard: Path
     card: str
     """Text of the model card."""
@@ -109,7 +110,7 @@ def train_ppo(job: Job, *, resume: bool = False) -> Path:
         model = _model(job, env, resume)
         if config.warm_start is not None and model.num_timesteps == 0:
             _warm_start(job, model, config.warm_start)
-            save_policy(job, model)
+            save_policy(job, model, "warm-start")
         _learn(job, model)
         return save_policy(job, model)
     finally:
@@ -123,10 +124,10 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def save_policy(job: Job, model: PPO) -> Path:
-    """Writes `latest/`, the checkpoint to share."""
+def save_policy(job: Job, model: PPO, name: str = "latest") -> Path:
+    """Writes a checkpoint to share."""
     assert isinstance(model.policy, HRMPolicy)
-    folder = job.folder / "latest"
+    folder = job.folder / name
     save_checkpoint(
         folder, model.policy.model, job.card, {"num_timesteps": int(model.num_timesteps)}
     )

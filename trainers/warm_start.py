@@ -110,8 +110,10 @@ def warm_start(
     recent: list[dict[str, float]] = []
     try:
         for update, batch in enumerate(loader, start=1):
+            elapsed_s = time.monotonic() - started_s
+            progress = max(done / config.samples, elapsed_s / (config.seconds or math.inf))
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * _schedule(done / config.samples)
+                group["lr"] = config.learning_rate * _schedule(progress)
             recent.append(_update(policy, optimizer, batch))
             done += len(batch["action"])
             rate = (done - first) / (time.monotonic() - started_s)
@@ -124,7 +126,7 @@ def warm_start(
             if border and update % config.evaluate_every < _BUCKET:
                 evaluate(policy, held_out, logger, done, config.batch_size)
                 _save(state_file, policy, optimizer, done)
-            if config.seconds is not None and time.monotonic() - started_s > config.seconds:
+            if elapsed_s > (config.seconds or math.inf):
                 break
     except KeyboardInterrupt:
         # Samples of an unfinished bucket are drawn again on resume.

@@ -129,7 +129,7 @@ class RexBench:
         new = f"{self.root}.new"  # an upload onto a folder that exists is not defined
         await self._upload(files, new)
         await self._sh(
-            f"mkdir -p {self.root} && find {self.root} -mindepth 1 -delete && "
+            f"mkdir -p {self.root} {new} && find {self.root} -mindepth 1 -delete && "
             f"cp -a {new}/. {self.root}/ && rm -rf {new}"
         )
 

@@ -6,9 +6,9 @@ swerex nor any of its back ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import logging
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError

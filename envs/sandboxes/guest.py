@@ -207,7 +207,7 @@ class _Calls:
 
     def __init__(self, sock: socket.socket, box: Box) -> None:
         self._sock, self._box = sock, box
-        self._own_limits = _own_limits()
+        self._own_state = _own_state()
         self._used = False
         self.handlers: dict[str, Handler] = {"ping": _ping, "calls": self._run}
 
@@ -215,14 +215,17 @@ class _Calls:
         box = self._box
         if box.scratch_mb != request["limits"]["file_mb"]:
             box.fresh_scratch(request["limits"]["file_mb"])
-        header, lines = runs.run(
-            request,
-            box.workspace,
-            lambda: box.become_foreign(request["limits"]),
-            isolated=box.isolated,
-            host=self._sock.fileno(),
-        )
-        if _own_limits() != self._own_limits:
+        try:
+            header, lines = runs.run(
+                request,
+                box.workspace,
+                lambda: box.become_foreign(request["limits"]),
+                isolated=box.isolated,
+                host=self._sock.fileno(),
+            )
+        except OSError as error:
+            raise ConnectionError(str(error)) from None
+        if _own_state() != self._own_state:
             raise ConnectionError("foreign code has changed the limits of this process")
         self._used = True
         return header, lines
@@ -234,8 +237,11 @@ class _Calls:
             self._box.fresh_scratch()
 
 
-def _own_limits() -> list[tuple[int, int]]:
-    return [resource.getrlimit(which) for which in range(16)]  # RLIM_NLIMITS of Linux
+def _own_state() -> tuple[object, ...]:
+    """What foreign code could change of this process where both are the same user."""
+    limits = [resource.getrlimit(which) for which in range(16)]  # RLIM_NLIMITS of Linux
+    priority = os.getpriority(os.PRIO_PROCESS, 0)
+    return limits, priority, os.sched_getscheduler(0), os.sched_getaffinity(0)
 
 
 def _ping(request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:

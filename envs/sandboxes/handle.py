@@ -16,7 +16,11 @@ from contextlib import suppress
 from typing import Any, Self, TypeVar
 
 from swerex.deployment.abstract import AbstractDeployment
-from swerex.exceptions import CommandTimeoutError, SessionDoesNotExistError
+from swerex.exceptions import (
+    BashIncorrectSyntaxError,
+    CommandTimeoutError,
+    SessionDoesNotExistError,
+)
 from swerex.runtime.abstract import (
     AbstractRuntime,
     BashAction,
@@ -34,6 +38,7 @@ from hrmgym.envs.task import Limits, Outcome, Status, TestSpec
 from hrmgym.errors import SandboxError
 
 T = TypeVar("T")
+_SYNTAX_ERROR = 2
 TIMED_OUT = 124  # exit code of a command that was killed for its time, as timeout(1) has it
 
 
@@ -72,6 +77,7 @@ class _Process:
         self.lock = threading.Lock()
         self.started: set[Sandbox] = set()
         self.shared: dict[str, tuple[Sandbox, int]] = {}
+        self.left: list[_Inside | None] = []
 
 
 _process = _Process()
@@ -81,6 +87,7 @@ _inherited: list[_Process] = []  # kept, for their destructors would act on the 
 def _after_fork() -> None:
     global _process
     for sandbox in _process.started:
+        _process.left.append(sandbox._inside)
         sandbox._inside = None
     _inherited.append(_process)
     _process = _Process()
@@ -220,6 +227,8 @@ class _Inside:
         except SessionDoesNotExistError:  # the command before has ended the shell
             await self._open_session(runtime, bench.root)
             seen = await runtime.run_in_session(action)
+        except BashIncorrectSyntaxError as error:
+            return str(error.extra_info.get("bash_stderr", error)), _SYNTAX_ERROR
         except CommandTimeoutError as error:
             if not isinstance(runtime, LocalRuntime):
                 await self._recover(runtime)
@@ -241,7 +250,11 @@ class _Inside:
             await runtime.close_session(CloseBashSessionRequest())
 
     async def put_files(self, files: Mapping[str, str | bytes]) -> None:
-        await (await self._open_work()).replace(files)
+        bench = await self._open_work()
+        try:
+            await bench.replace(files)
+        except GuestDied:  # what is lost with it was to be replaced anyway
+            await bench.replace(files)
 
     async def get_files(self) -> dict[str, bytes]:
         return await (await self._open_work()).read_all()

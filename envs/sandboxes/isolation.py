@@ -37,8 +37,9 @@ TOOLS = "/opt/hrmgym"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _LONG = ctypes.c_ulong
-_libc.mount.argtypes = [ctypes.c_char_p] * 3 + [_LONG, ctypes.c_char_p]
-_libc.prctl.argtypes = [ctypes.c_int] + [_LONG] * 4
+if sys.platform == "linux":  # elsewhere the host side of other sandboxes may still be imported
+    _libc.mount.argtypes = [ctypes.c_char_p] * 3 + [_LONG, ctypes.c_char_p]
+    _libc.prctl.argtypes = [ctypes.c_int] + [_LONG] * 4
 
 
 def _call(what: str, *args: Any) -> int:

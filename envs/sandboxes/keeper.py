@@ -15,7 +15,6 @@ import resource
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -137,6 +136,7 @@ def _watch(link: socket.socket, program: int, *, isolated: bool) -> int | None:
 def signal_all(number: int, *, isolated: bool) -> int:
     """Signal every process below this one; how many there were (1 stands for any)."""
     if isolated:
+        _require_first_process()
         try:
             os.kill(-1, number)
         except ProcessLookupError:
@@ -147,6 +147,12 @@ def signal_all(number: int, *, isolated: bool) -> int:
         with suppress(ProcessLookupError):
             os.kill(process, number)
     return len(found)
+
+
+def _require_first_process() -> None:
+    """Outside a process namespace, `kill -1` would hit the whole machine."""
+    if os.getpid() != 1:
+        raise PermissionError(1, "not process 1 of a sandbox")
 
 
 def kill_rest(*, isolated: bool) -> None:
@@ -167,6 +173,8 @@ def kill_rest(*, isolated: bool) -> None:
 
 def _kill_others(program: int, *, isolated: bool) -> None:
     """Kill all but the program itself: a shell survives the command that it ran."""
+    if isolated:
+        _require_first_process()
     for _ in range(20):
         others = [p for p in descendants(everybody=isolated) if p != program]
         if not others:
@@ -199,7 +207,3 @@ def descendants(*, everybody: bool = False) -> list[int]:
         if above == me and process != me:
             found.append(process)
     return found
-
-
-if sys.platform != "linux":
-    raise ImportError("local sandboxes need Linux")

@@ -45,6 +45,8 @@ class Guest:
     def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket) -> None:
         self._process, self._sock = process, sock
         self._turn = asyncio.Lock()
+        self.loss_told = False
+        """Whether some caller has been told that the guest has ended."""
         self.workspace = ""
         self.libraries = ""
 
@@ -118,7 +120,9 @@ class Guest:
             try:
                 await self._send(wire.pack(header, blob), fds)
                 reply, data = await self._receive()
-            except (ConnectionError, OSError) as error:
+            except OSError as error:
+                self.loss_told = True
+                self._sock.close()
                 raise GuestDied(f"the sandbox has ended: {error}") from None
             except asyncio.CancelledError:  # the answer would be taken for the next request's
                 self._sock.close()

@@ -27,7 +27,6 @@ from swerex.runtime.abstract import (
     BashAction,
     BashInterruptAction,
     BashObservation,
-    CloseBashSessionRequest,
     CloseBashSessionResponse,
     CloseResponse,
     CloseSessionRequest,
@@ -96,7 +95,10 @@ class LocalRuntime(AbstractRuntime):
         async with self._starting:
             guest = self._guests.get(mode)
             if guest is not None and not guest.alive:
+                del self._guests[mode]
                 await guest.close()
+                if mode == "shell" and not guest.loss_told:
+                    raise GuestDied("the sandbox has ended, and its workspace is lost")
                 guest = None
             if guest is None:
                 size = SESSION_LIMITS.file_mb
@@ -128,19 +130,24 @@ class LocalRuntime(AbstractRuntime):
             output += said
         return CreateBashSessionResponse(output=output)
 
-    def _session(self, name: str) -> BashSession:
-        if name not in self._sessions:
+    async def _session(self, name: str) -> BashSession:
+        session = self._sessions.get(name)
+        if session is not None and not session.alive:
+            del self._sessions[name]
+            await session.close()
+            session = None
+        if session is None:
             raise SessionDoesNotExistError(f"session {name!r} does not exist")
-        return self._sessions[name]
+        return session
 
     async def run_in_session(self, action: Action) -> Observation:
         """Run a command in a session, or interrupt the one that runs.
 
         A command that does not end in time is killed; the session keeps its state, unless the shell
-        itself does not let go. A command that ends the shell closes the session. Interactive programs and `expect` need a terminal, which
-        there is none of.
+        itself does not let go. A command that ends the shell closes the session. Interactive
+        programs and `expect` need a terminal, which there is none of.
         """
-        session = self._session(action.session)
+        session = await self._session(action.session)
         if isinstance(action, BashInterruptAction):
             await session.interrupt(action.timeout, action.n_retry)
             return BashObservation(exit_code=0)
@@ -150,7 +157,8 @@ class LocalRuntime(AbstractRuntime):
             output, code = await session.run(action.command, action.timeout)
         finally:
             if not session.alive:
-                await self.close_session(CloseBashSessionRequest(session=action.session))
+                self._sessions.pop(action.session, None)
+                await session.close()
         if code == 2 and "syntax error" in output:
             await self._check_syntax(action.command)
         if action.check == "raise" and code != 0:
@@ -166,7 +174,7 @@ class LocalRuntime(AbstractRuntime):
 
     async def close_session(self, request: CloseSessionRequest) -> CloseSessionResponse:
         """End a session and every process that it has started."""
-        session = self._session(request.session)
+        session = await self._session(request.session)
         del self._sessions[request.session]
         await session.close()
         return CloseBashSessionResponse()
@@ -253,8 +261,9 @@ class LocalRuntime(AbstractRuntime):
 
     async def close(self) -> CloseResponse:
         """End all sessions and guests; returns when every process of them is dead."""
-        for name in list(self._sessions):
-            await self.close_session(CloseBashSessionRequest(session=name))
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
         for guest in self._guests.values():
             await guest.close()
         self._guests.clear()

@@ -11,10 +11,11 @@ import os
 import re
 import secrets
 import shlex
+from contextlib import suppress
 
 from swerex.exceptions import CommandTimeoutError, SessionNotInitializedError
 
-from hrmgym.envs.sandboxes.link import Guest
+from hrmgym.envs.sandboxes.link import Guest, GuestDied
 from hrmgym.envs.sandboxes.program import Program
 from hrmgym.envs.sandboxes.streams import Pipe, text_of
 from hrmgym.envs.task import Limits
@@ -93,8 +94,10 @@ class BashSession:
                 code = await asyncio.wait_for(self._converse(line, mark), timeout)
             except TimeoutError:
                 await self._regain(mark)
+                said = self._heard()
+                await self._settle()
                 message = f"timeout after {timeout} seconds while running command {command!r}"
-                raise CommandTimedOut(message, self._heard()) from None
+                raise CommandTimedOut(message, said) from None
             return self._heard(), code
 
     def _heard(self) -> str:
@@ -129,7 +132,10 @@ class BashSession:
                 if words[0] == mark.encode() and len(words) == 2 and words[1].isdigit():
                     return int(words[1])
             if not self._program.running:
-                return (await self._program.wait()).status or 0
+                status = (await self._program.wait()).status
+                if status is None:
+                    raise GuestDied("the sandbox has ended while it ran a command")
+                return status
             said = said[-4096:]
             await self._something_happened()
 
@@ -155,20 +161,33 @@ class BashSession:
 
     async def interrupt(self, timeout: float, retries: int) -> None:
         """Press Ctrl-C until the running command has ended; kill it if that does not help."""
-        for _ in range(retries):
-            await self._program.interrupt()
-            try:
-                await asyncio.wait_for(self._turn.acquire(), timeout)
-            except TimeoutError:
-                continue
-            self._turn.release()
-            return
-        await self._program.kill_others()
-        try:
-            await asyncio.wait_for(self._turn.acquire(), _PATIENCE)
-            self._turn.release()
-        except TimeoutError:
-            await self._program.kill()
+        for attempt in range(retries + 1):
+            if not self._turn.locked():
+                return  # nothing runs, or no longer
+            if attempt < retries:
+                await self._program.interrupt()
+            else:
+                await self._program.kill_others()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._turn.acquire(), max(timeout, _PATIENCE / 4))
+                try:
+                    await self._settle()
+                finally:
+                    self._turn.release()
+                return
+        await self._program.kill()
+
+    async def _settle(self) -> None:
+        """After a signal: a shell that was idle already drops what it reads next."""
+        for _ in range(4):
+            if not self.alive:
+                return
+            mark = secrets.token_hex(8)
+            with suppress(TimeoutError):
+                line = f"\nprintf '%s 0\\n' {mark} >&{_STATUS_FD}\n"
+                await asyncio.wait_for(self._converse(line, mark), _PATIENCE / 4)
+                return
+        await self._program.kill()
 
     @property
     def alive(self) -> bool:

@@ -153,7 +153,7 @@ class _Book:
             self._failures.setdefault(name, _where(event))
         elif outcome == "skipped":
             self._status.setdefault(name, Status.SKIPPED)
-        elif phase == "call":
+        elif outcome == "passed" and phase == "call":
             self._status.setdefault(name, Status.PASSED)
 
     def close(self, ran: Ran) -> Outcome:

@@ -70,7 +70,8 @@ def test_a_report_that_misses_something_says_so() -> None:
 
 
 def test_a_comparison_shows_both_sides() -> None:
-    text = drawn(comparison_table(report(False, False).to_dict(), report(True, False).to_dict()))
+    stages = {"untrained": report(False, False), "trained": report(True, False)}
+    text = drawn(comparison_table({name: one.to_dict() for name, one in stages.items()}))
     row = next(line for line in text.splitlines() if "pass@1" in line)
     assert row.index("0.000 [0.000, 0.658]") < row.index("0.500 [0.095, 0.905]")
 

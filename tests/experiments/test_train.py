@@ -60,27 +60,29 @@ def test_a_run_is_interrupted_goes_on_and_finishes(tmp_path: Path) -> None:
     first = Watch(stop_at=8)
     with pytest.raises(KeyboardInterrupt):
         train(run, display=first)
-    assert first.seen == ["score before", *TASKS, "training"]
+    assert first.seen == ["score: untrained", *TASKS, "training"]
     assert run.facts["status"] == "interrupted"
-    before = (run.scores / "before.json").read_text()
+    before = (run.scores / "untrained.json").read_text()
     assert json.loads(before)["checkpoint_hash"] is None
 
     second = Watch()
     trained = train(RunFolder(run.path), resume=True, display=second)
-    assert second.seen == ["training", "score after", *TASKS]  # what is scored stays scored
+    # What is scored stays scored.
+    assert second.seen == ["training", "score: trained", *TASKS]
     assert run.facts["status"] == "finished"
-    assert (run.scores / "before.json").read_text() == before
-    assert trained.before == json.loads(before)
-    assert trained.before is not None
-    assert json.loads((run.scores / "after.json").read_text()) == trained.after
-    assert trained.after["policy"] == trained.before["policy"]
+    assert (run.scores / "untrained.json").read_text() == before
+    assert list(trained.reports) == ["untrained", "trained"]
+    assert trained.reports["untrained"] == json.loads(before)
+    after = json.loads((run.scores / "trained.json").read_text())
+    assert after == trained.reports["trained"]
+    assert after["policy"] == trained.reports["untrained"]["policy"]
     assert list(run.tensorboard.iterdir())
 
     config = json.loads((trained.checkpoint / "config.json").read_text())
     assert config["extra"]["num_timesteps"] >= 16
     card = (trained.checkpoint / "README.md").read_text()
-    assert card == model_card(run, trained.before, trained.after)
-    assert trained.after["checkpoint_hash"] in card
+    assert card == model_card(run, trained.reports)
+    assert after["checkpoint_hash"] in card
     assert "licence: MIT" in card
 
 
@@ -99,8 +101,8 @@ def test_an_experiment_without_a_trainer_is_refused(tmp_path: Path) -> None:
 
 def test_a_broken_report_is_told_of_on_resume(tmp_path: Path) -> None:
     run = RunFolder.create(load("demo", TINY), tmp_path)
-    (run.scores / "before.json").write_text("{")
-    with pytest.raises(DataError, match=r"before\.json: not a report"):
+    (run.scores / "untrained.json").write_text("{")
+    with pytest.raises(DataError, match=r"untrained\.json: not a report"):
         train(run, resume=True)
 
 

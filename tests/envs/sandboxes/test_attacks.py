@@ -24,7 +24,7 @@ Attack = Callable[..., Outcome]
 HONEST = "def f(x):\n    return x * 2\n"
 
 
-@pytest.fixture()
+@pytest.fixture
 def attack(sandbox: Sandbox, calls: Make, quick: Limits) -> Iterator[Attack]:
     """Runs a program against f(1) == 2 or what it is told, and an honest program afterwards."""
 
@@ -383,7 +383,8 @@ def test_no_power(attack: Attack) -> None:
         "import ctypes, os\n"
         "libc = ctypes.CDLL(None)\n"
         "def f(x):\n"
-        "    status = dict(l.split(':\\t') for l in open('/proc/self/status').read().splitlines())\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    status = dict(line.split(':\\t') for line in lines)\n"
         "    tried = [libc.unshare(flag) for flag in (0x10000000, 0x00020000, 0x20000000)]\n"
         "    tried += [libc.mount(b'x', b'/tmp', b'tmpfs', 0, None), libc.chroot(b'/tmp')]\n"
         "    tried += [libc.setuid(0), libc.ptrace(16, 1, 0, 0), libc.umount2(b'/proc', 2)]\n"

@@ -11,7 +11,7 @@ import pytest
 
 from hrmgym.envs.sandboxes import calltests
 from hrmgym.envs.sandboxes.calltests import Reply
-from hrmgym.envs.task import CallTests, Limits, Outcome, Status
+from hrmgym.envs.task import CallTests, Limits, Outcome
 
 Make = Callable[..., CallTests]
 

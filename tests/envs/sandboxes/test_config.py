@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -67,6 +70,18 @@ def test_local_deployment() -> None:
     assert type(config.LocalSandboxConfig().deployment()) is LocalDeployment
 
 
+@pytest.fixture
+def event_loop() -> Iterator[None]:
+    """A loop for the destructors of SWE-ReX's deployments, which make one and leave it open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    gc.collect()
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.mark.usefixtures("event_loop")
 def test_docker_deployment_gets_the_fields() -> None:
     from swerex.deployment.docker import DockerDeployment
 
@@ -79,6 +94,7 @@ def test_docker_deployment_gets_the_fields() -> None:
     assert made._config.container_runtime == "podman"
 
 
+@pytest.mark.usefixtures("event_loop")
 def test_remote_deployment_gets_the_fields() -> None:
     from swerex.deployment.remote import RemoteDeployment
 

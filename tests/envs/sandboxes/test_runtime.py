@@ -67,7 +67,7 @@ def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
     made.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def shell(driver: Driver) -> Iterator[Driver]:
     """The driver with a fresh workspace and a default session."""
     driver.do(driver.runtime.wipe())
@@ -120,7 +120,7 @@ def test_commands(shell: Driver, command: str, output: str | None, code: int) ->
 
 
 def test_check_raises_for_exit_codes(shell: Driver) -> None:
-    with pytest.raises(NonZeroExitCodeError, match="mine: .*exit code 3"):
+    with pytest.raises(NonZeroExitCodeError, match=r"mine: .*exit code 3"):
         shell.bash("(exit 3)", check="raise", error_msg="mine")
     assert shell.bash("(exit 3)", check="ignore") == ("", None)
 

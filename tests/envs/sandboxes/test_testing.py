@@ -87,7 +87,7 @@ def statuses(outcome: Outcome) -> list[str]:
         ("def f(x):\n    return x / 0\n", "failed failed", "f(1) raised ZeroDivisionError: division by zero (line 2)"),  # noqa: E501
         ("def f(x)\n    return x\n", "error error", "f.py: SyntaxError: expected ':' (line 1)"),
         ("import nothing\n", "error error", "f.py: ModuleNotFoundError: No module named 'nothing' (line 1)"),  # noqa: E501
-        ("def g(x): pass\n", "error error", "f.py: AttributeError: module 'f' has no attribute 'f'"),
+        ("x = 1\n", "error error", "f.py: AttributeError: module 'f' has no attribute 'f'"),
         ("f = 3\n", "failed failed", "f(1) raised TypeError: 'int' object is not callable"),
         ("import os\ndef f(x): os._exit(1)\n", "error missing", "f(1) ended its process with exit code 1"),  # noqa: E501
     ],
