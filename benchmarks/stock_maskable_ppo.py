@@ -15,10 +15,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from hrmgym.envs.candidates import CandidateActions
-from hrmgym.envs.scoring import wilson
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.vec_env import DummyVecEnv
+
+from hrmgym.envs.candidates import CandidateActions
+from hrmgym.envs.scoring import wilson
 
 
 def make_env(split: str) -> CandidateActions:

@@ -140,7 +140,9 @@ class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
         helped = self._base.state.passing > before
         if not (refused or helped or terminated or truncated) and self._base.state.undo:
             observation, more, terminated, truncated, last = self.env.step(tool_action("undo"))
-            rewards = {name: value + info["rewards"][name] for name, value in last["rewards"].items()}
+            rewards = {
+                name: value + info["rewards"][name] for name, value in last["rewards"].items()
+            }
             info = last | {"tool": info["tool"], "kept": False, "rewards": rewards}
             reward = float(reward) + float(more)
         return self._observe(observation), reward, terminated, truncated, info

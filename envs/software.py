@@ -282,7 +282,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         return self._outcome(state, hidden=True)
 
     def _outcome(self, state: State, *, hidden: bool) -> Outcome:
-        """The tests' outcome on the candidate files; cached, for equal files have equal outcomes."""
+        """The tests' outcome on the candidate files; cached: equal files have equal outcomes."""
         files = state.candidate()
         key = (files_key(state.task.id, files), hidden)
         if key not in self._outcomes:

@@ -57,5 +57,7 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_files_named_in_contributing_exist() -> None:
-    for name in re.findall(r"`([\w/]+/[\w/.]+\.(?:py|yaml))`", (ROOT / "CONTRIBUTING.md").read_text()):
+    for name in re.findall(
+        r"`([\w/]+/[\w/.]+\.(?:py|yaml))`", (ROOT / "CONTRIBUTING.md").read_text()
+    ):
         assert (ROOT / name).exists(), name

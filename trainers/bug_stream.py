@@ -151,11 +151,12 @@ def _budget(budget: npt.NDArray[np.int32], rng: np.random.Generator) -> npt.NDAr
     return drawn
 
 
-def stdlib_programs() -> list[Program]:
-    """The standard library's functions."""
+def stdlib_programs(max_lines: int = 30) -> list[Program]:
+    """The standard library's functions of 3 to `max_lines` lines."""
     return [
         Program(function.name, function.code, _first_paragraph(function.docstring))
         for function in stdlib_functions()
+        if function.code.count("\n") <= max_lines
     ]
 
 

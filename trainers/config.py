@@ -23,6 +23,8 @@ class WarmStartConfig(Block):
     benchmark_share: Fraction = 0.0
     """Part of the samples that shows tasks of the benchmark's training split with their test
     failures; the rest are bugs made in functions of Python's standard library."""
+    max_lines: Annotated[int, Field(ge=3, le=30)] = 30
+    """Longest function of the standard library that is used; short ones train faster."""
     seconds: Seconds | None = None
     """Stop after this much wall-clock time; null runs through all samples."""
     evaluate_every: Count = 100

@@ -184,7 +184,7 @@ def _warm_start(job: Job, model: PPO, config: WarmStartConfig) -> None:
 
 def bug_samples(job: Job, config: WarmStartConfig, max_span: int) -> tuple[BugStream, list[Sample]]:
     """The training stream, and held-out samples of programs that it does not hold."""
-    programs = stdlib_programs()
+    programs = stdlib_programs(config.max_lines)
     held = max(1, round(_HELD_OUT_SHARE * len(programs)))
     order = np.random.default_rng(job.seed).permutation(len(programs))
     train = [programs[index] for index in order[held:]]

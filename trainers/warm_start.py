@@ -6,11 +6,11 @@ Reinforcement learning then starts from a policy that sometimes succeeds, not fr
 from __future__ import annotations
 
 import math
-from pickle import UnpicklingError
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np

@@ -151,7 +151,7 @@ class JsonlTasks(Benchmark):
 
     name = "jsonl"
     version = "1"
-    splits = ("train", "valid", "test")
+    splits: tuple[str, ...] = ()
 
     def __init__(self, path: str | None = None) -> None:
         self._path = path
@@ -240,7 +240,7 @@ def _first_fault(error: ValidationError, data: Any) -> str:
         known = _known_fields(parts)
         return f"{field}: unknown field{did_you_mean(parts[-1], known)}"
     if fault["type"] == "literal_error" and field == "language":
-        return f"language: {str(UnknownNameError('language', str(data['language']), LANGUAGES))}"
+        return f"language: {UnknownNameError('language', str(data['language']), LANGUAGES)!s}"
     return f"{field}: {fault['msg'].removeprefix('Value error, ')}"
 
 

@@ -76,7 +76,7 @@ def failing_cases() -> dict[str, list[str]]:
 
 
 def halve(ids: Sequence[str], failing: set[str]) -> tuple[set[str], set[str]]:
-    """`(visible, hidden)`: failing cases alternate, a visible one first; passing, a hidden first."""
+    """`(visible, hidden)`: failing cases alternate, visible first; passing ones, hidden first."""
     fail_to_pass = [one for one in ids if one in failing]
     pass_to_pass = [one for one in ids if one not in failing]
     visible = {*fail_to_pass[0::2], *pass_to_pass[1::2]}

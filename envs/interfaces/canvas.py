@@ -27,12 +27,12 @@ NUM_ROLES = 11
 
 def editable(roles: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Which tokens may be replaced; same shape as `roles`."""
-    return (roles == EDITABLE) | (roles == EDITABLE + CONTINUES)
+    return np.isin(roles, (EDITABLE, EDITABLE + CONTINUES))
 
 
 def lexeme_start(roles: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Which tokens begin a lexeme, and so may be copied; same shape as `roles`."""
-    return (roles == PROMPT) | (roles == READ_ONLY) | (roles == EDITABLE) | (roles == FAILURE)
+    return np.isin(roles, (PROMPT, READ_ONLY, EDITABLE, FAILURE))
 
 
 def lexeme_end(roles: Sequence[int], position: int) -> int:

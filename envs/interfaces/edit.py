@@ -11,6 +11,7 @@ vocabulary token; V + p copies the lexeme that begins at canvas position p. The 
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -290,7 +291,7 @@ class EditInterface:
         return num_windows(state.task.prompt, tokenise(text), message, self.length)
 
     def _failure_window(self, state: State) -> Cursor | None:
-        """The cursor that shows the failing line, where one is known; the present one if it does."""
+        """The cursor that shows the failing line, the present one if it does; None: none known."""
         outcome = state.outcome
         if outcome is None or not outcome.line or outcome.path not in state.files:
             return None
@@ -355,7 +356,7 @@ def copied(canvas: Canvas, text: str) -> list[int]:
     entries: list[int] = []
     encoding = tokens.encode(text)
     bounds = [i for i, start in enumerate(encoding.starts) if start] + [len(encoding.ids)]
-    for begin, stop in zip(bounds, bounds[1:], strict=False):
+    for begin, stop in itertools.pairwise(bounds):
         lexeme = tuple(encoding.ids[begin:stop])
         if len(lexeme) > 1 and lexeme in at:
             entries.append(tokens.size + at[lexeme])

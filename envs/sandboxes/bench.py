@@ -220,7 +220,7 @@ class RexBench:
 
     async def remove(self) -> None:
         """Remove the folder."""
-        await self._sh(f"rm -rf {self.root}")
+        await self._sh(f"rm -rf {self.root} {self.root}.new")
 
 
 async def open_bench(runtime: AbstractRuntime) -> LocalBench | RexBench:

@@ -30,7 +30,7 @@ from swerex.runtime.abstract import (
 )
 
 from hrmgym.envs.sandboxes import testing
-from hrmgym.envs.sandboxes.bench import Bench, open_bench
+from hrmgym.envs.sandboxes.bench import Bench, RexBench, open_bench
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.envs.sandboxes.link import GuestDied
 from hrmgym.envs.sandboxes.runtime import LocalRuntime
@@ -260,6 +260,10 @@ class _Inside:
         return await (await self._open_work()).read_all()
 
     async def stop(self) -> None:
+        for bench in (self._tests, self._work):
+            if isinstance(bench, RexBench):
+                with suppress(Exception):  # a machine that is gone has nothing left to remove
+                    await bench.remove()
         if isinstance(self._test_runtime, LocalRuntime):
             await self._test_runtime.close()
         if self._started:

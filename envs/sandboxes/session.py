@@ -24,7 +24,7 @@ _STATUS_FD = 9
 #: What an interactive bash without a terminal says when a signal has killed a command.
 _NOISE = re.compile(r"^bash: \[[^]]*\] tcsetattr: .*\n", re.MULTILINE)
 _STARTUP_S = 60.0
-_PATIENCE = 2.0  # seconds that a shell has to come back after its command was killed
+_PATIENCE = 1.0  # seconds that a shell has to come back after its command was killed
 
 
 class CommandTimedOut(CommandTimeoutError):
@@ -169,7 +169,7 @@ class BashSession:
             else:
                 await self._program.kill_others()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._turn.acquire(), max(timeout, _PATIENCE / 4))
+                await asyncio.wait_for(self._turn.acquire(), timeout)
                 try:
                     await self._settle()
                 finally:
@@ -185,7 +185,7 @@ class BashSession:
             mark = secrets.token_hex(8)
             with suppress(TimeoutError):
                 line = f"\nprintf '%s 0\\n' {mark} >&{_STATUS_FD}\n"
-                await asyncio.wait_for(self._converse(line, mark), _PATIENCE / 4)
+                await asyncio.wait_for(self._converse(line, mark), _PATIENCE)
                 return
         await self._program.kill()
 

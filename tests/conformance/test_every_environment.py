@@ -12,6 +12,8 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as check_gymnasium
+from stable_baselines3.common.env_checker import check_env as check_sb3
+
 from hrmgym.envs import catalogue, make_benchmark
 from hrmgym.envs.benchmark import Entry
 from hrmgym.envs.interfaces.edit import tool_action, tool_number
@@ -21,7 +23,6 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import LANGUAGES, Task
 from hrmgym.errors import DataError
 from hrmgym.policies.baselines import RandomPolicy, ReferencePolicy
-from stable_baselines3.common.env_checker import check_env as check_sb3
 
 for _module in os.environ.get("HRMGYM_CONFORMANCE", "").split():
     importlib.import_module(_module)
@@ -29,7 +30,9 @@ for _module in os.environ.get("HRMGYM_CONFORMANCE", "").split():
 #: A benchmark with more tasks than this is sampled, evenly over its order.
 MOST_TASKS = 48
 
-ENTRIES = [entry for entry in catalogue().values() if not entry.entry_point.startswith("hrmgym.tests")]
+ENTRIES = [
+    entry for entry in catalogue().values() if not entry.entry_point.startswith("hrmgym.tests")
+]
 
 
 @pytest.fixture(params=ENTRIES, ids=lambda entry: entry.env_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gymnasium
 import pytest
+
 from hrmgym.envs.benchmark import catalogue, find_task, make_benchmark, register_benchmark
 from hrmgym.errors import ConfigError, UnknownNameError
 from hrmgym.tests.tiny import Tiny

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import gymnasium
 import numpy as np
 import pytest
+from stable_baselines3.common.env_checker import check_env as check_sb3
+
 from hrmgym.envs.candidates import NUM_FEATURES, Candidate, CandidateActions, rule_candidates
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import State
 from hrmgym.errors import ConfigError
-from hrmgym.tests.tiny import CLAMP, Tiny, state_of, double_task
-from stable_baselines3.common.env_checker import check_env as check_sb3
+from hrmgym.tests.tiny import CLAMP, Tiny, double_task, state_of
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from hrmgym.envs.rendering import diff, render
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Outcome, Status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hrmgym.envs.rewards import DEFAULT_WEIGHTS, TERMS, Rewards, Transition
 from hrmgym.errors import ConfigError, UnknownNameError
 from hrmgym.tests.tiny import double_task, state_of

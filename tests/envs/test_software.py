@@ -9,12 +9,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from stable_baselines3.common.env_util import make_vec_env
+
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import tool_action
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ActionError, ConfigError, UnknownNameError
 from hrmgym.tests.tiny import CLAMP, CLAMP_FIXED, DOUBLE, DOUBLE_FIXED, Tiny
-from stable_baselines3.common.env_util import make_vec_env
 
 MakeEnv = Callable[..., SoftwareEnv]
 
@@ -251,7 +252,9 @@ def test_what_a_shell_adds_beside_the_editable_files_reaches_no_grade(make: Make
     env = make(task="double", interface="shell")
     env.reset(seed=0)
     cheat = "import builtins\nbuiltins.abs = lambda x: 0\n"
-    _, _, _, _, info = env.step(f"printf %s '{cheat}' > sitecustomize.py; cp sitecustomize.py conftest.py")
+    _, _, _, _, info = env.step(
+        f"printf %s '{cheat}' > sitecustomize.py; cp sitecustomize.py conftest.py"
+    )
     assert info["tests"] == "1/2 tests pass"
     assert set(env.state.candidate()) == {"double.py"}
 
@@ -275,7 +278,10 @@ def test_vector_environments() -> None:
 
 def test_workers_in_other_processes() -> None:
     vector = gymnasium.make_vec(
-        "hrmgym/Katas-v0", num_envs=2, vectorization_mode="async", vector_kwargs={"context": "spawn"}
+        "hrmgym/Katas-v0",
+        num_envs=2,
+        vectorization_mode="async",
+        vector_kwargs={"context": "spawn"},
     )
     try:
         observation, _ = vector.reset(seed=0)

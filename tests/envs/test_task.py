@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 
 import pytest
+
 from hrmgym.envs.task import CommandTests, Outcome, PytestTests, Status, merge_outcomes
 from hrmgym.tests.tiny import double_task
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import gymnasium
 import numpy as np
 import pytest
+
 from hrmgym.envs.interfaces.base import TOOLS
 from hrmgym.envs.interfaces.edit import tool_number
 from hrmgym.envs.software import SoftwareEnv

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.base import TOOLS
 from hrmgym.envs.software import SoftwareEnv
@@ -20,8 +23,6 @@ from hrmgym.policies.base import Proposer
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.hrm import HRMPolicy, checkpoint_options
 from hrmgym.tests.tiny import Tiny
-from stable_baselines3 import PPO
-from stable_baselines3.common.env_util import make_vec_env
 
 SMALL = {"hidden_size": 32, "num_heads": 2, "H_layers": 1, "L_layers": 1}
 
@@ -87,7 +88,9 @@ def test_forward_and_evaluate_agree(env: SoftwareEnv, policy: HRMPolicy) -> None
     assert torch.equal(policy.predict_values(observations), values)
 
 
-def test_proposals_are_the_most_probable_actions_in_order(env: SoftwareEnv, policy: HRMPolicy) -> None:
+def test_proposals_are_the_most_probable_actions_in_order(
+    env: SoftwareEnv, policy: HRMPolicy
+) -> None:
     observation, _ = env.reset(options={"task": "clamp"})
     proposals = policy.propose(observation, 20)
     scores = [one.log_prob for one in proposals.actions]
@@ -100,7 +103,9 @@ def test_proposals_are_the_most_probable_actions_in_order(env: SoftwareEnv, poli
         assert torch.allclose(edits.log_prob(actions), torch.tensor(scores), atol=1e-4)
 
 
-def test_deterministic_actions_do_not_repeat_themselves(env: SoftwareEnv, policy: HRMPolicy) -> None:
+def test_deterministic_actions_do_not_repeat_themselves(
+    env: SoftwareEnv, policy: HRMPolicy
+) -> None:
     observation, _ = env.reset(options={"task": "clamp"})
     state, seen = None, []
     for _ in range(5):
@@ -133,7 +138,9 @@ def test_ppo_trains_every_part_of_the_network(env: SoftwareEnv) -> None:
     before = {name: value.clone() for name, value in model.policy.named_parameters()}
     model.learn(32)
     moved = {
-        name for name, value in model.policy.named_parameters() if not torch.equal(value, before[name])
+        name
+        for name, value in model.policy.named_parameters()
+        if not torch.equal(value, before[name])
     }
     # The halting head is not part of PPO's loss.
     assert moved == {name for name in before if "q_head" not in name}
@@ -180,7 +187,9 @@ def test_a_checkpoint_of_another_model_is_refused(
         make_policy(config, SoftwareEnv(Tiny(), canvas=canvas))
 
 
-def test_the_checkpoints_shape_is_taken_where_none_is_given(policy: HRMPolicy, tmp_path: Path) -> None:
+def test_the_checkpoints_shape_is_taken_where_none_is_given(
+    policy: HRMPolicy, tmp_path: Path
+) -> None:
     save_checkpoint(tmp_path / "ck", policy.model, "card", {})
     options = checkpoint_options(HRMConfig(kind="hrm", checkpoint=str(tmp_path / "ck")))
     assert options["hidden_size"] == 32
@@ -192,11 +201,13 @@ def test_wrong_use_says_so(env: SoftwareEnv) -> None:
     shell = SoftwareEnv(Tiny(), interface="shell")
     with pytest.raises(ConfigError, match="interface='edit'"):
         make_policy(HRMConfig(kind="hrm"), shell)
-    with pytest.raises(ConfigError, match="hiden_size: .*did you mean 'hidden_size'"):
+    with pytest.raises(ConfigError, match=r"hiden_size: .*did you mean 'hidden_size'"):
         HRMPolicy(env.observation_space, env.action_space, lambda _: 0.0, {"hiden_size": 3})
 
 
-def test_the_interface_and_the_network_agree_on_the_action(env: SoftwareEnv, policy: HRMPolicy) -> None:
+def test_the_interface_and_the_network_agree_on_the_action(
+    env: SoftwareEnv, policy: HRMPolicy
+) -> None:
     """A repair that the interface encodes is a legal action of the network."""
     observation, _ = env.reset(options={"task": "clamp"})
     assert isinstance(env.interface, EditInterface)

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET
 from hrmgym.envs.software import SoftwareEnv

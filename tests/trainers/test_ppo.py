@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import load_checkpoint
@@ -13,7 +15,6 @@ from hrmgym.tests.tiny import Tiny
 from hrmgym.trainers.config import PPOConfig, WarmStartConfig
 from hrmgym.trainers.ppo import Job, pick_device, train_ppo
 from hrmgym.trainers.tags import ALL_TAGS, EVAL_TAGS, PPO_TAGS
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 MODEL = {"hidden_size": 32, "num_heads": 2, "H_layers": 1, "L_layers": 1}
 
@@ -64,7 +65,9 @@ def test_a_run_logs_the_documented_tags_and_no_other(tmp_path: Path) -> None:
         assert 0 < done <= total
         phases[phase] = done
 
-    folder = train_ppo(job(tmp_path, warm=True, eval_every=32, eval_episodes=1, on_progress=on_progress))
+    folder = train_ppo(
+        job(tmp_path, warm=True, eval_every=32, eval_episodes=1, on_progress=on_progress)
+    )
     assert logged(tmp_path) == set(ALL_TAGS)
     assert phases == {"warm start": 1280, "ppo": 64}
     model, extra = load_checkpoint(folder)

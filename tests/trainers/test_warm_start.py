@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.logger import Logger
+
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import CheckpointError
@@ -19,7 +21,6 @@ from hrmgym.trainers.bug_stream import BugStream, Program
 from hrmgym.trainers.config import WarmStartConfig
 from hrmgym.trainers.gradients import gradient_norms
 from hrmgym.trainers.warm_start import Batches, Progress, collate, evaluate, warm_start
-from stable_baselines3.common.logger import Logger
 
 INTERFACE = EditInterface(96)
 PROGRAMS = [Program("double", DOUBLE_FIXED, ""), Program("clamp", CLAMP_FIXED, "")]

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from hrmgym.envs.benchmarks.data import DataSource, candidates, content_checksum, fetch, locate
 from hrmgym.errors import DataError
 
@@ -46,9 +47,7 @@ def archive(path: Path, files: dict[str, str], top: str = "repo-1") -> None:
 
 
 @pytest.fixture
-def source(
-    tmp_path: Path, served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
-) -> DataSource:
+def source(tmp_path: Path, served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> DataSource:
     """Data that is neither under HRMGYM_DATA nor in the cache yet, and can be fetched."""
     monkeypatch.delenv("HRMGYM_DATA", raising=False)
     monkeypatch.setenv("HRMGYM_CACHE", str(tmp_path / "cache"))

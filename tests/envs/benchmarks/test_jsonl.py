@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hrmgym.envs.benchmarks.jsonl import JsonlTasks, read_tasks
 from hrmgym.envs.task import CallTests, CommandTests, PytestTests
 from hrmgym.errors import DataError

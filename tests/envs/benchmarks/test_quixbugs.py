@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from hrmgym.envs.benchmarks.quixbugs import QuixBugs, failing_cases, halve
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.task import CallTests, PytestTests, Status, merge_outcomes
@@ -61,7 +62,9 @@ def official(root: Path, program: str, correct: bool) -> list[str]:
 @pytest.mark.parametrize(
     "program", ["flatten", "hanoi", "kheapsort", "levenshtein", "knapsack", "quicksort", "pascal"]
 )
-def test_call_tests_agree_with_quixbugs_own_pytest(program: str, data: Path, tmp_path: Path) -> None:
+def test_call_tests_agree_with_quixbugs_own_pytest(
+    program: str, data: Path, tmp_path: Path
+) -> None:
     root = tmp_path / "quixbugs"
     subprocess.run(["cp", "-r", str(data / "quixbugs"), str(root)], check=True)
     task = next(task for task in QuixBugs().tasks("test") if task.id == program)

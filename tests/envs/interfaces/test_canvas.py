@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hrmgym.envs.interfaces import canvas as cv
 from hrmgym.envs.interfaces.canvas import lay_out, num_windows, tokenise, windows
 from hrmgym.envs.tokens import Tokens, load_tokens
-from hypothesis import given
-from hypothesis import strategies as st
 
 CODE = "def gcd(a, b):\n    return a if b == 0 else gcd(b, a % b)\n"
 
@@ -52,7 +55,7 @@ def test_windows_cover_every_token_and_overlap(room: int, lines: int) -> None:
     found = windows(code, room)
     assert found[0][0] == 0
     assert found[-1][1] == len(code.ids)
-    for (begin, end), (following, _) in zip(found, found[1:], strict=False):
+    for (begin, end), (following, _) in itertools.pairwise(found):
         assert begin < following < end
         assert end - begin <= room
 

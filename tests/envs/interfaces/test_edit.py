@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hrmgym.envs.interfaces import TOOLS, EditInterface, RefusedError, make_interface
 from hrmgym.envs.interfaces.edit import BUDGET, REPLACEMENT, legal_tools, tool_action
 from hrmgym.envs.state import State
@@ -13,8 +16,6 @@ from hrmgym.envs.task import Outcome, Status
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import ActionError, ConfigError, UnknownNameError
 from hrmgym.tests.tiny import CLAMP, CLAMP_FIXED, clamp_task, double_task, state_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 EDIT = EditInterface(128)
 

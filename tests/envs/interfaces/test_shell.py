@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from gymnasium.utils import seeding
+
 from hrmgym.envs.interfaces import RefusedError, ShellInterface
 from hrmgym.envs.interfaces.shell import TextSpace
 from hrmgym.envs.task import Outcome, Status

@@ -55,6 +55,8 @@ def remote() -> Iterator[Sandbox]:
             time.sleep(0.1)
         with Sandbox(RemoteSandboxConfig(auth_token="token", port=port)) as made:
             yield made
+            roots = [made._inside._work.root, made._inside._tests.root]
+        assert not any(Path(root).exists() for root in roots)
     finally:
         server.terminate()
         server.wait(20)
