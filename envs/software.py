@@ -275,6 +275,13 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
 
     # --- tests -----------------------------------------------------------------------------------
 
+    @property
+    def sandbox(self) -> Sandbox:
+        """Where the tests run: started on first use, shared by the environments of a process."""
+        if self._sandbox is None:
+            self._sandbox = acquire(self._sandbox_config)
+        return self._sandbox
+
     def _visible(self, state: State) -> Outcome:
         return self._outcome(state, hidden=False)
 
@@ -286,13 +293,11 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         files = state.candidate()
         key = (files_key(state.task.id, files), hidden)
         if key not in self._outcomes:
-            if self._sandbox is None:
-                self._sandbox = acquire(self._sandbox_config)
             task = state.task
             if hidden:
-                outcome = self.benchmark.grade(task, files, self._sandbox)
+                outcome = self.benchmark.grade(task, files, self.sandbox)
             else:
-                outcome = self._sandbox.run_tests(files, task.visible_tests, task.limits)
+                outcome = self.sandbox.run_tests(files, task.visible_tests, task.limits)
             if len(self._outcomes) >= _CACHED_OUTCOMES:
                 self._outcomes.clear()
             self._outcomes[key] = outcome

@@ -20,6 +20,9 @@ from hrmgym.hrm.heads import FLAT, ReplacementHead, SpanHead
 from hrmgym.hrm.layers import CastedLinear, RotaryPositions
 from hrmgym.hrm.model import Recursion
 
+#: Canvases are trimmed to a multiple of this many positions.
+_SIZE_STEP = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -78,7 +81,9 @@ class EditModel(nn.Module):
         length = tokens.shape[1]
         real = tokens != PAD
         position = torch.arange(1, length + 1, device=tokens.device)
-        size = min(length, int((real * position).max()) + 1)
+        longest = int((real * position).max()) + 1
+        # Few different sizes: libraries compile and keep a kernel for every shape they meet.
+        size = min(length, -(-longest // _SIZE_STEP) * _SIZE_STEP)
         tokens, real = tokens[:, :size], real[:, :size]
         x = self.embedding(tokens, roles[:, :size], language, budget).to(config.dtype)
         # Position 0 may always be attended to: a row of padding only must not give NaN.

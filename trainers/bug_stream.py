@@ -6,23 +6,23 @@ sample i + 1, whatever the number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
 
 from hrmgym.envs.bugs.corpus import stdlib_functions
 from hrmgym.envs.bugs.edits import apply, inverse
-from hrmgym.envs.bugs.operators import sample_mutation
+from hrmgym.envs.bugs.operators import Mutation, mutations, sample_mutation
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface, Observation
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import CallTests, Task, Workspace
 from hrmgym.errors import ConfigError
 
+#: An endless loop among the made bugs costs this much, not the task's whole limit.
+_LOOP_CPU_S = 0.1
 #: Seldom needed: a drawn program has no bug that the canvas can show and one action can undo.
 _ATTEMPTS = 50
 _PROMPT_SHARE = 0.5
@@ -164,18 +164,69 @@ def _first_paragraph(docstring: str | None) -> str:
     return " ".join((docstring or "").strip().partition("\n\n")[0].split())
 
 
-def solved_examples(env: gymnasium.Env[Any, Any], tasks: Sequence[Task]) -> list[Sample]:
-    """One sample per task that one action solves: its first observation, and that action.
+def benchmark_examples(
+    env: SoftwareEnv, tasks: Sequence[Task], *, seed: int, max_span: int, per_program: int = 80
+) -> list[Sample]:
+    """Samples of a benchmark's training tasks, with what their visible tests really said.
 
-    The observations hold what the visible tests said, for they come from real episodes.
+    Every task gives one, its first step towards the known solution; every solution gives up to
+    `per_program` more, with a bug just made in it that a visible test sees.
+
+    Args:
+        env: Of the benchmark, with the `edit` interface; its sandbox runs the tests.
+        tasks: Tasks to learn from; never those that scores are made on.
+        seed: Draws the bugs.
+        max_span: Most tokens that an action may replace.
+        per_program: Most bugs made in one solution.
     """
-    base = env.unwrapped
-    assert isinstance(base, SoftwareEnv)
-    assert isinstance(base.interface, EditInterface)
-    samples = []
+    rng = np.random.default_rng(seed)
+    samples: list[Sample] = []
+    solutions: dict[str, Task] = {}
     for task in tasks:
-        observation, _ = base.reset(options={"task": task.id})
-        action = base.interface.toward(base.state, task.reference)
+        state = _begun(env, task, task.workspace.files)
+        action = env.interface.toward(state, task.reference)
         if action[0] == 0:
-            samples.append(Sample(observation, action, task.tags[0] if task.tags else ""))
-    return samples
+            operator = task.tags[0] if task.tags else ""
+            samples.append(Sample(env.interface.observe(state), action, operator))
+        if task.language == "python" and len(task.reference) == 1:
+            solutions.setdefault(next(iter(task.reference.values())), task)
+    for code, task in solutions.items():
+        found = mutations(code)
+        chosen = rng.permutation(len(found))[:per_program]
+        samples += filter(None, (_made(env, task, code, found[index], rng) for index in chosen))
+    return [one for one in samples if one.action[2] - one.action[1] <= max_span]
+
+
+def _made(
+    env: SoftwareEnv, task: Task, code: str, mutation: Mutation, rng: np.random.Generator
+) -> Sample | None:
+    """The known solution with one bug; None where no visible test sees it."""
+    (path,) = task.reference
+    state = _begun(env, task, {**task.workspace.files, path: apply(code, mutation.edit)})
+    if state.outcome is None or state.outcome.resolved:
+        return None
+    repair = inverse(code, mutation.edit)
+    interface = env.interface
+    assert isinstance(interface, EditInterface)
+    action = interface.encode_edit(state, repair.start, repair.end, repair.text)
+    if action is None:
+        return None
+    observation = interface.observe(state)
+    steps = int(rng.integers(1, 17))
+    observation["budget"][:2] = steps
+    return Sample(observation, action, mutation.operator)
+
+
+def _begun(env: SoftwareEnv, task: Task, files: Mapping[str, str]) -> State:
+    """The state that an episode of the task would begin in if it began with these files."""
+    limits = replace(task.limits, cpu_s=min(task.limits.cpu_s, _LOOP_CPU_S))
+    outcome = env.sandbox.run_tests(files, task.visible_tests, limits)
+    state = State(
+        task=task,
+        files=files,
+        cursor=Cursor(next(iter(task.reference))),
+        outcome=outcome,
+        max_steps=env.max_steps,
+        max_test_runs=env.max_test_runs,
+    )
+    return env.interface.start(state)

@@ -21,8 +21,9 @@ class WarmStartConfig(Block):
     weight_decay: NonNegative = 0.1
     """Decoupled weight decay of AdamW."""
     benchmark_share: Fraction = 0.0
-    """Part of the samples that shows tasks of the benchmark's training split with their test
-    failures; the rest are bugs made in functions of Python's standard library."""
+    """Part of the samples that is made from the benchmark's training split: its tasks, and more
+    bugs in their solutions, with what the visible tests say about them. The rest are bugs made in
+    functions of Python's standard library."""
     max_lines: Annotated[int, Field(ge=3, le=30)] = 30
     """Longest function of the standard library that is used; short ones train faster."""
     seconds: Seconds | None = None

@@ -25,8 +25,8 @@ from hrmgym.policies.hrm import HRMPolicy, load_weights
 from hrmgym.trainers.bug_stream import (
     BugStream,
     Sample,
+    benchmark_examples,
     broken,
-    solved_examples,
     stdlib_programs,
 )
 from hrmgym.trainers.callbacks import EnvTags, KeepState, NetworkTags
@@ -199,11 +199,7 @@ def bug_samples(job: Job, config: WarmStartConfig, max_span: int) -> tuple[BugSt
         examples: list[Sample] = []
         if config.benchmark_share > 0:
             tasks = base.benchmark.tasks(job.train_split)
-            examples = [
-                one
-                for one in solved_examples(env, tasks)
-                if one.action[2] - one.action[1] <= max_span
-            ]
+            examples = benchmark_examples(base, tasks, seed=job.seed, max_span=max_span)
     finally:
         env.close()
     stream = BugStream(

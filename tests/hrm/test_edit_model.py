@@ -12,7 +12,7 @@ def test_shapes():
     model = small_model()
     observation, _ = canvases(model.config, [12, 7, 20])
     encoded = model.encode(observation)
-    assert encoded.z_H.shape == (3, 21, 32)  # the longest canvas and one padding
+    assert encoded.z_H.shape == (3, 24, 32)  # the longest canvas, up to a multiple of 16, at most L
     assert encoded.tokens.shape == (3, 21)
     assert encoded.length == 24
     assert encoded.tool_logits.shape == (3, 7)

@@ -13,7 +13,13 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.tokens import load_tokens
 from hrmgym.errors import ConfigError
 from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED, LOOP_FIXED, Tiny
-from hrmgym.trainers.bug_stream import BugStream, Program, Sample, broken, solved_examples
+from hrmgym.trainers.bug_stream import (
+    BugStream,
+    Program,
+    Sample,
+    benchmark_examples,
+    broken,
+)
 
 PROGRAMS = [
     Program("double", DOUBLE_FIXED, "Doubles."),
@@ -98,13 +104,31 @@ def test_long_spans_are_left_out() -> None:
         assert action[2] - action[1] <= 1
 
 
-def test_examples_are_mixed_in() -> None:
+@pytest.fixture(scope="module")
+def examples() -> list[Sample]:
+    """Samples of the tiny benchmark's three tasks."""
     env = SoftwareEnv(Tiny(), canvas=96)
-    examples = solved_examples(env, env.benchmark.tasks("train"))
+    found = benchmark_examples(
+        env, env.benchmark.tasks("train"), seed=0, max_span=16, per_program=8
+    )
     env.close()
-    # All three: `clamp` needs two edits, and its first is what is shown.
-    assert len(examples) == 3
-    mixed = stream(examples=examples, example_share=0.5)
+    return found
+
+
+def test_examples_are_tasks_and_more_bugs_with_their_failures(examples: list[Sample]) -> None:
+    # All three tasks: `clamp` needs two edits, and its first is what is shown.
+    assert [one.operator for one in examples].count("tiny") == 3
+    assert len(examples) > 12
+    fixed = {program.code for program in PROGRAMS}
+    for one in examples:
+        assert (one.observation["roles"] == 9).any(), "no failure is shown"
+        assert one.observation["budget"][5] < one.observation["budget"][6]
+        if one.operator != "tiny":
+            assert repaired(one) in fixed
+
+
+def test_examples_are_mixed_in(examples: list[Sample]) -> None:
+    mixed = stream(examples=examples[:3], example_share=0.5)
     drawn = [mixed.sample(index).operator == "tiny" for index in range(60)]
     assert 15 < sum(drawn) < 45
 

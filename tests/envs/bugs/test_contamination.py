@@ -95,7 +95,6 @@ def test_the_search_finds_benchmark_programs_with_their_bugs(data: Path) -> None
 
 
 @pytest.mark.needs_data
-def test_the_corpus_loses_little(data: Path) -> None:
-    sample = {function.origin: function.code for function in stdlib_functions()[::4]}
-    found = {pair.candidate for pair in near_duplicates(sample, protected_programs(data))}
-    assert len(found) <= 0.002 * len(sample)
+def test_nothing_in_the_corpus_is_near_a_benchmark_program(data: Path) -> None:
+    corpus = {function.origin: function.code for function in stdlib_functions()}
+    assert near_duplicates(corpus, protected_programs(data)) == []
