@@ -35,8 +35,8 @@ from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Pro
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.distribution import WholeEditDistribution, edit_distribution
 
-#: How many proposals `act` keeps at most for one observation before it starts over.
-_REMEMBERED = 32
+#: How many further proposals `act` asks for when it has used up those for an observation.
+_MORE = 8
 
 
 #: Keys of a policy's config block that the network's weights depend on.
@@ -270,21 +270,22 @@ class HRMPolicy(ActorCriticPolicy):
         """One action; deterministic ones do not repeat themselves within an episode.
 
         At an observation that was seen before in the episode (an edit was taken back, or refused),
-        the next best proposal follows. `state` counts, for each observation seen.
+        the next best proposal follows. `state` holds, for each observation seen, the proposals that
+        are left and the number of those used.
         """
         if not deterministic:
             with torch.no_grad():
                 edits = self.encode(self._batch(observation))[1]
                 return edits.sample(self._generator)[0].cpu().numpy(), state
-        seen: dict[bytes, list[Proposal]] = {} if state is None else state
+        seen: dict[bytes, tuple[list[Proposal], set[bytes]]] = {} if state is None else state
         key = observation["tokens"].tobytes() + observation["roles"].tobytes()
-        left = seen.get(key)
+        left, used = seen.setdefault(key, ([], set()))
         if not left:
-            steps_left = int(observation["budget"][BUDGET.index("steps_left")])
-            k = min(max(steps_left, 1), _REMEMBERED)
-            left = list(self.propose(observation, k).actions)[::-1]
-        seen[key] = left
-        return left.pop().action, seen
+            found = self.propose(observation, len(used) + _MORE).actions
+            left += [one for one in reversed(found) if one.action.tobytes() not in used]
+        action = left.pop().action if left else self.propose(observation, 1).actions[0].action
+        used.add(action.tobytes())
+        return action, seen
 
     def propose(self, observation: Observation, k: int) -> Proposals:
         """The k best complete actions, exactly ordered, from one forward pass."""

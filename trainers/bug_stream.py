@@ -26,6 +26,7 @@ _LOOP_CPU_S = 0.1
 #: Seldom needed: a drawn program has no bug that the canvas can show and one action can undo.
 _ATTEMPTS = 50
 _PROMPT_SHARE = 0.5
+_FAILURE_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +204,14 @@ def _made(
     """The known solution with one bug; None where no visible test sees it."""
     (path,) = task.reference
     state = _begun(env, task, {**task.workspace.files, path: apply(code, mutation.edit)})
+    assert state.outcome is not None
     if state.outcome is None or state.outcome.resolved:
         return None
+    # Few programs, many bugs: without prompt or failure at times, neither is learned by heart.
+    if rng.random() > _PROMPT_SHARE:
+        state = replace(state, task=replace(task, prompt=""))
+    if rng.random() > _FAILURE_SHARE:
+        state = replace(state, outcome=replace(state.outcome, message=""))
     repair = inverse(code, mutation.edit)
     interface = env.interface
     assert isinstance(interface, EditInterface)
@@ -212,8 +219,7 @@ def _made(
     if action is None:
         return None
     observation = interface.observe(state)
-    steps = int(rng.integers(1, 17))
-    observation["budget"][:2] = steps
+    observation["budget"][:2] = int(rng.integers(1, 17))
     return Sample(observation, action, mutation.operator)
 
 
