@@ -205,13 +205,15 @@ def _made(
     (path,) = task.reference
     state = _begun(env, task, {**task.workspace.files, path: apply(code, mutation.edit)})
     assert state.outcome is not None
-    if state.outcome is None or state.outcome.resolved:
+    outcome = state.outcome
+    assert outcome is not None, "_begun has run the tests"
+    if outcome.resolved:
         return None
     # Few programs, many bugs: without prompt or failure at times, neither is learned by heart.
     if rng.random() > _PROMPT_SHARE:
         state = replace(state, task=replace(task, prompt=""))
     if rng.random() > _FAILURE_SHARE:
-        state = replace(state, outcome=replace(state.outcome, message=""))
+        state = replace(state, outcome=replace(outcome, message=""))
     repair = inverse(code, mutation.edit)
     interface = env.interface
     assert isinstance(interface, EditInterface)
