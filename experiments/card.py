@@ -52,8 +52,9 @@ def _data(run: RunFolder) -> list[str]:
     if trainer is not None and trainer.warm_start is not None:
         lines.insert(
             0,
-            f"Warm start: {trainer.warm_start.samples} bugs made in functions of Python's standard "
-            "library (PSF licence), and the share of the tasks below that `benchmark_share` says.",
+            f"Warm start: up to {trainer.warm_start.samples} bugs made in functions of Python's "
+            "standard library (PSF licence) and, as a share of `benchmark_share`, in the solutions "
+            "of the tasks below.",
         )
     return lines
 

@@ -80,6 +80,26 @@ def score(
     )
 
 
+def check(experiment: Experiment) -> None:
+    """Makes everything that the experiment names once, so that a mistake leaves nothing behind.
+
+    Raises:
+        UserError: The benchmark, its tasks or splits, the environment or the policy cannot be had.
+    """
+    config = experiment.benchmark
+    benchmark = make_benchmark(config.name, config.path)
+    select_tasks(benchmark, experiment)
+    if experiment.trainer is not None:
+        benchmark.check_split(config.train_split)
+        if experiment.trainer.eval_every is not None:
+            benchmark.check_split(config.valid_split)
+    env = make_env(experiment)
+    try:
+        _make_policy(experiment, env)
+    finally:
+        env.close()
+
+
 def select_tasks(benchmark: Benchmark, experiment: Experiment) -> Sequence[Task]:
     """The tasks to score: those that the experiment names, else its whole `eval_split`."""
     split = benchmark.check_split(experiment.benchmark.eval_split)

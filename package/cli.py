@@ -70,6 +70,7 @@ def train(
     """Train a policy, and score it."""
     from hrmgym.experiments.loader import expand
     from hrmgym.experiments.run import RunFolder
+    from hrmgym.experiments.score import check
 
     if resume is not None:
         if config is not None or runs is not None:
@@ -85,6 +86,8 @@ def train(
     for experiment in experiments:
         if experiment.trainer is None:
             raise ConfigError(f"{config}: trainer: null; use `hrmgym score`, or set a trainer")
+    for experiment in experiments:
+        check(experiment)
     for experiment in experiments:
         _train_one(RunFolder.create(experiment, runs), resume=False)
 
@@ -119,10 +122,13 @@ def score(
 ) -> None:
     """Score a policy on a benchmark."""
     from hrmgym.experiments.loader import expand
+    from hrmgym.experiments.score import check
 
     experiments = expand(config, overrides or ())
     if len(experiments) > 1 and output is not None and not output.is_dir():
         raise ConfigError(f"--output {output}: {len(experiments)} reports need an existing folder")
+    for experiment in experiments:
+        check(experiment)
     for experiment in experiments:
         target = output / f"{experiment.name}.json" if output and output.is_dir() else output
         _score_one(experiment, target, runs)

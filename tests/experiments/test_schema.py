@@ -77,7 +77,7 @@ def test_reward_terms_are_those_of_the_environment() -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"policy": {"kind": "hrm", "hidden_size": 130}}, "not a multiple of num_heads"),
+        ({"policy": {"kind": "hrm", "hidden_size": 130}}, "not a multiple of twice num_heads"),
         ({"env": {"interface": "shell"}}, "policy 'hrm' needs env.interface: edit"),
         ({"env": {"auto_test": False, "keep_edits": "if_better"}}, "needs auto_test: true"),
         ({"score": {"before": True}}, "score.before: true needs a trainer"),

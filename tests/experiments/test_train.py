@@ -117,5 +117,5 @@ def test_a_trained_policy_takes_its_shape_from_the_checkpoint() -> None:
 def test_a_card_without_scores_says_so(tmp_path: Path) -> None:
     card = model_card(RunFolder.create(load("demo"), tmp_path))
     assert "Not scored yet." in card
-    assert "Warm start: 20000 bugs" in card
+    assert "Warm start: up to 40000 bugs" in card
     assert "gae_lambda: 0.95" in card

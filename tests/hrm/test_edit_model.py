@@ -12,8 +12,8 @@ def test_shapes():
     model = small_model()
     observation, _ = canvases(model.config, [12, 7, 20])
     encoded = model.encode(observation)
-    assert encoded.z_H.shape == (3, 24, 32)  # the longest canvas, up to a multiple of 16, at most L
-    assert encoded.tokens.shape == (3, 21)
+    assert encoded.z_H.shape == (3, 24, 32)  # the longest canvas, rounded up, at most L
+    assert encoded.tokens.shape == (3, 24)
     assert encoded.length == 24
     assert encoded.tool_logits.shape == (3, 7)
     assert encoded.value.shape == encoded.q_halt.shape == (3,)
@@ -25,8 +25,8 @@ def test_padding_changes_nothing():
     short = {key: value[:2] for key, value in observation.items()}
     wide = EditDistribution(model, model.encode(observation), *legal)
     trim = EditDistribution(model, model.encode(short), *(mask[:2] for mask in legal))
-    assert trim.encoded.z_H.shape[1] == 13
-    torch.testing.assert_close(wide.encoded.z_H[:2, :13], trim.encoded.z_H)
+    assert trim.encoded.z_H.shape[1] == 16
+    torch.testing.assert_close(wide.encoded.z_H[:2, :12], trim.encoded.z_H[:, :12])
     torch.testing.assert_close(wide.encoded.value[:2], trim.encoded.value)
     actions = wide.sample(torch.Generator().manual_seed(0))
     torch.testing.assert_close(wide.log_prob(actions)[:2], trim.log_prob(actions[:2]))

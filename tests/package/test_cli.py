@@ -107,13 +107,13 @@ def test_score_writes_a_run_folder_and_a_copy_of_the_report(
     assert copy.with_suffix(".timing.json").exists()
 
 
-def test_a_scoring_that_fails_is_marked_so(
+def test_a_scoring_that_cannot_start_leaves_no_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["score", "score-katas-random", "benchmark.tasks=[nope]", "--runs", str(tmp_path)]
     assert main(arguments) == 2
-    (run_folder,) = tmp_path.iterdir()
-    assert json.loads((run_folder / "run.json").read_text())["status"] == "failed"
+    assert "unknown task 'nope'" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_arguments_print_the_help(capsys: pytest.CaptureFixture[str]) -> None:
