@@ -50,7 +50,7 @@ def test_maskable_ppo_learns() -> None:
         device="cpu",
     )
     before = solved(model)
-    model.learn(2560)
+    model.learn(3584)
     after = solved(model)
     env.close()
     assert after > before + 0.2, (before, after)
