@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import gymnasium
 
+from hrmgym.envs.scoring import Estimate, estimate
 from hrmgym.envs.task import Outcome, Task, merge_outcomes
 from hrmgym.errors import ConfigError, UnknownNameError
 
@@ -59,6 +60,16 @@ class Benchmark(ABC):
             return hidden
         visible = sandbox.run_tests(files, task.visible_tests, task.limits)
         return merge_outcomes(visible, hidden)
+
+    def summarise(self, outcomes: Sequence[Outcome], confidence: float = 0.95) -> Estimate:
+        """The share of tasks that are solved, with its interval.
+
+        Args:
+            outcomes: What `grade` said of each task, one attempt each.
+            confidence: Level of the Wilson interval.
+        """
+        solved = [float(outcome.resolved) for outcome in outcomes]
+        return estimate(solved, binary=True, method="wilson", confidence=confidence, seed=0)
 
     def check_split(self, split: str) -> str:
         """`split`, if the benchmark has it."""

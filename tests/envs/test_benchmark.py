@@ -6,6 +6,7 @@ import gymnasium
 import pytest
 
 from hrmgym.envs.benchmark import catalogue, find_task, make_benchmark, register_benchmark
+from hrmgym.envs.task import Outcome, Status
 from hrmgym.errors import ConfigError, UnknownNameError
 from hrmgym.tests.tiny import Tiny
 
@@ -32,6 +33,13 @@ def test_registering_twice_is_fine_and_registering_another_is_not() -> None:
 
 def test_an_entry_point_needs_no_registration() -> None:
     assert isinstance(make_benchmark(ENTRY), Tiny)
+
+
+def test_outcomes_are_summed_up_with_an_interval() -> None:
+    good, bad = Outcome(tests={"a": Status.PASSED}), Outcome(tests={"a": Status.FAILED})
+    score = Tiny().summarise([good, bad, bad, good])
+    assert str(score) == "0.500 [0.150, 0.850]"
+    assert Tiny().summarise([bad] * 40).high < 0.09
 
 
 @pytest.mark.parametrize(
