@@ -110,11 +110,40 @@ class PytestTests(TestSpec):
     """Node ids, for example `tests/test_a.py::test_b[case1]`."""
     args: tuple[str, ...] = ()
     """Further arguments of pytest."""
+    together: bool = False
+    """Run tests and tested code in one process, which the tested code can then fool. By default
+    they run apart wherever the tests allow it."""
 
     @property
     def test_ids(self) -> tuple[str, ...]:
         """The node ids, in order."""
         return self.ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StdioCase:
+    """One run of a program: what it reads, and what it must print."""
+
+    id: str
+    stdin: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StdioTests(TestSpec):
+    """Runs of a program that reads standard input. The expected output stays outside."""
+
+    path: str
+    """Python file, in the workspace, that is the program."""
+    cases: tuple[StdioCase, ...]
+    compare: Literal["lines", "tokens", "exact"] = "lines"
+    """`lines`: equal line by line, without blanks around each line and around the whole; `tokens`:
+    the same words in the same order; `exact`: the same text."""
+
+    @property
+    def test_ids(self) -> tuple[str, ...]:
+        """Ids of the cases, in order."""
+        return tuple(case.id for case in self.cases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,18 +18,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from swerex.exceptions import CommandTimeoutError
 from swerex.runtime.abstract import AbstractRuntime, Command, ReadFileRequest, UploadRequest
 
 from hrmgym.envs.sandboxes import calltests
 from hrmgym.envs.sandboxes.runtime import MOST_BYTES, LocalRuntime
-from hrmgym.envs.task import CallTests, Limits
+from hrmgym.envs.task import Limits
 from hrmgym.errors import SandboxError
 
 #: Modules that a run of calls needs; they go into containers.
-_RUN_MODULES = ("calls", "isolation", "keeper", "runs", "values")
+_RUN_MODULES = ("calls", "isolation", "keeper", "runs", "stdio", "values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,8 @@ class Bench(Protocol):
     async def read(self, path: str) -> str:
         """The text of a file; empty where there is none."""
 
-    async def run_calls(
-        self, files: Mapping[str, str], tests: CallTests, limits: Limits
-    ) -> calltests.Reply:
-        """Call a function of `files`, case by case."""
+    async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
+        """Run foreign code case by case, in a fresh process; see calltests.py, stdiotests.py."""
 
 
 class LocalBench:
@@ -111,10 +109,8 @@ class LocalBench:
             return ""
         return str(answer.content)
 
-    async def run_calls(
-        self, files: Mapping[str, str], tests: CallTests, limits: Limits
-    ) -> calltests.Reply:
-        return await self._runtime.run_calls(files, tests, limits)
+    async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
+        return await self._runtime.run_calls(request, limits)
 
 
 class RexBench:
@@ -195,15 +191,13 @@ class RexBench:
     async def read(self, path: str) -> str:
         return await self._sh(f"cat {shlex.quote(path)} 2>/dev/null || true")
 
-    async def run_calls(
-        self, files: Mapping[str, str], tests: CallTests, limits: Limits
-    ) -> calltests.Reply:
+    async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
         here = Path(__file__).parent
         program = {
             f"hrmgym/envs/sandboxes/{name}.py": (here / f"{name}.py").read_text()
             for name in _RUN_MODULES
         }
-        program["request.json"] = json.dumps(calltests.request(files, tests, limits))
+        program["request.json"] = json.dumps(request)
         await self.replace(program)
         variables = f"PYTHONHASHSEED=0 PYTHONPATH={self.root}"
         start = f"{variables} python3 -s -S -B -m hrmgym.envs.sandboxes.runs request.json"

@@ -74,14 +74,14 @@ def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         out: File descriptor that takes the lines.
     """
     cap = request["limits"]["output_kb"] * 1024
-    lines = _Lines(out, cap)
+    lines = Lines(out, cap)
     try:
         os.chdir(root)
         write_files(root, request["files"])
-        _forget(request["files"])
+        forget(request["files"])
         _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"])
         gc.enable()
-        module = _load(root, request["path"], _source(request))
+        module = _load(root, request["path"], source_of(request))
         function: Any = module
         for name in request["function"].split("."):
             function = getattr(function, name)
@@ -103,7 +103,7 @@ def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
     os._exit(0)
 
 
-class _Lines:
+class Lines:
     """Writes one JSON line per case."""
 
     def __init__(self, fd: int, cap: int) -> None:
@@ -118,7 +118,7 @@ class _Lines:
             data = data[os.write(self._fd, data) :]
 
 
-def _forget(files: Mapping[str, str]) -> None:
+def forget(files: Mapping[str, str]) -> None:
     """Let a file of the workspace win over a module that is loaded only to save time."""
     for name in files:
         top = name.split("/", 1)[0].removesuffix(".py")
@@ -127,7 +127,8 @@ def _forget(files: Mapping[str, str]) -> None:
                 del sys.modules[loaded]
 
 
-def _source(request: Mapping[str, Any]) -> str:
+def source_of(request: Mapping[str, Any]) -> str:
+    """The text of the file that is to run."""
     try:
         return str(request["files"][request["path"]])
     except KeyError:

@@ -14,7 +14,7 @@ from hrmgym.envs.sandboxes import values
 from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, Status
 
 MESSAGE_WIDTH = 300
-_OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
+OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ def request(files: Mapping[str, str], tests: CallTests, limits: Limits) -> dict[
     """The message that has the guest run the calls."""
     return {
         "op": "calls",
+        "kind": "calls",
         "files": dict(files),
         "path": tests.path,
         "function": tests.function,
@@ -127,7 +128,7 @@ def _unfinished(tests: CallTests, done: int, reply: Reply, limits: Limits) -> li
     call = f"{tests.function}({_arguments(tests.cases[done])})"
     left = len(tests.cases) - done
     slow = reply.status == -signal.SIGKILL and reply.cpu_s >= limits.cpu_s
-    if reply.status is None or reply.status in _OUT_OF_CPU or slow:
+    if reply.status is None or reply.status in OUT_OF_CPU or slow:
         first = _Verdict(Status.TIMEOUT, f"{call} timed out")
         return [first, *[_Verdict(Status.TIMEOUT)] * (left - 1)]
     if reply.status < 0:

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from swerex.exceptions import (
     BashIncorrectSyntaxError,
@@ -51,7 +51,7 @@ from hrmgym.envs.sandboxes.link import Guest, GuestDied
 from hrmgym.envs.sandboxes.program import Program
 from hrmgym.envs.sandboxes.session import BashSession
 from hrmgym.envs.sandboxes.streams import Pipe, text_of
-from hrmgym.envs.task import CallTests, Limits
+from hrmgym.envs.task import Limits
 from hrmgym.errors import SandboxError
 
 #: Limits of sessions, and of commands that are given none.
@@ -283,16 +283,18 @@ class LocalRuntime(AbstractRuntime):
         """Fresh scratch space of that size: an empty workspace, an empty /tmp."""
         await (await self._guest("shell")).request({"op": "fresh", "file_mb": size_mb})
 
-    async def run_calls(
-        self, files: Mapping[str, str], tests: CallTests, limits: Limits
-    ) -> calltests.Reply:
-        """Call a function of `files`, case by case, in a fresh process with fresh files.
+    async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
+        """Run foreign code case by case, in a fresh process with fresh files.
+
+        Args:
+            request: As calltests.py or stdiotests.py makes it.
+            limits: What the run may use.
 
         Raises:
             GuestDied: The sandbox did not survive it.
         """
         guest = await self._guest("calls")
-        answer = guest.request(calltests.request(files, tests, limits))
+        answer = guest.request(dict(request))
         try:
             header, lines = await asyncio.wait_for(answer, limits.wall_s + _GRACE_S)
         except TimeoutError:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hrmgym.envs.sandboxes import calltests, values
+from hrmgym.envs.sandboxes import calltests, stdiotests, values
 from hrmgym.envs.sandboxes.bench import Bench, Ran
 from hrmgym.envs.task import (
     CallTests,
@@ -18,6 +18,7 @@ from hrmgym.envs.task import (
     Outcome,
     PytestTests,
     Status,
+    StdioTests,
     TestSpec,
 )
 
@@ -38,7 +39,11 @@ async def run_tests(
     """
     match tests:
         case CallTests():
-            return calltests.judge(tests, await bench.run_calls(files, tests, limits), limits)
+            reply = await bench.run_calls(calltests.request(files, tests, limits), limits)
+            return calltests.judge(tests, reply, limits)
+        case StdioTests():
+            reply = await bench.run_calls(stdiotests.request(files, tests, limits), limits)
+            return stdiotests.judge(tests, reply, limits)
         case PytestTests():
             return await _run_pytest(bench, files, tests, limits)
         case CommandTests():
