@@ -19,7 +19,7 @@ from hrmgym.envs.task import Outcome, Task, merge_outcomes
 from hrmgym.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
-    from hrmgym.envs.sandboxes.handle import Sandbox
+    from hrmgym.envs.sandboxes.handle import TestRunner
 
 
 class Benchmark(ABC):
@@ -47,18 +47,18 @@ class Benchmark(ABC):
             DataError: its data is missing or broken.
         """
 
-    def grade(self, task: Task, files: Mapping[str, str], sandbox: Sandbox) -> Outcome:
+    def grade(self, task: Task, files: Mapping[str, str], sandbox: TestRunner) -> Outcome:
         """Runs the visible and the hidden tests on `files`; the task is solved when all pass.
 
         Args:
             task: The task.
             files: Path -> text; only the task's editable files may differ from its workspace.
-            sandbox: Where to run. Each run is a fresh process over fresh files.
+            sandbox: Where to run: each run takes a sandbox that has never run anything.
         """
-        hidden = sandbox.run_tests(files, task.hidden_tests, task.limits)
+        hidden = sandbox.run_tests(files, task.hidden_tests, task.limits, fresh=True)
         if not hidden.resolved:
             return hidden
-        visible = sandbox.run_tests(files, task.visible_tests, task.limits)
+        visible = sandbox.run_tests(files, task.visible_tests, task.limits, fresh=True)
         return merge_outcomes(visible, hidden)
 
     def summarise(self, outcomes: Sequence[Outcome], confidence: float = 0.95) -> Estimate:

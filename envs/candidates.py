@@ -202,7 +202,7 @@ class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
         for slot, (one, action) in slots.items():
             edited = text[: one.start] + one.text + text[one.end :]
             actions[slot] = action
-            results[slot] = files_key(state.task.id, {**state.files, path: edited})
+            results[slot] = files_key(state.task.id, state.files.with_text(path, edited))
             features[slot] = _features(one, state, text)
         return _Choice(tuple(actions), tuple(results), features)
 

@@ -11,15 +11,17 @@ import gymnasium
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
 from hrmgym.envs.interfaces import Interface, RefusedError, ToolCall, make_interface
+from hrmgym.envs.outcomes import Remembered
 from hrmgym.envs.rendering import render
 from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
 from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
-from hrmgym.envs.sandboxes.handle import Sandbox, acquire, release
-from hrmgym.envs.state import Cursor, Snapshot, State, files_key
+from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.sandboxes.pool import Pool, acquire, release
+from hrmgym.envs.state import Cursor, Snapshot, State
 from hrmgym.envs.task import Outcome, Task
+from hrmgym.envs.workspace import Files
 from hrmgym.errors import ConfigError, UnknownNameError
 
-_CACHED_OUTCOMES = 4096
 _UNDO_DEPTH = 64
 
 
@@ -126,10 +128,9 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         self.auto_test, self.auto_submit, self.keep_edits = auto_test, auto_submit, keep_edits
         self.rewards = Rewards(rewards)
         self._sandbox_config = sandbox_config(sandbox)
-        self._sandbox: Sandbox | None = None
+        self._sandbox: Pool | None = None
         self._session: Sandbox | None = None
-        self._session_files: Mapping[str, str] | None = None
-        self._outcomes: dict[tuple[str, bool], Outcome] = {}
+        self._place = self._sandbox_config.model_dump_json()
         self._tasks = self._select(task, tasks, split)
         self._state: State | None = None
         self._done = True
@@ -179,7 +180,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             task = self._tasks[int(self.np_random.integers(len(self._tasks)))]
         state = State(
             task=task,
-            files=dict(task.workspace.files),
+            files=task.workspace.start,
             cursor=Cursor(task.editable[0]),
             max_steps=self.max_steps,
             max_test_runs=self.max_test_runs,
@@ -242,7 +243,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         if call.tool == "edit":
             text = state.files[call.path]
             edited = text[: call.start] + call.text + text[call.end :]
-            return _changed(state, {**state.files, call.path: edited})
+            return _changed(state, state.files.with_text(call.path, edited))
         if call.tool == "run_tests":
             return _with_outcome(state, self._visible(state), counted=True)
         if call.tool == "undo":
@@ -258,50 +259,29 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
     def _run_command(self, command: str, state: State) -> State:
         if self._session is None:
             self._session = Sandbox(self._sandbox_config)
-        if self._session_files is not state.files:
-            self._session.put_files(state.files)
-            self._session_files = state.files
-        limits = state.task.limits
-        output, exit_code = self._session.run_command(f"(\n{command}\n)", limits.wall_s)
-        files = {
-            path: data.decode("utf-8", "surrogateescape")
-            for path, data in self._session.get_files().items()
-        }
-        if exit_code:
-            output += f"\n(exit code {exit_code})"
-        after = state if files == state.files else _changed(state, files)
-        self._session_files = None if after is state else after.files
+        done = self._session.change(state.files, command, state.task.limits.wall_s)
+        output = f"{done.output}\n(exit code {done.status})" if done.status else done.output
+        after = state if done.files == state.files else _changed(state, done.files)
         return replace(after, output=output)
 
     # --- tests -----------------------------------------------------------------------------------
 
     @property
-    def sandbox(self) -> Sandbox:
+    def sandbox(self) -> Pool:
         """Where the tests run: started on first use, shared by the environments of a process."""
         if self._sandbox is None:
             self._sandbox = acquire(self._sandbox_config)
         return self._sandbox
 
+    def _runner(self) -> Remembered:
+        return Remembered(self.sandbox, self._place)
+
     def _visible(self, state: State) -> Outcome:
-        return self._outcome(state, hidden=False)
+        task = state.task
+        return self._runner().run_tests(state.candidate(), task.visible_tests, task.limits)
 
     def _graded(self, state: State) -> Outcome:
-        return self._outcome(state, hidden=True)
-
-    def _outcome(self, state: State, *, hidden: bool) -> Outcome:
-        """The tests' outcome on the candidate files; cached: equal files have equal outcomes."""
-        files = state.candidate()
-        key = (files_key(state.task.id, files), hidden)
-        if key not in self._outcomes:
-            task = state.task
-            if hidden:
-                outcome = self.benchmark.grade(task, files, self.sandbox)
-            else:
-                outcome = self.sandbox.run_tests(files, task.visible_tests, task.limits)
-            if len(self._outcomes) >= _CACHED_OUTCOMES:
-                self._outcomes.clear()
-            self._outcomes[key] = outcome
-        return self._outcomes[key]
+        return self.benchmark.grade(state.task, state.candidate(), self._runner())
 
     def _seconds_spent(self) -> bool:
         elapsed = time.monotonic() - self._started_s
@@ -346,7 +326,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             Observation and info, as `reset` does.
 
         Raises:
-            ConfigError: the snapshot is of another benchmark.
+            ConfigError: the snapshot is of another benchmark, or of other data.
         """
         if snapshot.benchmark != self.benchmark.name:
             raise ConfigError(
@@ -357,6 +337,11 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             task = self._state.task
         else:
             task = find_task(self.benchmark, snapshot.task)
+        if task.workspace.base().id != snapshot.files.base_id:
+            raise ConfigError(
+                f"the snapshot's task {snapshot.task!r} began with other files than it does here: "
+                "both need the same version of the benchmark's data"
+            )
         self._state = State(
             task=task,
             files=snapshot.files,
@@ -401,7 +386,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
                 release(sandbox)
 
 
-def _changed(state: State, files: Mapping[str, str]) -> State:
+def _changed(state: State, files: Files) -> State:
     undo = (*state.undo, (state.files, state.outcome))[-_UNDO_DEPTH:]
     return replace(state, files=files, undo=undo, outcome=None)
 

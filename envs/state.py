@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hrmgym.envs.task import Outcome, Task
+from hrmgym.envs.workspace import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class State:
     """Everything an episode depends on, immutable: a step makes a new one."""
 
     task: Task
-    files: Mapping[str, str]
-    """Path -> text of the whole workspace. Never changed in place."""
+    files: Files
+    """The whole workspace; read as a mapping, path -> text of each regular file."""
     cursor: Cursor
     outcome: Outcome | None = None
     """Visible tests on exactly these files; None where they have not been run on them."""
@@ -32,7 +33,7 @@ class State:
     """Share of the visible tests that passed when they were last run, on whatever files."""
     output: str = ""
     """What the last shell command printed."""
-    undo: tuple[tuple[Mapping[str, str], Outcome | None], ...] = ()
+    undo: tuple[tuple[Files, Outcome | None], ...] = ()
     """Earlier `files` and `outcome`, oldest first."""
     steps: int = 0
     test_runs: int = 0
@@ -49,10 +50,10 @@ class State:
         """Test runs until truncation."""
         return max(0, self.max_test_runs - self.test_runs)
 
-    def candidate(self) -> dict[str, str]:
+    def candidate(self) -> Files:
         """The files that a grade is given on: the task's own, and the agent's editable ones."""
-        files = {p: t for p, t in self.task.workspace.files.items() if p not in self.task.editable}
-        return files | {p: self.files[p] for p in self.task.editable if p in self.files}
+        own = Files.of(self.files, self.task.workspace.base())
+        return own.limited_to(self.task.editable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +61,18 @@ class Snapshot:
     """An episode's state for `SoftwareEnv.restore`: exact, picklable, and free of tests.
 
     It names its task instead of holding it, so neither the hidden tests nor the reference leave
-    the process that owns the benchmark.
+    the process that owns the benchmark. Its pickle holds what has changed, not the task's own
+    files; those it finds again through the task.
     """
 
     benchmark: str
     task: str
-    files: Mapping[str, str]
+    files: Files
     cursor: Cursor
     outcome: Outcome | None
     passing: float
     output: str
-    undo: tuple[tuple[Mapping[str, str], Outcome | None], ...]
+    undo: tuple[tuple[Files, Outcome | None], ...]
     steps: int
     test_runs: int
     done: bool
@@ -85,12 +87,6 @@ class Snapshot:
         return files_key(self.task, self.files)
 
 
-def files_key(task: str, files: Mapping[str, str]) -> str:
-    """SHA-256 over the task's id and every path and text, as 64 hex digits."""
-    digest = hashlib.sha256(task.encode())
-    for path in sorted(files):
-        for part in (path, files[path]):
-            data = part.encode("utf-8", "surrogateescape")
-            digest.update(len(data).to_bytes(8, "little"))
-            digest.update(data)
-    return digest.hexdigest()
+def files_key(task: str, files: Files) -> str:
+    """Hash of a task's id and of the files' own key, as 64 hex digits."""
+    return hashlib.sha256(f"{files.key} {task}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -12,6 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
+from hrmgym.envs.workspace import Base, Files, base_of
+
 #: A plain Python value: None, bool, int, float, str, bytes, list, tuple, set, frozenset or dict of
 #: such values. Arguments and results of call tests are of this kind.
 Value = Any
@@ -43,7 +45,8 @@ class Limits:
     wall_s: float = 10.0
     """Wall-clock seconds of the whole run; the backstop against code that sleeps."""
     memory_mb: int = 512
-    """Address space of each process, in MiB."""
+    """Address space of each process, in MiB. In a local sandbox, where the machine has control
+    groups, also the memory of all processes together, beyond what scratch files may take."""
     processes: int = 32
     """Processes and threads at once."""
     output_kb: int = 64
@@ -164,8 +167,24 @@ class CommandTests(TestSpec):
 class Workspace:
     """The files that a task starts from."""
 
-    files: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=_nothing)
     """Path relative to the workspace's root -> text."""
+    tree: str = ""
+    """Folder of this machine that is copied first, programs and links included; `files` then lie
+    over it. Empty: none."""
+
+    def base(self) -> Base:
+        """All that is there, made once per process.
+
+        Raises:
+            ConfigError: a path leaves the workspace, or the tree cannot be read.
+        """
+        return base_of(self.files, self.tree)
+
+    @property
+    def start(self) -> Files:
+        """The untouched workspace, tree and files together."""
+        return self.base().files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +229,10 @@ class Outcome:
     """Line of the failing frame, from 1; 0 where none is known."""
     cpu_s: float = field(default=0.0, compare=False)
     wall_s: float = field(default=0.0, compare=False)
+    trouble: bool = field(default=False, compare=False)
+    """Whether the sandbox is to blame rather than the code; such an outcome is never cached."""
+    killed: bool = field(default=False, compare=False)
+    """Whether the code's process was ended by a SIGKILL that no limit explains."""
 
     @property
     def total(self) -> int:
@@ -240,4 +263,6 @@ def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
         line=failing.line,
         cpu_s=first.cpu_s + second.cpu_s,
         wall_s=first.wall_s + second.wall_s,
+        trouble=first.trouble or second.trouble,
+        killed=first.killed or second.killed,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
+from hrmgym.trainers.config import PPOConfig, PretrainConfig
 
 
 def model_card(run: RunFolder, reports: Mapping[str, Mapping[str, Any]] | None = None) -> str:
@@ -49,13 +50,21 @@ def _data(run: RunFolder) -> list[str]:
         f"Tasks: {benchmark.name} {benchmark.version}, split `{config.train_split}`, "
         f"{len(tasks)} tasks; licence: {licences}."
     ]
-    if trainer is not None and trainer.warm_start is not None:
-        lines.insert(
-            0,
-            f"Warm start: up to {trainer.warm_start.samples} bugs made in functions of Python's "
-            "standard library (PSF licence) and, as a share of `benchmark_share`, in the solutions "
-            "of the tasks below.",
+    learning = trainer.warm_start if isinstance(trainer, PPOConfig) else trainer
+    if learning is not None:
+        title = "Pretraining" if isinstance(trainer, PretrainConfig) else "Warm start"
+        text = (
+            f"{title}: up to {learning.samples} bugs made in functions of Python's standard "
+            "library (PSF licence)"
         )
+        if learning.real_share > 0:
+            text += (
+                ", a share of `real_share` real edits between releases of permissively licensed "
+                "packages (`envs/data/real-edits-licences.txt`)"
+            )
+        if learning.benchmark_share > 0:
+            text += ", and a share of `benchmark_share` from the solutions of the tasks below"
+        lines.insert(0, text + ".")
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ConfigError
@@ -12,10 +13,10 @@ from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.hrm import checkpoint_options
-from hrmgym.trainers.ppo import Job, OnProgress, pick_device
+from hrmgym.trainers.job import Job, OnProgress, pick_device
 
 
-def make_job(run: RunFolder, on_progress: OnProgress) -> Job:
+def make_job(run: RunFolder, on_progress: OnProgress) -> Job[Any]:
     """What the trainer is asked to do.
 
     Args:

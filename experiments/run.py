@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -100,6 +101,25 @@ class RunFolder:
         """What run.json says."""
         facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         return facts
+
+    def override(self, overrides: Sequence[str]) -> None:
+        """Changes the experiment of a run that goes on; what it was stays beside it.
+
+        The old file is kept as `config-<n>.yaml`, and run.json says when it was replaced and by
+        which overrides.
+
+        Raises:
+            ConfigError: An override is not legal.
+        """
+        changed = load(self.path / "config.yaml", overrides)
+        number = 1 + len(self.facts.get("overrides", ()))
+        text = (self.path / "config.yaml").read_text(encoding="utf-8")
+        write_atomically(self.path / f"config-{number}.yaml", text)
+        write_atomically(self.path / "config.yaml", resolved(changed))
+        self.experiment = changed
+        entry = {"time": _now(), "overrides": list(overrides)}
+        past = [*self.facts.get("overrides", ()), entry]
+        _write_json(self.path / "run.json", self.facts | {"overrides": past})
 
     def set_status(self, status: Status) -> None:
         """Writes the status, and the time of the end where it is one."""

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from hrmgym.config import Block, Count, Seconds, Word
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.policies.config import PolicyConfig
-from hrmgym.trainers.config import PPOConfig
+from hrmgym.trainers.config import TrainerConfig
 
 #: Blocks that may be written as one word, and the key that the word stands for: `policy: noop` is
 #: `policy: {kind: noop}`. A layer that names another word replaces the block below it.
@@ -129,7 +129,7 @@ class Experiment(Block):
     """Where foreign code runs."""
     policy: PolicyConfig
     """What acts."""
-    trainer: PPOConfig | None = None
+    trainer: TrainerConfig | None = None
     """How the policy is trained; null for experiments that only score."""
     score: ScoreConfig = ScoreConfig()
     """How the policy is scored."""

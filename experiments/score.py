@@ -12,6 +12,7 @@ from hrmgym.envs.task import Task
 from hrmgym.experiments.play import Env, EnvFactory, OnTask, Player, PolicyFactory, play
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
+from hrmgym.trainers.config import PPOConfig
 
 if TYPE_CHECKING:
     from hrmgym.policies.base import Policy
@@ -91,7 +92,7 @@ def check(experiment: Experiment) -> None:
     select_tasks(benchmark, experiment)
     if experiment.trainer is not None:
         benchmark.check_split(config.train_split)
-        if experiment.trainer.eval_every is not None:
+        if isinstance(experiment.trainer, PPOConfig) and experiment.trainer.eval_every is not None:
             benchmark.check_split(config.valid_split)
     env = make_env(experiment)
     try:
@@ -121,7 +122,7 @@ def _make_policy(experiment: Experiment, env: Env) -> Policy:
     policy = make_policy(experiment.policy, env, experiment.seed)
     if isinstance(experiment.policy, HRMConfig):
         from hrmgym.policies.hrm import HRMPolicy
-        from hrmgym.trainers.ppo import pick_device
+        from hrmgym.trainers.job import pick_device
 
         assert isinstance(policy, HRMPolicy)
         policy.to(pick_device(experiment.device))

@@ -59,12 +59,20 @@ class Trained:
     and they are there, and always "trained", the checkpoint."""
 
 
-def train(run: RunFolder, *, resume: bool = False, display: Display | None = None) -> Trained:
+def train(
+    run: RunFolder,
+    *,
+    resume: bool = False,
+    only_finish: bool = False,
+    display: Display | None = None,
+) -> Trained:
     """Trains the run's policy and scores it; the run folder's status says how it went.
 
     Args:
         run: What to train, and where everything is written.
         resume: Continue from the run folder's last checkpoint.
+        only_finish: Pretraining only: do not go on, but let the learning rate decay from the last
+            saved state, and score that. The run's status does not change, for it can go on.
         display: Shows the progress.
 
     Raises:
@@ -73,9 +81,11 @@ def train(run: RunFolder, *, resume: bool = False, display: Display | None = Non
     """
     if run.experiment.trainer is None:
         raise ConfigError(f"experiment {run.experiment.name!r} has no trainer")
+    if only_finish:
+        return _train(run, resume, True, display or Silent())
     run.set_status("running")
     try:
-        trained = _train(run, resume, display or Silent())
+        trained = _train(run, resume, False, display or Silent())
     except KeyboardInterrupt:
         run.set_status("interrupted")
         raise
@@ -86,7 +96,7 @@ def train(run: RunFolder, *, resume: bool = False, display: Display | None = Non
     return trained
 
 
-def _train(run: RunFolder, resume: bool, display: Display) -> Trained:
+def _train(run: RunFolder, resume: bool, only_finish: bool, display: Display) -> Trained:
     experiment = run.experiment
     reports: dict[str, Mapping[str, Any]] = {}
 
@@ -96,7 +106,7 @@ def _train(run: RunFolder, resume: bool, display: Display) -> Trained:
 
     if experiment.score.before:
         score_stage("untrained", experiment)
-    checkpoint = _run_trainer(run, resume, display)
+    checkpoint = _run_trainer(run, resume, only_finish, display)
     warm = run.checkpoints / WARM_START
     if experiment.score.before and warm.is_dir():
         score_stage("warm start", with_checkpoint(experiment, warm))
@@ -105,12 +115,18 @@ def _train(run: RunFolder, resume: bool, display: Display) -> Trained:
     return Trained(run, checkpoint, reports)
 
 
-def _run_trainer(run: RunFolder, resume: bool, display: Display) -> Path:
-    from hrmgym.experiments.jobs import make_job  # both import torch
+def _run_trainer(run: RunFolder, resume: bool, only_finish: bool, display: Display) -> Path:
+    from hrmgym.experiments.jobs import make_job  # all of these import torch
     from hrmgym.trainers.ppo import train_ppo
+    from hrmgym.trainers.pretrain import train_pretrain
 
     with display.training() as on_progress:
-        return train_ppo(make_job(run, on_progress), resume=resume)
+        job = make_job(run, on_progress)
+        if job.config.kind == "pretrain":
+            return train_pretrain(job, resume=resume, only_finish=only_finish)
+        if only_finish:
+            raise ConfigError("--finish is for trainer: pretrain alone")
+        return train_ppo(job, resume=resume)
 
 
 def with_checkpoint(experiment: Experiment, checkpoint: Path) -> Experiment:

@@ -49,6 +49,10 @@ class RecursionConfig(BaseModel):
     shared_levels: bool = False
     """One stack, `L_level`, updates both states (TRM, section 4.3)."""
 
+    architecture: Literal["hrm", "transformer"] = "hrm"
+    """`transformer`: both stacks run once, the low one on the input and the high one on what it
+    gives: a plain transformer of the same parameters, to compare with."""
+
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:
         if self.hidden_size % (2 * self.num_heads):

@@ -74,6 +74,9 @@ class Recursion(nn.Module):
             New (z_H, z_L); only the calls that `gradient` names are differentiated.
         """
         config = self.recursion
+        if config.architecture == "transformer":
+            z_L = self.L_level(torch.zeros_like(x), x, rotary, mask)
+            return self.high(torch.zeros_like(x), z_L, rotary, mask), z_L
         calls = config.H_cycles * (config.L_cycles + 1)
         taped = 2 if config.gradient == "last_step" else config.L_cycles + 1
         outer = torch.is_grad_enabled()

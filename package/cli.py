@@ -63,7 +63,17 @@ def train(
     ] = None,
     overrides: Overrides = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Continue this run folder instead.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Continue this run folder instead; KEY=VALUE change it.", show_default=False
+        ),
+    ] = None,
+    finish: Annotated[
+        Path | None,
+        typer.Option(
+            help="Make the checkpoint to ship from this pretraining's present state; it can go on.",
+            show_default=False,
+        ),
     ] = None,
     runs: Runs = None,
 ) -> None:
@@ -72,13 +82,19 @@ def train(
     from hrmgym.experiments.run import RunFolder
     from hrmgym.experiments.score import check
 
-    if resume is not None:
-        if config is not None or runs is not None:
-            raise ConfigError("--resume goes on with the run's own config.yaml: give nothing else")
-        run = RunFolder(resume)
-        if run.facts.get("status") == "finished":
+    folder = resume or finish
+    if folder is not None:
+        changes = [*([config] if config else []), *(overrides or ())]
+        if (resume and finish) or runs is not None or (finish and changes):
+            raise ConfigError("--resume takes KEY=VALUE and nothing else, --finish nothing at all")
+        if config is not None and "=" not in config:
+            raise ConfigError(f"--resume goes on with the run's own config.yaml, not {config!r}")
+        run = RunFolder(folder)
+        if resume and run.facts.get("status") == "finished" and not changes:
             raise ConfigError(f"{resume}: the run has finished; there is nothing to resume")
-        _train_one(run, resume=True)
+        if changes:
+            run.override(changes)
+        _train_one(run, resume=True, only_finish=finish is not None)
         return
     if config is None:
         raise ConfigError(f"which experiment? {_CONFIG}")
@@ -92,7 +108,7 @@ def train(
         _train_one(RunFolder.create(experiment, runs), resume=False)
 
 
-def _train_one(run: RunFolder, *, resume: bool) -> None:
+def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> None:
     from rich.console import Console
 
     from hrmgym.experiments.tables import Bars, comparison_table
@@ -100,7 +116,7 @@ def _train_one(run: RunFolder, *, resume: bool) -> None:
 
     print(f"run folder: {run.path}", file=sys.stderr)
     try:
-        trained = train_experiment(run, resume=resume, display=Bars())
+        trained = train_experiment(run, resume=resume, only_finish=only_finish, display=Bars())
     except KeyboardInterrupt:
         print(f"interrupted; go on with: hrmgym train --resume {run.path}", file=sys.stderr)
         raise

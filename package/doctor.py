@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from hrmgym.envs.benchmark import catalogue
 from hrmgym.envs.benchmarks.data import DATA_VARIABLE, DataSource, candidates
+from hrmgym.envs.sandboxes.available import deployments
 from hrmgym.envs.sandboxes.probe import Layer, probe
 from hrmgym.errors import SandboxError
 from hrmgym.experiments.run import cpu_name, versions
@@ -34,7 +35,12 @@ def report() -> None:
         print(f"  {error}")
     else:
         print_columns([(f"  {layer.name}", *_verdict(layer)) for layer in layers])
+        print("  (* the local sandbox does not start without it)")
         print(f"  {sandbox_summary(layers)}")
+    print("\nother sandboxes")
+    print_columns(
+        [(f"  {one.name}", "ok" if one.ready else "no", one.detail) for one in deployments()]
+    )
     print(f"\nbenchmark data ({DATA_VARIABLE}={os.environ.get(DATA_VARIABLE, '')})")
     print_columns([(f"  {name}", text) for name, text in data()])
 
@@ -55,10 +61,22 @@ def sandbox_summary(layers: Sequence[Layer]) -> str:
     lacking = [layer.name for layer in layers if layer.required and not layer.holds]
     if not lacking:
         return "foreign code is isolated here"
+    left = [layer.name for layer in layers if layer.used]
     return (
         f"the local sandbox refuses to start without: {', '.join(lacking)}; use "
-        "sandbox=docker, or accept the risk with sandbox.allow_unisolated=true"
+        "sandbox=docker, or accept the risk with sandbox.allow_unisolated=true: foreign code then "
+        f"runs as an ordinary process of this user, held by {', '.join(left) or 'nothing'}"
+        + _UNISOLATED
+        * ("landlock" in left)
     )
+
+
+#: What Landlock and the filter of system calls mean together.
+_UNISOLATED = (
+    ". It can read the system's programs, write in a temporary folder of its own, and open no"
+    " socket and no shared memory; it can see this machine's processes, and change the modes of"
+    " this user's files"
+)
 
 
 def data() -> Iterator[tuple[str, str]]:
@@ -73,7 +91,8 @@ def data() -> Iterator[tuple[str, str]]:
             yield entry.name, str(found[0]) if found else f"fetched at first use: {source.url}"
 
 
-def _verdict(layer: Layer) -> tuple[str, str]:
-    if layer.holds:
-        return "ok", layer.detail
-    return "MISSING" if layer.required else "missing", layer.detail
+def _verdict(layer: Layer) -> tuple[str, str, str]:
+    star = "*" if layer.required else ""
+    if not layer.holds:
+        return f"{'MISSING' if layer.required else 'missing'}{star}", "", layer.detail
+    return f"ok{star}", "used" if layer.used else "not used", layer.detail

@@ -64,6 +64,10 @@ class SandboxUnavailableError(SandboxError, UserError):
     """This machine cannot give the isolation that the configuration asks for."""
 
 
+class WorkerError(HrmgymError, RuntimeError):
+    """A process that works for this one died."""
+
+
 def did_you_mean(name: str, known: Iterable[str], most: int = 12) -> str:
     """The tail of an error message: the nearest legal name, else a list of the legal ones."""
     names = sorted(known)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from hrmgym.config import Block, Count, Word
+
+Size = Literal["tiny", "small", "base", "large"]
+
+#: Size -> shape. With the vocabulary of 8,192 tokens: 0.7, 6.7, 36 and 81 million parameters; those
+#: of the recursion alone: 0.13, 3.4, 27 (the released HRM's shape) and 64 million.
+SIZES: dict[str, dict[str, int]] = {
+    "tiny": {"hidden_size": 64, "num_heads": 2, "H_layers": 1, "L_layers": 1},
+    "small": {"hidden_size": 256, "num_heads": 4, "H_layers": 2, "L_layers": 2},
+    "base": {"hidden_size": 512, "num_heads": 8, "H_layers": 4, "L_layers": 4},
+    "large": {"hidden_size": 768, "num_heads": 12, "H_layers": 4, "L_layers": 5},
+}
 
 
 class HRMConfig(Block):
@@ -14,6 +25,12 @@ class HRMConfig(Block):
 
     kind: Literal["hrm"]
     """Tag of this block."""
+    size: Size | None = None
+    """One word for width, heads and layers, each of which may still be given; the trainer's step
+    size, batch size and weight decay follow from the width."""
+    architecture: Literal["hrm", "transformer"] = "hrm"
+    """`transformer`: the same blocks run once, one after the other, without recursion: a baseline
+    of equal size."""
     checkpoint: Word | None = None
     """Checkpoint folder to start from. The shape is then the checkpoint's; a key that is given
     here and says otherwise is an error."""
@@ -41,6 +58,13 @@ class HRMConfig(Block):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the recursion's activations; `auto` takes bfloat16 where the hardware multiplies in
     it (CUDA, or a CPU with AMX), else float32. Weights are float32 always."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sized(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("size") in SIZES:
+            return {**SIZES[data["size"]], **data}
+        return data
 
     @model_validator(mode="after")
     def _consistent(self) -> HRMConfig:

@@ -40,7 +40,9 @@ _MORE = 8
 
 
 #: Keys of a policy's config block that the network's weights depend on.
-_SHAPE = tuple(key for key in HRMConfig.model_fields if key not in ("kind", "checkpoint", "dtype"))
+_SHAPE = tuple(
+    key for key in HRMConfig.model_fields if key not in ("kind", "size", "checkpoint", "dtype")
+)
 
 
 def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditModelConfig:

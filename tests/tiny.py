@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import CallCase, CallTests, Limits, Task, Workspace
+from hrmgym.envs.workspace import Files
 
 DOUBLE = "def double(x):\n    return x + 2\n"
 DOUBLE_FIXED = "def double(x):\n    return x * 2\n"
@@ -106,4 +107,6 @@ def state_of(one: Task, **changes: object) -> State:
         "max_steps": 8,
         "max_test_runs": 8,
     }
-    return State(**(fields | changes))  # type: ignore[arg-type]
+    fields |= changes
+    fields["files"] = Files.of(fields["files"], one.workspace.base())  # type: ignore[arg-type]
+    return State(**fields)  # type: ignore[arg-type]

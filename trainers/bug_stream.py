@@ -1,30 +1,36 @@
 """An endless, reproducible stream of self-made bugs as supervised samples.
 
 Sample i depends on the seed and on i alone, so a run that stopped after sample i goes on with
-sample i + 1, whatever the number of workers.
+sample i + 1, whatever the number of workers. Only a selector changes that: it chooses by what the
+trainer has reported so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from hrmgym.envs.bugs.corpus import stdlib_functions
+from hrmgym.envs.bugs.corpus import CorpusFunction, stdlib_functions
 from hrmgym.envs.bugs.edits import apply, inverse
-from hrmgym.envs.bugs.operators import Mutation, mutations, sample_mutation
+from hrmgym.envs.bugs.making import Bug, Mix, make_bug, mix
+from hrmgym.envs.bugs.operators import Mutation, mutations
+from hrmgym.envs.bugs.packages import package_functions
+from hrmgym.envs.bugs.selector import Selector, kind_of
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface, Observation
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import CallTests, Task, Workspace
+from hrmgym.envs.workspace import Files
 from hrmgym.errors import ConfigError
 
 #: An endless loop among the made bugs costs this much, not the task's whole limit.
 _LOOP_CPU_S = 0.1
 #: Seldom needed: a drawn program has no bug that the canvas can show and one action can undo.
 _ATTEMPTS = 50
+_CANDIDATES = 4  # bugs of one program that a selector chooses from
 _PROMPT_SHARE = 0.5
 _FAILURE_SHARE = 0.7
 
@@ -45,6 +51,8 @@ class Sample:
     observation: Observation
     action: npt.NDArray[np.int64]
     operator: str
+    kind: str = "nothing"
+    """What the repair writes first: one of `hrmgym.envs.bugs.selector.KINDS`."""
 
 
 class BugStream:
@@ -57,6 +65,8 @@ class BugStream:
         max_span: Most tokens that an action may replace.
         examples: Ready-made samples, for example of a benchmark's train split.
         example_share: Share of samples drawn from `examples`.
+        recipe: Which operators make the bugs; by default the mix `hand`.
+        selector: Chooses among bugs by what the model missed; None takes them as they come.
 
     Raises:
         ConfigError: nothing to draw from.
@@ -71,12 +81,15 @@ class BugStream:
         max_span: int,
         examples: Sequence[Sample] = (),
         example_share: float = 0.0,
+        recipe: Mix | None = None,
+        selector: Selector | None = None,
     ) -> None:
         if (not programs and example_share < 1) or (not examples and example_share > 0):
             raise ConfigError("the bug stream has a share of programs or examples but holds none")
         self._programs, self._examples = programs, examples
         self._interface, self._seed, self._share = interface, seed, example_share
         self._max_span = max_span
+        self._recipe, self._selector = recipe or mix("hand"), selector
 
     def sample(self, index: int) -> Sample:
         """Sample number `index`."""
@@ -85,7 +98,9 @@ class BugStream:
             return self._examples[int(rng.integers(len(self._examples)))]
         for _ in range(_ATTEMPTS):
             program = self._programs[int(rng.integers(len(self._programs)))]
-            made = broken(program, self._interface, rng, self._max_span)
+            made = broken(
+                program, self._interface, rng, self._max_span, self._recipe, self._selector
+            )
             if made is not None:
                 return made
         raise ConfigError(
@@ -102,16 +117,26 @@ class BugStream:
 
 
 def broken(
-    program: Program, interface: EditInterface, rng: np.random.Generator, max_span: int
+    program: Program,
+    interface: EditInterface,
+    rng: np.random.Generator,
+    max_span: int,
+    recipe: Mix | None = None,
+    selector: Selector | None = None,
 ) -> Sample | None:
-    """The program with one bug, and the action that takes it out; None where that cannot be."""
-    mutation = sample_mutation(program.code, rng)
-    if mutation is None:
+    """The program with a bug, and the action that takes its first part out; None: cannot be.
+
+    A bug of several parts is shown with a random number of them repaired already, the first ones
+    first, so that every step of its repair is learned.
+    """
+    bug = _drawn(program, rng, recipe or mix("hand"), selector)
+    if bug is None:
         return None
-    buggy = apply(program.code, mutation.edit)
-    repair = inverse(program.code, mutation.edit)
+    if len(bug.repairs) > 1:
+        bug = bug.after(int(rng.integers(len(bug.repairs))))
+    repair = bug.repairs[0]
     prompt = program.prompt if rng.random() < _PROMPT_SHARE else ""
-    state = _state(program.name, buggy, prompt)
+    state = _state(program.name, bug.code, prompt)
     windows = int(interface.observe(state)["budget"][BUDGET.index("other_windows")]) + 1
     for window in range(windows):
         shown = State(task=state.task, files=state.files, cursor=Cursor(state.cursor.path, window))
@@ -119,8 +144,21 @@ def broken(
         if action is not None and action[2] - action[1] <= max_span:
             observation = interface.observe(shown)
             observation["budget"] = _budget(observation["budget"], rng)
-            return Sample(observation, action, mutation.operator)
+            return Sample(observation, action, bug.operators[0], kind_of(repair))
     return None
+
+
+def _drawn(
+    program: Program, rng: np.random.Generator, recipe: Mix, selector: Selector | None
+) -> Bug | None:
+    if selector is None:
+        return make_bug(program.code, rng, recipe)
+    made = [make_bug(program.code, rng, recipe) for _ in range(_CANDIDATES)]
+    found = [one for one in made if one is not None]
+    if not found:
+        return None
+    classes = [(one.operators[0], kind_of(one.repairs[0])) for one in found]
+    return found[selector.choose(classes, rng)]
 
 
 def _state(name: str, code: str, prompt: str) -> State:
@@ -137,7 +175,7 @@ def _state(name: str, code: str, prompt: str) -> State:
         visible_tests=nothing,
         hidden_tests=nothing,
     )
-    return State(task=task, files=task.workspace.files, cursor=Cursor(path))
+    return State(task=task, files=task.workspace.start, cursor=Cursor(path))
 
 
 def _budget(budget: npt.NDArray[np.int32], rng: np.random.Generator) -> npt.NDArray[np.int32]:
@@ -154,9 +192,24 @@ def _budget(budget: npt.NDArray[np.int32], rng: np.random.Generator) -> npt.NDAr
 
 def stdlib_programs(max_lines: int = 30) -> list[Program]:
     """The standard library's functions of 3 to `max_lines` lines."""
+    return _programs(stdlib_functions(), max_lines)
+
+
+def package_programs(max_lines: int = 30, split: str = "train") -> list[Program]:
+    """Functions of 3 to `max_lines` lines of a split's packages, none of the standard library's.
+
+    Raises:
+        UnknownNameError: no such split.
+        DataError: a package is not cached and cannot be downloaded.
+    """
+    known = {function.code for function in stdlib_functions()}
+    return _programs([f for f in package_functions(split) if f.code not in known], max_lines)
+
+
+def _programs(functions: Sequence[CorpusFunction], max_lines: int) -> list[Program]:
     return [
         Program(function.name, function.code, _first_paragraph(function.docstring))
-        for function in stdlib_functions()
+        for function in functions
         if function.code.count("\n") <= max_lines
     ]
 
@@ -184,7 +237,7 @@ def benchmark_examples(
     samples: list[Sample] = []
     solutions: dict[str, Task] = {}
     for task in tasks:
-        state = _begun(env, task, task.workspace.files)
+        state = _begun(env, task, task.workspace.start)
         action = env.interface.toward(state, task.reference)
         if action[0] == 0:
             operator = task.tags[0] if task.tags else ""
@@ -203,7 +256,7 @@ def _made(
 ) -> Sample | None:
     """The known solution with one bug; None where no visible test sees it."""
     (path,) = task.reference
-    state = _begun(env, task, {**task.workspace.files, path: apply(code, mutation.edit)})
+    state = _begun(env, task, task.workspace.start.with_text(path, apply(code, mutation.edit)))
     assert state.outcome is not None
     outcome = state.outcome
     assert outcome is not None, "_begun has run the tests"
@@ -225,7 +278,7 @@ def _made(
     return Sample(observation, action, mutation.operator)
 
 
-def _begun(env: SoftwareEnv, task: Task, files: Mapping[str, str]) -> State:
+def _begun(env: SoftwareEnv, task: Task, files: Files) -> State:
     """The state that an episode of the task would begin in if it began with these files."""
     limits = replace(task.limits, cpu_s=min(task.limits.cpu_s, _LOOP_CPU_S))
     outcome = env.sandbox.run_tests(files, task.visible_tests, limits)

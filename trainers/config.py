@@ -2,33 +2,113 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hrmgym.config import Block, Count, Fraction, NonNegative, Rate, Seconds
 
 
-class WarmStartConfig(Block):
-    """Supervised training on made bugs, before reinforcement learning."""
+class SupervisedConfig(Block):
+    """Supervised training on bugs and their repairs: what a warm start and pretraining share."""
 
     samples: Count = 20_000
-    """Bugs to learn from; none is made from a task that is scored."""
-    batch_size: Count = 64
-    """Bugs for each update."""
-    learning_rate: Rate = 1e-3
-    """Step size of AdamW."""
-    weight_decay: NonNegative = 0.1
-    """Decoupled weight decay of AdamW."""
+    """Bugs to learn from; none is made from a task that is scored. May be raised at a resume."""
+    batch_size: Count | None = None
+    """Bugs for each update; null takes what suits the network's width."""
+    accumulate: Count = 1
+    """Parts that a batch is cut into, to save memory; the update is the same."""
+    optimizer: Literal["adamw", "adam_atan2"] = "adamw"
+    """AdamW, or Adam with atan2 in place of the division (HRM's)."""
+    learning_rate: Rate | None = None
+    """Step size of the optimiser; null takes what suits the network's width."""
+    weight_decay: NonNegative | None = None
+    """Decoupled weight decay; null takes what suits the network's width."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """`cosine`: down to a tenth of the rate at the end of `samples` or `seconds`. `constant`: the
+    run can be extended for as long as one likes, and the rate decays in `finish` alone."""
+    warm_up: Annotated[int, Field(ge=0)] = 2000
+    """Samples over which the rate rises from 0."""
+    finish: Annotated[float, Field(gt=0, le=1)] = 0.15
+    """With `schedule: constant`: after `samples`, or when `hrmgym train --finish` asks for it, the
+    rate decays to 0 over further samples, this share of those seen so far."""
+    ema: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Decay of the moving average of the weights, which is what is evaluated and saved; null keeps
+    none."""
     benchmark_share: Fraction = 0.0
     """Part of the samples that is made from the benchmark's training split: its tasks, and more
-    bugs in their solutions, with what the visible tests say about them. The rest are bugs made in
-    functions of Python's standard library."""
+    bugs in their solutions, with what the visible tests say about them."""
+    real_share: Fraction = 0.0
+    """Part of the samples that are real edits between releases of the training packages, undone.
+    What `benchmark_share` and `real_share` leave are bugs made in functions."""
+    operators: Literal["hand", "uniform", "fitted"] = "hand"
+    """How often each operator makes a bug: `hand` is a plain list of single edits; `fitted` follows
+    real edits of the training packages, in number too; `uniform` takes all alike."""
+    packages: bool = False
+    """Also make bugs in functions of the training packages (downloaded on first use), not only of
+    the standard library."""
+    selector: bool = False
+    """Prefer bugs of the kinds that the network misses. Such a run is not repeated to the bit: what
+    is preferred depends on how far the workers are ahead."""
     max_lines: Annotated[int, Field(ge=3, le=30)] = 30
-    """Longest function of the standard library that is used; short ones train faster."""
+    """Longest function that bugs are made in; short ones train faster."""
     seconds: Seconds | None = None
     """Stop after this much wall-clock time; null runs through all samples."""
     evaluate_every: Count = 100
+    """Updates between two evaluations on held-out bugs."""
+    held_out: Count = 256
+    """Held-out samples of each kind (made bugs, real edits) in an evaluation."""
+    save_every: Seconds = 120.0
+    """Seconds between two saved states."""
+    workers: Annotated[int, Field(ge=0)] = 1
+    """Processes that make samples ahead of the trainer; 0 makes them in the trainer's own. The
+    samples do not depend on it."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> SupervisedConfig:
+        if self.benchmark_share + self.real_share > 1:
+            raise ValueError(
+                f"benchmark_share + real_share is {self.benchmark_share + self.real_share:g}; "
+                "it must be at most 1"
+            )
+        return self
+
+    def fitted(self, width: int) -> Self:
+        """The same with every null that follows from the network's width filled in.
+
+        The rate falls with the square root of the width, from 1.5e-3 at 128; batches grow with
+        the square root of the number of parameters.
+        """
+        rate, size = 1.5e-3 * (128 / width) ** 0.5, 32 * max(1, width // 128)
+        return self.model_copy(
+            update={
+                "learning_rate": self.learning_rate or round(rate, 6),
+                "batch_size": self.batch_size or size,
+                "weight_decay": 0.05 if self.weight_decay is None else self.weight_decay,
+            }
+        )
+
+
+class WarmStartConfig(SupervisedConfig):
+    """Supervised training on made bugs, before reinforcement learning."""
+
+
+class PretrainConfig(SupervisedConfig):
+    """Supervised training alone: long, and resumable to the sample."""
+
+    kind: Literal["pretrain"]
+    """Tag of this block."""
+    samples: Count = 2_000_000
+    """Bugs to learn from; none is made from a task that is scored. May be raised at a resume."""
+    schedule: Literal["cosine", "constant"] = "constant"
+    """`cosine`: down to a tenth of the rate at the end of `samples` or `seconds`. `constant`: the
+    run can be extended for as long as one likes, and the rate decays in `finish` alone."""
+    ema: Annotated[float, Field(ge=0, lt=1)] | None = 0.999
+    """Decay of the moving average of the weights, which is what is evaluated and saved; null keeps
+    none."""
+    warm_up: Annotated[int, Field(ge=0)] = 20_000
+    """Samples over which the rate rises from 0."""
+    evaluate_every: Count = 1000
     """Updates between two evaluations on held-out bugs."""
 
 
@@ -83,3 +163,6 @@ class PPOConfig(Block):
                 f"batch_size: {self.batch_size} does not divide n_envs * n_steps = {rollout}"
             )
         return self
+
+
+TrainerConfig = Annotated[PPOConfig | PretrainConfig, Field(discriminator="kind")]

@@ -45,20 +45,45 @@ EVAL_TAGS: dict[str, str] = {
     "eval/success_rate": "Share of evaluation episodes solved.",
 }
 
-#: Further tags where `trainer.warm_start` is set; their step counts samples, not environment steps.
-WARM_START_TAGS: dict[str, str] = {
-    f"hrm/{prefix}_{name}": f"{meaning} {where}"
-    for prefix, where in (
-        ("warm_start", "on the last training batches."),
-        ("held_out", "on samples of programs that are not trained on."),
-    )
-    for name, meaning in {
-        "nll": "Negative log-likelihood of the repairing action, in nats,",
-        "tool_accuracy": "Share of samples whose most probable tool is right",
-        "start_accuracy": "Share of edits whose most probable start is right",
-        "span_accuracy": "Share of edits whose most probable start and end are right",
-        "exact": "Share of samples whose greedy action is right",
-    }.items()
-} | {"hrm/warm_start_samples_per_s": "Training samples per second since the start."}
+#: Tags of supervised training, warm starts among it; their step counts samples. The first group are
+#: means over the last 20 updates.
+LEARNING_TAGS: dict[str, str] = {
+    "learn/nll": "Negative log-likelihood of the repairing action, in nats; the sum of its parts.",
+    "learn/nll_tool": "Its part for the tool.",
+    "learn/nll_start": "Its part for where the edit starts.",
+    "learn/nll_end": "Its part for where it ends.",
+    "learn/nll_replacement": "Its part for the replacement.",
+    "learn/tool_accuracy": "Share of samples whose most probable tool is right.",
+    "learn/start_accuracy": "Share of edits whose most probable start is right.",
+    "learn/span_accuracy": "Share of edits whose most probable start and end are right.",
+    "learn/exact": "Share of samples whose greedy action is right.",
+    "learn/halt_loss": "Cross entropy of the halting head towards `exact`, in nats.",
+    "learn/grad_norm": "L2 norm of the whole gradient before it is clipped to 1.",
+    "learn/rate": "Learning rate in force, as a multiple of the configured one.",
+    "learn/samples_per_s": "Training samples per second since the start of the process.",
+    "learn/waiting": "Share of that time in which the trainer waited for samples.",
+}
 
-ALL_TAGS = PPO_TAGS | EVAL_TAGS | WARM_START_TAGS
+#: Tags of the evaluations on held-out bugs, with the weights to ship: bugs made in functions that
+#: are not trained on, and real edits of packages that are not trained on.
+HELD_OUT_TAGS: dict[str, str] = {
+    f"heldout_{part}/{name}": f"{meaning}, on held-out {what}."
+    for part, what in (("made", "self-made bugs"), ("real", "real edits"))
+    for name, meaning in {
+        "exact_at_1": "Share of fixes that the first proposal makes exactly",
+        "exact_at_8": "The same, one of the first 8",
+        "exact_at_32": "The same, one of the first 32",
+        "exact_at_128": "The same, one of the first 128",
+        "location_at_1": "Share of fixes whose start is that of the first proposal",
+        "mrr": "Mean of 1 / number of the first exact proposal; 0 where none of 128 is",
+    }.items()
+}
+
+#: Tags of the same evaluations for each operator that made a held-out bug, as patterns.
+OPERATOR_TAGS: dict[str, str] = {
+    "operator_made/*": "`exact_at_1` on the held-out bugs of that operator.",
+    "operator_real/*": "`exact_at_1` on the held-out real edits of that kind.",
+}
+
+ALL_TAGS = PPO_TAGS | EVAL_TAGS | LEARNING_TAGS | HELD_OUT_TAGS
+"""All but those of `OPERATOR_TAGS`."""

@@ -24,6 +24,7 @@ from pathlib import Path
 import platformdirs
 
 from hrmgym.envs.bugs.contamination import lexemes
+from hrmgym.envs.bugs.meaning import compiles
 from hrmgym.envs.bugs.source import is_docstring
 
 CORPUS_VERSION = 2
@@ -84,31 +85,54 @@ def collect(folder: Path, origin: str, min_lines: int, max_lines: int) -> Iterat
         if _SKIPPED.intersection(place.parts) or place.as_posix() in _NEAR_BENCHMARKS:
             continue
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                with tokenize.open(path) as file:
-                    text = file.read()
-                tree = ast.parse(text)
+            with tokenize.open(path) as file:
+                text = file.read()
+            named = list(functions_of(text, f"{origin}: {place.as_posix()}"))
         except (SyntaxError, ValueError):
             continue
-        lines = text.split("\n")
-        for node in _functions(tree):
-            function = _cut(node, lines, f"{origin}: {place.as_posix()}:{node.lineno}")
-            if function is None or not min_lines <= function.code.count("\n") <= max_lines:
+        for _, function in named:
+            if not min_lines <= function.code.count("\n") <= max_lines:
                 continue
-            words = lexemes(function.code)
-            body = words[words.index(node.name) + 1 :]  # the same under another name counts once
-            if body not in seen and _compiles(function.code):
+            body = words_of(function)
+            if body not in seen and compiles(function.code):
                 seen.add(body)
                 yield function
 
 
-def _functions(tree: ast.Module | ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+def words_of(function: CorpusFunction) -> tuple[str, ...]:
+    """A function's lexemes after its name: the same under another name counts once."""
+    words = lexemes(function.code)
+    return words[words.index(function.name) + 1 :]
+
+
+def functions_of(text: str, origin: str) -> Iterator[tuple[str, CorpusFunction]]:
+    """Functions and methods of a module by qualified name, those that can stand alone.
+
+    Args:
+        text: The module.
+        origin: What the functions' origins begin with; a line number is added.
+
+    Raises:
+        SyntaxError, ValueError: the text is not Python.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(text)
+    lines = text.split("\n")
+    for name, node in _functions(tree, ""):
+        function = _cut(node, lines, f"{origin}:{node.lineno}")
+        if function is not None:
+            yield name, function
+
+
+def _functions(
+    tree: ast.Module | ast.ClassDef, inside: str
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield node
+            yield inside + node.name, node
         elif isinstance(node, ast.ClassDef):
-            yield from _functions(node)
+            yield from _functions(node, f"{inside}{node.name}.")
 
 
 def _cut(
@@ -138,16 +162,6 @@ def _cut(
             return None
         code += line[node.col_offset :].rstrip() + "\n"
     return CorpusFunction(node.name, code, ast.get_docstring(node) or "", origin)
-
-
-def _compiles(code: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            compile(code, "<corpus>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return False
-    return True
 
 
 def read_cache(path: Path) -> tuple[CorpusFunction, ...] | None:

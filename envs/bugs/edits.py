@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # texts, words and numbers, runs of operator signs, single other characters
 _LEXEME = re.compile(
@@ -11,8 +11,7 @@ _LEXEME = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Edit:
+class Edit(NamedTuple):
     """Replace `source[start:end]` by `text`; offsets count characters (code points)."""
 
     start: int

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hrmgym.envs.bugs.sites import Site, called, counts, drop, insert, is_number, swap
+from hrmgym.envs.bugs.sites import Site, called, counts, drop, insert, is_number, is_test, swap
 from hrmgym.envs.bugs.source import Source
 
 _COMPARISONS = {
@@ -85,7 +85,7 @@ def negation(source: Source) -> Iterator[Site]:
             for start, end, old in _operators(source, node):
                 if old in _OPPOSITES:
                     yield swap(start, end, old, _OPPOSITES[old])
-        elif isinstance(node, _PLAIN_TESTS) and _is_test(source, node):
+        elif isinstance(node, _PLAIN_TESTS) and is_test(source, node):
             yield insert(source.span(node)[0], "not ")
 
 
@@ -158,16 +158,6 @@ def off_by_one(source: Source) -> Iterator[Site]:
             place = source.outer_span(node)[1]
             yield insert(place, " + 1")
             yield insert(place, " - 1")
-
-
-def _is_test(source: Source, node: ast.AST) -> bool:
-    """Whether a node decides something, and is not negated already."""
-    parent = source.parent(node)
-    if isinstance(parent, (ast.If, ast.While, ast.IfExp)):
-        return parent.test is node
-    return isinstance(parent, ast.BoolOp) or (
-        isinstance(parent, ast.comprehension) and node in parent.ifs
-    )
 
 
 def _is_sequence(node: ast.expr) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,8 +20,10 @@ from hrmgym.envs.bugs import expression_operators as expressions
 from hrmgym.envs.bugs import statement_operators as statements
 from hrmgym.envs.bugs import value_operators as values
 from hrmgym.envs.bugs.edits import Edit, apply, trim
-from hrmgym.envs.bugs.sites import Operator
-from hrmgym.envs.bugs.source import Source, parse
+from hrmgym.envs.bugs.sites import Operator, note_of
+from hrmgym.envs.bugs.source import Source, parse, signs_of
+
+_MOST_SITES = 64  # tries at one operator before the next one's turn
 
 #: Name -> operator; the order is that of `mutations`.
 OPERATORS: MappingProxyType[str, Operator] = MappingProxyType(
@@ -110,43 +113,55 @@ def mutations(text: str) -> list[Mutation]:
     source = parse(text)
     found: dict[str, Mutation] = {}
     for operator, sites in OPERATORS.items():
-        for edit, note in sites(source):
-            mutated = apply(text, edit)
-            if mutated not in found and _is_bug(source, mutated):
-                found[mutated] = Mutation(operator, trim(text, edit), note)
+        for site in sites(source):
+            mutated = apply(text, site.edit)
+            if mutated not in found and is_bug(source, mutated):
+                found[mutated] = Mutation(operator, trim(text, site.edit), note_of(site))
     return list(found.values())
 
 
-def sample_mutation(text: str, rng: np.random.Generator) -> Mutation | None:
+def sample_mutation(
+    text: str,
+    rng: np.random.Generator,
+    operators: Mapping[str, Operator] = OPERATORS,
+    weights: Mapping[str, float] = WEIGHTS,
+) -> Mutation | None:
     """One bug: first the operator by weight, then its site; None if the text has no site at all.
+
+    Args:
+        text: A working program.
+        rng: Where chance comes from.
+        operators: What to choose from.
+        weights: How often each is tried first; those without a weight never are.
 
     Raises:
         DataError: the text is not Python.
     """
     source = parse(text)
-    names = list(OPERATORS)
-    weights = np.array([WEIGHTS[name] for name in names], dtype=np.float64)
-    while names:
-        drawn = int(rng.choice(len(names), p=weights / weights.sum()))
-        name = names.pop(drawn)
-        weights = np.delete(weights, drawn)
-        sites = list(OPERATORS[name](source))
-        while sites:
-            edit, note = sites.pop(int(rng.integers(len(sites))))
-            if _is_bug(source, apply(text, edit)):
-                return Mutation(name, trim(text, edit), note)
+    names = list(weights)
+    # Exponential clocks: the order of draws by weight without replacement, in one go.
+    ringing = rng.exponential(size=len(names)) / np.array([weights[name] for name in names])
+    for drawn in np.argsort(ringing):
+        name = names[int(drawn)]
+        sites = list(operators[name](source))
+        for _ in range(min(len(sites), _MOST_SITES)):
+            at = int(rng.integers(len(sites)))
+            sites[at], sites[-1] = sites[-1], sites[at]
+            site = sites.pop()
+            if is_bug(source, apply(text, site.edit)):
+                return Mutation(name, trim(text, site.edit), note_of(site))
     return None
 
 
-def _is_bug(source: Source, mutated: str) -> bool:
+def is_bug(source: Source, mutated: str) -> bool:
     """Whether a text compiles without a warning to another syntax tree than the source's."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            tree = ast.parse(mutated)
-            if ast.dump(tree) == source.dump:
-                return False
-            compile(tree, "<mutated>", "exec", dont_inherit=True)
+            compile(mutated, "<mutated>", "exec", dont_inherit=True)
+            # The slow way only where nothing differs but brackets, quotes, commas and blanks.
+            if signs_of(mutated) != source.signs:
+                return True
+            return ast.dump(ast.parse(mutated)) != source.dump
     except (SyntaxError, ValueError):
         return False
-    return True

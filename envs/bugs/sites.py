@@ -15,7 +15,8 @@ class Site(NamedTuple):
     """A place where an operator can act; the edit may turn out not to compile."""
 
     edit: Edit
-    note: str
+    parts: tuple[str, ...]
+    """A format and what to put into it, for `note_of`: most sites are never described."""
 
 
 #: An operator: all its sites in a source, in a fixed order.
@@ -28,17 +29,23 @@ _COUNTING = (ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Pow)
 
 def swap(start: int, end: int, old: str, new: str) -> Site:
     """The site that puts `new` in place of `old`."""
-    return Site(Edit(start, end, new), f"{_short(old)} became {_short(new)}")
+    return Site(Edit(start, end, new), ("{} became {}", old, new))
 
 
 def drop(source: Source, start: int, end: int) -> Site:
     """The site that removes a span."""
-    return Site(Edit(start, end, ""), f"{_short(source.text[start:end])} was dropped")
+    return Site(Edit(start, end, ""), ("{} was dropped", source.text[start:end]))
 
 
 def insert(place: int, text: str) -> Site:
     """The site that adds a text."""
-    return Site(Edit(place, place, text), f"{_short(text)} was added")
+    return Site(Edit(place, place, text), ("{} was added", text))
+
+
+def note_of(site: Site) -> str:
+    """What a site changes, for people."""
+    form, *texts = site.parts
+    return form.format(*map(_short, texts))
 
 
 def neighbours(source: Source, nodes: list[ast.expr]) -> Iterator[Site]:
@@ -63,6 +70,16 @@ def is_callee(source: Source, node: ast.AST) -> bool:
     """Whether a node is what is called."""
     parent = source.parent(node)
     return isinstance(parent, ast.Call) and parent.func is node
+
+
+def is_test(source: Source, node: ast.AST) -> bool:
+    """Whether a node decides something, and is not negated already."""
+    parent = source.parent(node)
+    if isinstance(parent, (ast.If, ast.While, ast.IfExp)):
+        return parent.test is node
+    return isinstance(parent, ast.BoolOp) or (
+        isinstance(parent, ast.comprehension) and node in parent.ifs
+    )
 
 
 def called(node: ast.AST) -> str:

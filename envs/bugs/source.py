@@ -24,6 +24,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # operators and contexts are shared objects: they have no parent of their own
 _SHARED = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context)
 _UNWALKED = frozenset({"annotation", "returns", "decorator_list", "type_params"})
+_SPELLING = str.maketrans("", "", " \n\t\f\\(),;\"'")
 _LAYOUT = frozenset(
     {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT}
 )
@@ -94,7 +95,7 @@ class Source:
             column = len(text.encode()[:column].decode(errors="ignore"))
         return self._line_starts[line - 1] + column
 
-    def span(self, node: ast.expr | ast.stmt | ast.arg) -> tuple[int, int]:
+    def span(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword) -> tuple[int, int]:
         """Start and end of a node in characters, parentheses around it not included."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
@@ -129,6 +130,11 @@ class Source:
     def dump(self) -> str:
         """The syntax tree as text, without positions."""
         return ast.dump(self.tree)
+
+    @cached_property
+    def signs(self) -> str:
+        """`signs_of` the text."""
+        return signs_of(self.text)
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
@@ -235,6 +241,14 @@ class Source:
         """Variables that may be read at a place, in the order in which they are bound."""
         names = (b.name for b in self.bindings if b.after <= place < b.end and b.name != "_")
         return tuple(dict.fromkeys(names))
+
+
+def signs_of(text: str) -> str:
+    """The text without what may stand in two spellings of one tree; different ones, other trees.
+
+    Numbers are taken to be spelt in one way.
+    """
+    return text.translate(_SPELLING)
 
 
 def is_docstring(node: ast.AST) -> bool:

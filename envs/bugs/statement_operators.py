@@ -75,7 +75,8 @@ def swap_statements(source: Source) -> Iterator[Site]:
             (s1, e1), (s2, e2) = source.span(first), source.span(second)
             text = source.text
             new = text[s2:e2] + text[e1:s2] + text[s1:e1]
-            yield Site(Edit(s1, e2, new), f"lines {first.lineno} and {second.lineno} swapped")
+            note = f"lines {first.lineno} and {second.lineno} swapped"
+            yield Site(Edit(s1, e2, new), (note,))
 
 
 def double_statement(source: Source) -> Iterator[Site]:
@@ -101,10 +102,11 @@ def indent(source: Source) -> Iterator[Site]:
             orelse = [] if isinstance(node, ast.With) else node.orelse
             if not orelse and len(node.body) > 1 and _whole_line(source, last):
                 place = source.span(last)[0]
-                yield Site(Edit(place - len(unit), place, ""), f"line {last.lineno} moved out")
+                note = f"line {last.lineno} moved out"
+                yield Site(Edit(place - len(unit), place, ""), (note,))
             if after is not None and _whole_line(source, after):
                 place = source.span(after)[0]
-                yield Site(Edit(place, place, unit), f"line {after.lineno} moved in")
+                yield Site(Edit(place, place, unit), (f"line {after.lineno} moved in",))
 
 
 def _whole_line(source: Source, node: ast.stmt) -> bool:

@@ -154,4 +154,4 @@ def result(source: Source) -> Iterator[Site]:
             if new not in (old, source.segment(node.value)):
                 yield swap(start, end, old, new)
         if isinstance(node.value, ast.Name):
-            yield Site(Edit(start, end, f"[{old}]"), f"`{old}` was put into a list")
+            yield Site(Edit(start, end, f"[{old}]"), ("{} was put into a list", old))

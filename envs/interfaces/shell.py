@@ -3,7 +3,8 @@
 An action is a command line. Two words are the environment's own: `submit` ends the episode, `test`
 runs the visible tests. Every other command runs in a SWE-ReX session, in a subshell at the
 workspace's root: files are the only state that outlives a command, which is what makes
-`SoftwareEnv.save` and `restore` exact.
+`SoftwareEnv.save` and `restore` exact. Permissions, links and empty folders count; what a command
+has started is killed when it ends, and /tmp is empty when the next one begins.
 """
 
 from __future__ import annotations

@@ -1,35 +1,31 @@
 """A folder of files and the programs that run in it, in any SWE-ReX runtime.
 
 `Bench` is what test runs and workspaces need. `LocalBench` is the short way for local sandboxes,
-`RexBench` uses nothing but SWE-ReX's standard operations.
+`RexBench` needs nothing of SWE-ReX but that it runs programs and uploads files.
 """
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import math
+import os
 import secrets
-import shlex
-import tarfile
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
 
-from swerex.exceptions import CommandTimeoutError
-from swerex.runtime.abstract import AbstractRuntime, Command, ReadFileRequest, UploadRequest
+from swerex.runtime.abstract import AbstractRuntime, Command, ReadFileRequest
 
-from hrmgym.envs.sandboxes import calltests
-from hrmgym.envs.sandboxes.runtime import MOST_BYTES, LocalRuntime
+from hrmgym.envs import blobs
+from hrmgym.envs.blobs import Blob, Change
+from hrmgym.envs.sandboxes import aparttests, calltests, isolation
+from hrmgym.envs.sandboxes.link import GuestDied
+from hrmgym.envs.sandboxes.rex_link import RexLink
+from hrmgym.envs.sandboxes.runtime import SESSION_LIMITS, LocalRuntime
+from hrmgym.envs.sandboxes.saving import MOST_BYTES, Changed, WorkspaceTooLargeError
+from hrmgym.envs.sandboxes.streams import text_of
 from hrmgym.envs.task import Limits
+from hrmgym.envs.workspace import Base, Files
 from hrmgym.errors import SandboxError
-
-#: Modules that a run of calls needs; they go into containers.
-_RUN_MODULES = ("calls", "isolation", "keeper", "runs", "stdio", "values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +85,18 @@ class LocalBench:
     async def read_all(self) -> dict[str, bytes]:
         return await self._runtime.read_files()
 
+    async def save(self) -> Files:
+        """See `LocalRuntime.save`."""
+        return await self._runtime.save()
+
+    async def restore(self, files: Files) -> None:
+        """See `LocalRuntime.restore`."""
+        await self._runtime.restore(files)
+
+    async def change(self, files: Files, command: str, timeout_s: float) -> Changed:
+        """See `LocalRuntime.change`."""
+        return await self._runtime.change(files, command, timeout_s)
+
     async def run(
         self, argv: Sequence[str], limits: Limits, env: Mapping[str, str] | None = None
     ) -> Ran:
@@ -112,116 +120,162 @@ class LocalBench:
     async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
         return await self._runtime.run_calls(request, limits)
 
+    async def run_apart(
+        self, plan: aparttests.Plan, files: Mapping[str, str], limits: Limits
+    ) -> aparttests.Reply:
+        """See `LocalRuntime.run_apart`."""
+        return await self._runtime.run_apart(plan, files, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a path of a tree is."""
+
+    kind: Literal["f", "l", "d"]
+    """File, symbolic link, or folder."""
+    data: bytes = b""
+    """Content; of a link, its target."""
+    mode: int = 0o644
+
 
 class RexBench:
-    """A folder of its own in any runtime, whose machine needs sh, timeout, tar and python3."""
+    """A folder of its own in a machine that SWE-ReX reaches, which needs python3, and bash for
+    commands.
+
+    Foreign code there is kept by a guest of ours (see rex_guest.py): nothing of a run outlives it,
+    limits on each process, output and time hold, and where the guest is root, foreign code is
+    another user. The machine itself, a container for instance, is what isolates: foreign code can
+    read its files and use its network.
+    """
 
     def __init__(self, runtime: AbstractRuntime) -> None:
-        self._runtime = runtime
-        self.root = f"/tmp/hrmgym-{secrets.token_hex(8)}"
+        self._link = RexLink(runtime)
+        self.root = self._link.workspace
         self.libraries = ""
+        self._shell = ""
+
+    async def replace_tree(self, tree: Mapping[str, Entry]) -> None:
+        """Make the folder hold `tree` and nothing else. Folders of its paths need no entry."""
+        await self._send("replace", tree)
+
+    async def _send(self, op: str, tree: Mapping[str, Entry]) -> None:
+        listed = [(path, e.kind, e.mode, len(e.data)) for path, e in tree.items()]
+        await self._link.ask(op, {"files": listed}, b"".join(e.data for e in tree.values()))
+
+    async def read_tree(self, most: int = MOST_BYTES) -> dict[str, Entry]:
+        """Everything in the folder: files, links as links, folders; in no order.
+
+        Raises:
+            SandboxError: Together they are larger than `most` bytes, or too many.
+        """
+        header, data = await self._link.ask("archive", {"most": most}, limit_s=300.0)
+        if header["cut"]:
+            what = f"the workspace holds more than {most >> 20} MiB, or 20000 files"
+            raise WorkspaceTooLargeError(what)
+        tree, start = {}, 0
+        for path, kind, mode, size in header["files"]:
+            tree[path] = Entry(kind, data[start : start + size], mode)
+            start += size
+        return tree
 
     async def replace(self, files: Mapping[str, str | bytes]) -> None:
-        new = f"{self.root}.new"  # an upload onto a folder that exists is not defined
-        await self._upload(files, new)
-        await self._sh(
-            f"mkdir -p {self.root} {new} && find {self.root} -mindepth 1 -delete && "
-            f"cp -a {new}/. {self.root}/ && rm -rf {new}"
-        )
-
-    async def renew(self, files: Mapping[str, str | bytes], limits: Limits) -> None:
-        await self.replace(files)
-
-    async def _upload(self, files: Mapping[str, str | bytes], target: str) -> None:
-        with tempfile.TemporaryDirectory(prefix="hrmgym-") as folder:
-            top = Path(folder) / "files"
-            top.mkdir()
-            for name, text in files.items():
-                path = top / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(
-                    text.encode(errors="surrogateescape") if isinstance(text, str) else text
-                )
-            await self._runtime.upload(UploadRequest(source_path=str(top), target_path=target))
-
-    async def _sh(self, script: str, timeout: float = 60.0) -> str:
-        command = Command(command=["/bin/sh", "-c", script], timeout=timeout)
-        done = await self._runtime.execute(command)
-        if done.exit_code != 0:
-            raise SandboxError(f"{script[:80]!r} failed in the sandbox: {done.stderr.strip()}")
-        return str(done.stdout)
+        await self.replace_tree(_tree(files))
 
     async def read_all(self) -> dict[str, bytes]:
-        text = await self._sh(f"tar -C {self.root} -cf - . | base64")
-        data = base64.b64decode(text)
-        if len(data) > 2 * MOST_BYTES:
-            raise SandboxError("the workspace is too large to read")
-        found = {}
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isreg() else None
-                if file is not None:
-                    found[member.name.removeprefix("./")] = file.read()
-        return dict(sorted(found.items()))
+        tree = await self.read_tree()
+        return {path: entry.data for path, entry in sorted(tree.items()) if entry.kind == "f"}
+
+    async def renew(self, files: Mapping[str, str | bytes], limits: Limits) -> None:
+        await self._send("fresh", _tree(files))
 
     async def run(
         self, argv: Sequence[str], limits: Limits, env: Mapping[str, str] | None = None
     ) -> Ran:
-        start = time.monotonic()
-        cpu_s = max(1, math.ceil(limits.cpu_s))
-        limited = (
-            f"ulimit -c 0; ulimit -St {cpu_s}; ulimit -Ht {cpu_s + 1}; "
-            f"ulimit -v {limits.memory_mb * 1024}; ulimit -f {limits.file_mb * 2048}; "
-            f'cd {self.root} && exec timeout -s KILL {limits.wall_s} "$@" 2>&1'
-        )
-        variables = [f"{name}={value}" for name, value in (env or {}).items()]
-        command = Command(
-            command=["env", *variables, "/bin/sh", "-c", limited, "sh", *argv],
-            timeout=limits.wall_s + 30,
-        )
-        try:
-            done = await self._runtime.execute(command)
-        except CommandTimeoutError:
-            return Ran("", None, 0.0, time.monotonic() - start)
-        wall_s = time.monotonic() - start
-        killed = done.exit_code in (-9, 137) and wall_s >= limits.wall_s
-        output = done.stdout[: limits.output_kb * 1024]
-        return Ran(output, None if killed else done.exit_code, 0.0, wall_s)
+        header = {"argv": list(argv), "limits": asdict(limits), "env": dict(env or {})}
+        reply, output = await self._link.ask("run", header, limit_s=limits.wall_s)
+        return Ran(text_of(output), reply["status"], reply["cpu_s"], reply["wall_s"])
 
     async def read(self, path: str) -> str:
-        return await self._sh(f"cat {shlex.quote(path)} 2>/dev/null || true")
+        try:
+            _, data = await self._link.ask("read", {"path": path, "most": MOST_BYTES})
+        except OSError:
+            return ""
+        return data.decode(errors="replace")
 
     async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
-        here = Path(__file__).parent
-        program = {
-            f"hrmgym/envs/sandboxes/{name}.py": (here / f"{name}.py").read_text()
-            for name in _RUN_MODULES
-        }
-        program["request.json"] = json.dumps(request)
-        await self.replace(program)
-        variables = f"PYTHONHASHSEED=0 PYTHONPATH={self.root}"
-        start = f"{variables} python3 -s -S -B -m hrmgym.envs.sandboxes.runs request.json"
+        reply, lines = await self._link.ask(
+            "calls", {"calls": dict(request)}, limit_s=limits.wall_s
+        )
+        return calltests.Reply(lines, reply["status"], reply["cpu_s"], reply["wall_s"])
+
+    async def run_command(self, command: str, timeout_s: float) -> tuple[str, int]:
+        """Run a bash command in this bench's session; see `Sandbox.run_command`."""
+        if "\0" in command:
+            raise ValueError("a command cannot hold a NUL character")
+        if not self._shell:
+            name = f"shell-{secrets.token_hex(4)}"
+            header = {"name": name, "limits": asdict(SESSION_LIMITS)}
+            reply, _ = await self._link.ask("shell", header)
+            if not reply["alive"]:
+                raise SandboxError("bash does not start in the sandbox's machine or image")
+            self._shell = name
         try:
-            text = await self._sh(f"cd {self.root} && {start}", limits.wall_s + 30)
-            answer = json.loads(text)
-            return calltests.Reply(
-                answer["lines"].encode(), answer["status"], answer["cpu_s"], answer["wall_s"]
+            reply, output = await self._link.ask(
+                "command",
+                {"command": command, "timeout_s": timeout_s},
+                limit_s=timeout_s,
+                at=self._shell,
             )
-        except (ValueError, KeyError, AttributeError) as error:
-            raise SandboxError(f"a run of calls gave an unreadable answer: {error}") from None
-        finally:
-            await self.remove()
+        except GuestDied:
+            self._shell = ""
+            raise
+        if not reply["alive"]:  # the next command starts another one
+            self._shell = ""
+        return text_of(output), reply["code"]
 
     async def remove(self) -> None:
-        """Remove the folder."""
-        await self._sh(f"rm -rf {self.root} {self.root}.new")
+        """End the guest and remove the folder."""
+        await self._link.stop()
+
+
+def _tree(files: Mapping[str, str | bytes]) -> dict[str, Entry]:
+    return {
+        path: Entry("f", text.encode(errors="surrogateescape") if isinstance(text, str) else text)
+        for path, text in files.items()
+    }
+
+
+_KINDS: dict[str, Literal["f", "l", "d"]] = {"f": "f", "l": "l", "d": "d"}
+
+
+def tree_of(files: Files) -> dict[str, Entry]:
+    """Everything that `files` tells of, folders before what they hold."""
+    tree = {}
+    for path, entry in sorted(files.entries().items()):
+        content = entry.content
+        data = content.data if isinstance(content, Blob) else os.fsencode(content)
+        tree[path] = Entry(_KINDS[entry.kind], data, entry.mode)
+    return tree
+
+
+def files_of(tree: Mapping[str, Entry], base: Base) -> Files:
+    """A tree as changes of a base."""
+    whole: dict[str, Change] = dict.fromkeys(base.entries)
+    for path, entry in tree.items():
+        if entry.kind == "f":
+            whole[path] = blobs.Entry("f", entry.mode, Blob.of(entry.data))
+        elif entry.kind == "l":
+            whole[path] = blobs.Entry("l", 0, os.fsdecode(entry.data))
+        else:
+            whole[path] = blobs.Entry("d", entry.mode)
+    return base.files.changed(whole)
 
 
 async def open_bench(runtime: AbstractRuntime) -> LocalBench | RexBench:
     """The bench of a runtime. It belongs to the caller alone."""
     if isinstance(runtime, LocalRuntime):
+        if runtime.isolated:  # no need to start a guest that tests may never use
+            return LocalBench(runtime, isolation.WORKSPACE, f"{isolation.TOOLS}/lib")
         guest = await runtime.ready()
         return LocalBench(runtime, guest.workspace, guest.libraries)
-    bench = RexBench(runtime)
-    await bench.replace({})
-    return bench
+    return RexBench(runtime)

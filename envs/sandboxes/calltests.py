@@ -84,6 +84,7 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
         line=first.line,
         cpu_s=reply.cpu_s,
         wall_s=reply.wall_s,
+        killed=reply.status == -signal.SIGKILL and reply.cpu_s < limits.cpu_s,
     )
 
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.errors import ConfigError, SandboxUnavailableError, UnknownNameError
 
 if TYPE_CHECKING:
     from swerex.deployment.abstract import AbstractDeployment
 
-_IMAGE = "Container image; it needs Python 3.11 and, to start fast, swe-rex"
+_IMAGE = (
+    "Container image with sh, bash and Python 3.11 or newer; without swe-rex in it, it is installed"
+    " from the internet at every start"
+)
 
 
 class _Config(BaseModel):
@@ -49,16 +53,22 @@ class LocalSandboxConfig(_Config):
 
 
 class DockerSandboxConfig(_Config):
-    """A container of Docker or Podman."""
+    """A container of Docker or Podman. Its port is open to this machine alone; the network is open
+    to what runs in it."""
 
     type: Literal["docker"] = Field(default="docker", description="A container of Docker or Podman")
     image: str = Field(default="python:3.11", description=_IMAGE)
-    port: int | None = Field(default=None, description="Port on the host; free choice where null")
+    port: int | None = Field(
+        default=None, description="Port on this machine; a free one where null"
+    )
     docker_args: tuple[str, ...] = Field(
-        default=(), description="Further arguments of `docker run`"
+        default=(),
+        description='Further arguments of `docker run`, such as ["--memory", "2g", "--cpus", "1"]',
     )
     startup_timeout: float = Field(
-        default=180.0, gt=0, description="Seconds to wait for the container"
+        default=180.0,
+        gt=0,
+        description="Seconds to wait for image and container, which is then removed",
     )
     pull: Literal["never", "always", "missing"] = Field(
         default="missing", description="When to pull the image"
@@ -80,20 +90,25 @@ class DockerSandboxConfig(_Config):
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
         logger = _quiet_logger()
-        from swerex.deployment.docker import DockerDeployment
+        from hrmgym.envs.sandboxes.docker import DockerDeployment
 
         return DockerDeployment(logger=logger, **self._fields())
 
 
 class ModalSandboxConfig(_Config):
-    """A sandbox of Modal. Needs swe-rex's extra `modal` and an account."""
+    """A sandbox of Modal. Needs the extra `modal` and an account; not tested against the service.
+
+    The server in it is reached through an unencrypted tunnel of Modal's.
+    """
 
     type: Literal["modal"] = Field(default="modal", description="A sandbox of Modal")
     image: str = Field(default="python:3.11", description=_IMAGE)
     startup_timeout: float = Field(
         default=180.0, gt=0, description="Seconds to wait for the sandbox"
     )
-    runtime_timeout: float = Field(default=60.0, gt=0, description="Seconds to wait for one answer")
+    runtime_timeout: float = Field(
+        default=60.0, gt=0, description="Seconds to wait for a sign of life"
+    )
     deployment_timeout: float = Field(
         default=3600.0, gt=0, description="Seconds after which Modal ends the sandbox in any case"
     )
@@ -105,22 +120,32 @@ class ModalSandboxConfig(_Config):
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
         logger = _quiet_logger()
-        from swerex.deployment.modal import ModalDeployment
+        with _needs("modal", "modal"):
+            from hrmgym.envs.sandboxes.modal import ModalDeployment
 
         return ModalDeployment(logger=logger, **self._fields())
 
 
 class FargateSandboxConfig(_Config):
-    """A task of AWS Fargate. Needs swe-rex's extra `fargate` and an account."""
+    """A task of AWS Fargate. Needs the extra `aws` and an account; not tested against the service.
+
+    The server in it has a public address, and is reached over plain HTTP.
+    """
 
     type: Literal["fargate"] = Field(default="fargate", description="A task of AWS Fargate")
     image: str = Field(default="python:3.11", description=_IMAGE)
     port: int = Field(default=8880, description="Port of the server in the task")
-    cluster_name: str = Field(default="swe-rex-cluster", description="ECS cluster")
-    execution_role_prefix: str = Field(default="swe-rex-execution-role", description="IAM role")
-    task_definition_prefix: str = Field(default="swe-rex-task", description="Task definition")
+    cluster_name: str = Field(
+        default="swe-rex-cluster", description="ECS cluster; made where missing"
+    )
+    execution_role_prefix: str = Field(
+        default="swe-rex-execution-role", description="IAM role; made where missing"
+    )
+    task_definition_prefix: str = Field(
+        default="swe-rex-task", description="Task definition; made where missing"
+    )
     log_group: str | None = Field(
-        default="/ecs/swe-rex-deployment", description="CloudWatch log group"
+        default="/ecs/swe-rex-deployment", description="CloudWatch log group; null for no logs"
     )
     security_group_prefix: str = Field(
         default="swe-rex-deployment-sg", description="Security group"
@@ -129,18 +154,26 @@ class FargateSandboxConfig(_Config):
     container_timeout: float = Field(
         default=900.0, gt=0, description="Seconds until the task ends itself"
     )
-    runtime_timeout: float = Field(default=60.0, gt=0, description="Seconds to wait for one answer")
+    runtime_timeout: float = Field(
+        default=60.0, gt=0, description="Seconds to wait until the server in a started task answers"
+    )
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
         logger = _quiet_logger()
-        from swerex.deployment.fargate import FargateDeployment
+        with _needs("boto3", "aws"):
+            from hrmgym.envs.sandboxes.fargate import FargateDeployment
 
         return FargateDeployment(logger=logger, **self._fields())
 
 
 class RemoteSandboxConfig(_Config):
-    """A `swerex-remote` server that somebody else has started."""
+    """A `swerex-remote` server that somebody else has started, and goes on running.
+
+    Whoever holds the token can run any program there as the server's user; over http:// it can be
+    read on the way. Start the server with --host 127.0.0.1 and reach it through an SSH tunnel.
+    Where the server runs as root, foreign code is another user; else it is the server's own.
+    """
 
     type: Literal["remote"] = Field(default="remote", description="A running swerex-remote server")
     auth_token: str = Field(repr=False, description="The server's token")
@@ -151,7 +184,7 @@ class RemoteSandboxConfig(_Config):
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
         logger = _quiet_logger()
-        from swerex.deployment.remote import RemoteDeployment
+        from hrmgym.envs.sandboxes.rex import RemoteDeployment
 
         return RemoteDeployment(logger=logger, **self._fields())
 
@@ -189,6 +222,19 @@ def sandbox_config(given: str | Mapping[str, Any] | SandboxConfig) -> SandboxCon
         where = ".".join(map(str, fault["loc"][1:]))
         raise ConfigError(f"sandbox.{where}: {fault['msg']}") from error
     return config
+
+
+@contextmanager
+def _needs(package: str, extra: str) -> Iterator[None]:
+    """Turn the lack of an optional package into an error that says what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("modal", "boto3", "botocore"):
+            raise
+        raise SandboxUnavailableError(
+            f"this sandbox needs the package {package}: pip install 'hrmgym[{extra}]'"
+        ) from None
 
 
 def _quiet_logger() -> logging.Logger:

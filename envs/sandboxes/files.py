@@ -96,19 +96,13 @@ def read_all(root: str, request: dict[str, Any], blob: bytes) -> Reply:
     return {"files": found, "cut": cut}, bytes(data)
 
 
-def replace(root: str, request: dict[str, Any], blob: bytes) -> Reply:
-    """Write files, and remove everything else below the root."""
-    wipe(root)
-    return write(root, request, blob)
-
-
 def wipe(root: str) -> None:
     """Remove everything below `root`."""
     for name in os.listdir(root):
-        _remove(os.path.join(root, name))
+        remove(os.path.join(root, name))
 
 
-def _remove(top: str) -> None:
+def remove(top: str) -> None:
     """Remove a tree of any depth without following links."""
     pending = [top]
     while pending:

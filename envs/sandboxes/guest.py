@@ -1,6 +1,7 @@
 """The program that runs inside a local sandbox: a small fork server. Standard library only.
 
-It closes itself in, and then serves one of two modes until the host closes the connection:
+The incubator forks it. It makes itself at home, and then serves in one mode until the host closes
+the connection:
 
 - `calls`: one run of foreign code at a time; after each run every other process is killed, and the
   next run finds fresh, empty scratch space;
@@ -16,66 +17,91 @@ from __future__ import annotations
 
 import _signal  # without the enums of `signal`, which cost every fork a quarter of a millisecond
 import gc
-import json
 import os
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, TypeVar
 
-from hrmgym.envs.sandboxes import calls, files, isolation, keeper, runs, wire
+from hrmgym.envs.sandboxes import (
+    files,
+    isolation,
+    judge,
+    keeper,
+    landlock,
+    layers,
+    runs,
+    seccomp,
+    serving,
+    wire,
+)
 
 Reply = tuple[dict[str, Any], bytes]
 Handler = Callable[[dict[str, Any], bytes, list[int]], Reply]
+_T = TypeVar("_T")
 
 
-def main() -> NoReturn:
-    """Close in, report, serve."""
-    sock = socket.socket(fileno=int(sys.argv[1]))
-    options = json.loads(sys.argv[2])
+def serve(sock: socket.socket, options: dict[str, Any], pid: int) -> NoReturn:
+    """Close in, report, and answer requests. The incubator has just forked this process.
+
+    Args:
+        sock: Connection to the host.
+        options: mode, file_mb, and what the incubator was set up with.
+        pid: This process, as the host sees it.
+    """
     try:
         box = Box(options)
         if options["isolate"]:
-            box.close_in(sock)
+            box.close_in()
         else:
             box.settle_for_less()
+        server = _SERVERS[options["mode"]](sock, box)
     except Exception as error:
         sock.sendall(wire.pack({"error": f"{type(error).__name__}: {error}"}))
         os._exit(1)
-    sock.sendall(wire.pack({"workspace": box.workspace, "libraries": f"{box.tools}/lib"}))
-    if options["mode"] == "calls":
-        calls.warm_up()
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 2)  # until here the host has listened
-    _forget_package()
+    sock.sendall(
+        wire.pack(
+            {
+                "pid": pid,
+                "workspace": box.workspace,
+                "libraries": f"{box.tools}/lib",
+                "shell": f"{box.tools}/shell/bash",
+            }
+        )
+    )
     gc.collect()
     gc.freeze()
-    gc.disable()
-    server = _Calls(sock, box) if options["mode"] == "calls" else _Shell(box)
     try:
         while True:
             request, blob, fds = wire.receive(sock)
+            number = request.pop("n")
             try:
-                reply = server.handlers[request["op"]](request, blob, fds)
+                header, data = server.handlers[request["op"]](request, blob, fds)
             except ConnectionError:
                 raise
             except OSError as error:
-                reply = {"error": error.strerror or str(error), "errno": error.errno or 5}, b""
+                text = error.strerror or str(error)
+                header, data = {"error": text, "errno": error.errno or 5}, b""
             for fd in fds:
                 os.close(fd)
-            sock.sendall(wire.pack(*reply))
-            del request, blob, reply  # the next run of foreign code is a fork of this process
+            header["n"] = number
+            sock.sendall(wire.pack(header, data))
+            del request, blob, header, data  # the next foreign code is a fork of this process
             server.tidy_up()
-    except ConnectionError:
+    except wire.Broken:
         pass
+    except BaseException as error:  # one that ends in silence was killed
+        with suppress(OSError):
+            sock.sendall(wire.pack({"over": f"{type(error).__name__}: {error}"}))
     finally:
         box.end()
         os._exit(0)
 
 
-def _forget_package() -> None:
+def forget_package() -> None:
     """Nothing of ours is importable by foreign code."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "hrmgym"]:
         del sys.modules[name]
@@ -91,36 +117,26 @@ class Box:
         self.tools = isolation.TOOLS
         self.isolated = bool(options["isolate"])
         self.two = self.proc = False
+        self.rules: landlock.Ruleset | None = None
         self.own_pid_space = -1
         self.scratch_mb = int(options["file_mb"])
 
-    def close_in(self, sock: socket.socket) -> None:
-        """Enter the sandbox. Returns in a new process, the sandbox's process 1."""
-        isolation.clear_arguments()
-        isolation.die_with_parent()
-        if os.getppid() != self.options["host"]:
-            os._exit(1)
-        _write_text("/proc/self/oom_score_adj", "1000")  # the first to go when memory runs out
-        prefix = os.path.realpath(sys.base_prefix)
-        sys.path[:] = [os.path.realpath(entry) for entry in sys.path]
-        self.two = isolation.enter_namespaces()
-        isolation.die_with_parent()  # a change of user clears it
-        first = os.fork()
-        if first:
-            sock.close()
-            os.closerange(2, 1024)
-            _, status = os.waitpid(first, 0)
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-        isolation.die_with_parent()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # process 1 feels only signals that it handles
-        self.own_pid_space = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        self.proc = isolation.build_root(prefix, self.options["libraries"], self.options["hidden"])
+    def close_in(self) -> None:
+        """Make the namespaces that this process has just been started in a sandbox."""
+        self.two = self.options["two"]
+        self.own_pid_space = self.options["pid_space"]
+        self.proc = isolation.mount_proc()
         isolation.mount_scratch(self.scratch_mb)
         socket.sethostname("sandbox")
+        isolation.raise_loopback()
+        with suppress(OSError):  # the names of the host's control groups are not for foreign code
+            isolation.unshare(isolation.CLONE_NEWCGROUP)
         if self.proc:  # no user namespaces of its own: they would bring capabilities back
-            _write_text("/proc/sys/user/max_user_namespaces", "0")
+            write_text("/proc/sys/user/max_user_namespaces", "0")
+            write_text("/proc/sys/user/max_inotify_instances", "32")  # else the host's share
         isolation.renounce()
-        os.chdir("/")
+        if _GUEST_FILTER is not None:
+            _GUEST_FILTER.install()
 
     def settle_for_less(self) -> None:
         """No isolation: a temporary folder, limits, and care that no process is left."""
@@ -138,17 +154,46 @@ class Box:
         for name, source in self.options["libraries"].items():
             os.symlink(source, f"{top}/lib/{name}")
         isolation.add_programs(top)
+        if _LANDLOCK:
+            self.rules = landlock.Ruleset(self._outside())
         isolation.renounce()
+        seccomp_filter = seccomp.prepare(
+            "outside", (os.getpid(), os.getppid(), self.options["host"])
+        )
+        if seccomp_filter is not None:
+            seccomp_filter.install()
+
+    def _outside(self) -> list[landlock.Grant]:
+        """What foreign code may reach of the machine's files."""
+        prefix, libraries = os.path.realpath(sys.base_prefix), self.options["libraries"]
+        hidden = {*self.options["hidden"], *isolation.package_folders(prefix)}
+        return landlock.outside(prefix, self.tools, libraries.values(), hidden)
 
     def become_foreign(self, limits: dict[str, Any]) -> None:
-        """Take every power from this process, which is about to run foreign code."""
+        """Take every power from this process, which is about to run foreign code.
+
+        The guest's own filter of system calls holds for it too.
+        """
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         count = None
-        if self.isolated and _kernel() >= (5, 14):  # since then counted per user namespace
-            count = 0 if self.two else 3
+        if self.isolated and _KERNEL >= (5, 14):  # since then counted per user namespace
+            count = 0 if self.two else 2  # the guest, a keeper
         isolation.apply_limits(limits, count_processes=count)
-        if self.isolated:
-            isolation.drop_privileges(to_guest=self.two)
+        isolation.drop_privileges(to_guest=self.two)
+        if self.rules is not None:
+            self.rules.restrict()
+
+    def confine(self) -> None:
+        """Take mounts, namespaces and all writing outside the scratch space from this process.
+
+        For keepers and their programs. In a run of calls, which is short, it would cost a tenth
+        of its time, and forbid nothing that is not forbidden by the lack of capabilities and a
+        root that is read-only.
+        """
+        if _LANDLOCK:
+            landlock.restrict(landlock.inside(self.workspace), alone=False)
+        if _PROGRAM_FILTER is not None:
+            _PROGRAM_FILTER.install()
 
     def environment(self) -> dict[str, str]:
         """Environment variables of foreign code."""
@@ -184,7 +229,7 @@ def _end_of_host(number: int, frame: object) -> NoReturn:
     raise ConnectionError("the host has gone")
 
 
-def _write_text(path: str, text: str) -> None:
+def write_text(path: str, text: str) -> None:
     try:
         fd = os.open(path, os.O_WRONLY)
     except OSError:
@@ -202,6 +247,11 @@ def _kernel() -> tuple[int, int]:
     return int(major), int("".join(c for c in minor if c.isdigit()))
 
 
+# Made once: the incubator imports this file, and every guest is a fork of it.
+_KERNEL, _LANDLOCK = _kernel(), landlock.abi() > 0
+_GUEST_FILTER, _PROGRAM_FILTER = seccomp.prepare("guest"), seccomp.prepare("program")
+
+
 class _Calls:
     """One run of a function at a time."""
 
@@ -209,26 +259,36 @@ class _Calls:
         self._sock, self._box = sock, box
         self._own_state = _own_state()
         self._used = False
-        self.handlers: dict[str, Handler] = {"ping": _ping, "calls": self._run}
+        self.handlers: dict[str, Handler] = {
+            "ping": _ping,
+            "calls": self._run,
+            "serve": self._serve,
+        }
+
+    def _serve(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
+        """Serve modules to the tests at the other end of a connection."""
+        header = self._ran(request, lambda foreign, host: serving.serve(
+            request, self._box.workspace, foreign, fds[0], isolated=self._box.isolated, host=host
+        ))  # fmt: skip
+        return header, b""
 
     def _run(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
+        return self._ran(request, lambda foreign, host: runs.run(
+            request, self._box.workspace, foreign, isolated=self._box.isolated, host=host
+        ))  # fmt: skip
+
+    def _ran(self, request: dict[str, Any], run: Callable[[Callable[[], None], int], _T]) -> _T:
         box = self._box
         if box.scratch_mb != request["limits"]["file_mb"]:
             box.fresh_scratch(request["limits"]["file_mb"])
         try:
-            header, lines = runs.run(
-                request,
-                box.workspace,
-                lambda: box.become_foreign(request["limits"]),
-                isolated=box.isolated,
-                host=self._sock.fileno(),
-            )
+            result = run(lambda: box.become_foreign(request["limits"]), self._sock.fileno())
         except OSError as error:
             raise ConnectionError(str(error)) from None
         if _own_state() != self._own_state:
             raise ConnectionError("foreign code has changed the limits of this process")
         self._used = True
-        return header, lines
+        return result
 
     def tidy_up(self) -> None:
         """Renew the scratch space, while the host reads the answer."""
@@ -251,36 +311,51 @@ def _ping(request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
 class _Shell:
     """Files and programs."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, sock: socket.socket, box: Box) -> None:
         self._box = box
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers report by themselves
+        self._layers = layers.Layers(
+            box.workspace,
+            box.temporary,
+            as_foreign=self._as_foreign,
+            renew=box.fresh_scratch if box.isolated else None,
+            owner=isolation.GUEST_ID if box.two else None,
+        )
         self.handlers: dict[str, Handler] = {
             "ping": _ping,
             "spawn": self._spawn,
             "fresh": self._fresh,
-            "write": self._as_foreign(files.write),
-            "read": self._as_foreign(files.read),
-            "read_all": self._as_foreign(files.read_all),
-            "replace": self._as_foreign(files.replace),
+            "write": self._on_files(files.write),
+            "read": self._on_files(files.read),
+            "read_all": self._on_files(files.read_all),
+            "base": lambda request, blob, fds: self._layers.add_base(request, blob),
+            "look": lambda request, blob, fds: self._layers.look(request, blob),
+            "reset": lambda request, blob, fds: self._layers.reset(request, blob),
         }
 
-    def _as_foreign(self, act: Callable[[str, dict[str, Any], bytes], Reply]) -> Handler:
-        """`act` with the file permissions of foreign code: it may have planted links."""
+    @contextmanager
+    def _as_foreign(self) -> Iterator[None]:
+        """The file permissions of foreign code: it may have planted links."""
+        if not self._box.two:
+            yield
+            return
+        os.setegid(isolation.GUEST_ID)
+        os.seteuid(isolation.GUEST_ID)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
 
+    def _on_files(self, act: Callable[[str, dict[str, Any], bytes], Reply]) -> Handler:
         def handler(request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
-            if self._box.two:
-                os.setegid(isolation.GUEST_ID)
-                os.seteuid(isolation.GUEST_ID)
-            try:
+            with self._as_foreign():
                 return act(self._box.workspace, request, blob)
-            finally:
-                if self._box.two:
-                    os.seteuid(0)
-                    os.setegid(0)
 
         return handler
 
     def _fresh(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
+        self._layers.forget()
         self._box.fresh_scratch(request["file_mb"])
         return {}, b""
 
@@ -301,7 +376,11 @@ class _Shell:
                 isolation.setns(box.own_pid_space, isolation.CLONE_NEWPID)
         if child == 0:
             try:
-                keeper.keep(request, fds, box.become_foreign, isolated=box.isolated)
+                keeper.keep(request, fds, box.become_foreign, box.confine, isolated=box.isolated)
             finally:
                 os._exit(70)
         return {}, b""
+
+
+#: Mode -> what answers the requests of such a guest.
+_SERVERS: dict[str, Any] = {"calls": _Calls, "judge": judge.Judge, "shell": _Shell}

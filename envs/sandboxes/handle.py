@@ -1,8 +1,9 @@
 """`Sandbox`: the synchronous handle that environments use.
 
-Everything behind it is asyncio and runs in a background thread: one per process for all local
-sandboxes, and one for each other sandbox, because SWE-ReX's deployments block their event loop.
-A forked process gets threads and sandboxes of its own.
+Everything behind it is asyncio. Test runs in local sandboxes are driven by the thread that calls;
+all else runs in a background thread: one per process for all local sandboxes, and one for each
+other sandbox, because SWE-ReX's deployments block their event loop. A forked process gets threads
+and sandboxes of its own.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import signal
 import threading
-from collections.abc import Coroutine, Mapping
+import weakref
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Self, TypeVar
+from typing import Protocol, Self
 
 from swerex.deployment.abstract import AbstractDeployment
 from swerex.exceptions import (
@@ -24,83 +27,154 @@ from swerex.exceptions import (
 from swerex.runtime.abstract import (
     AbstractRuntime,
     BashAction,
-    BashInterruptAction,
-    CloseBashSessionRequest,
     CreateBashSessionRequest,
 )
 
 from hrmgym.envs.sandboxes import testing
-from hrmgym.envs.sandboxes.bench import Bench, RexBench, open_bench
+from hrmgym.envs.sandboxes.bench import (
+    Bench,
+    LocalBench,
+    RexBench,
+    files_of,
+    open_bench,
+    tree_of,
+)
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.envs.sandboxes.link import GuestDied
+from hrmgym.envs.sandboxes.loops import LoopThread
+from hrmgym.envs.sandboxes.retries import Counts, Lost, Retries, failure
 from hrmgym.envs.sandboxes.runtime import LocalRuntime
-from hrmgym.envs.task import Limits, Outcome, Status, TestSpec
+from hrmgym.envs.sandboxes.saving import TIMED_OUT, Changed, WorkspaceTooLargeError
+from hrmgym.envs.sandboxes.tester import Tester
+from hrmgym.envs.task import Limits, Outcome, TestSpec
+from hrmgym.envs.workspace import EMPTY, Files
 from hrmgym.errors import SandboxError
 
-T = TypeVar("T")
 _SYNTAX_ERROR = 2
-TIMED_OUT = 124  # exit code of a command that was killed for its time, as timeout(1) has it
-
-
-class _Loop:
-    """An event loop in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="hrmgym-sandboxes", daemon=True
-        )
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine there, and wait for it."""
-        assert threading.current_thread() is not self._thread
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # an interrupt by the user, for example
-            raise
-
-    def close(self) -> None:
-        """Stop the thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
 class _Process:
-    """What this process has: the loop of local sandboxes, and every sandbox that is started."""
+    """What this process has: the loop of local sandboxes, and all that is started."""
 
     def __init__(self) -> None:
-        self.loop: _Loop | None = None
+        self.loop: LoopThread | None = None
         self.lock = threading.Lock()
-        self.started: set[Sandbox] = set()
-        self.shared: dict[str, tuple[Sandbox, int]] = {}
-        self.left: list[_Inside | None] = []
+        self.started: set[_Parts] = set()
 
 
 _process = _Process()
-_inherited: list[_Process] = []  # kept, for their destructors would act on the parent's sandboxes
+_inherited: list[object] = []  # kept, for their destructors would act on the parent's sandboxes
 
 
 def _after_fork() -> None:
     global _process
-    for sandbox in _process.started:
-        _process.left.append(sandbox._inside)
-        sandbox._inside = None
+    for parts in _process.started:
+        _inherited.append((parts.inside, parts.tester))
+        parts.inside = parts.tester = None
+        parts.turn = threading.Lock()
     _inherited.append(_process)
     _process = _Process()
 
 
 def _at_exit() -> None:
-    for sandbox in list(_process.started):
+    for parts in list(_process.started):
         with suppress(Exception):
-            sandbox.close()
+            parts.close(patience_s=1)
 
 
 os.register_at_fork(after_in_child=_after_fork)
 atexit.register(_at_exit)
+
+
+class TestRunner(Protocol):
+    """Where tests run: a `Sandbox`, or a `Pool` of them."""
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        """See `Sandbox.run_tests`."""
+
+
+class _Parts:
+    """What of a sandbox is started. It does not know the sandbox, which may be collected."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.config = config
+        self.inside: _Inside | None = None
+        self.tester: Tester | None = None
+        self.counts = Counts()
+        self.turn = threading.Lock()
+        """Held during a test run."""
+
+    def start(self) -> _Inside:
+        """What the sandbox's methods work with."""
+        if self.inside is None:
+            with _process.lock:
+                if isinstance(self.config, LocalSandboxConfig):
+                    _process.loop = _process.loop or LoopThread()
+                    loop = _process.loop
+                else:
+                    loop = LoopThread()
+                self.inside = _Inside(self.config.deployment(), loop)
+                _process.started.add(self)
+        return self.inside
+
+    @property
+    def isolated(self) -> bool:
+        """Whether foreign code cannot reach the processes that serve it."""
+        return self.inside is not None and self.inside.isolated
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool
+    ) -> Outcome:
+        """One run, without a second try."""
+        inside = self.start()
+        if self.tester is None:
+            runtime = inside.loop.run(inside.runtime())
+            if not isinstance(runtime, LocalRuntime):
+                return inside.loop.run(inside.run_tests(files, tests, limits))
+            self.tester = Tester(runtime)
+        return self.tester.run(files, tests, limits, fresh=fresh)
+
+    def renew_tester(self) -> None:
+        """Get new guests for tests."""
+        if self.tester is not None:
+            self.tester.renew()
+
+    def close(self, patience_s: float = -1) -> None:
+        """End it all, after the test run that another thread may be making."""
+        inside, self.inside = self.inside, None
+        _process.started.discard(self)
+        try:
+            if self.turn.acquire(timeout=patience_s):
+                try:
+                    tester, self.tester = self.tester, None
+                    if tester is not None:
+                        tester.close()
+                finally:
+                    self.turn.release()
+        finally:
+            _stop(inside)
+
+    def close_work(self) -> None:
+        """End the workspace and its session."""
+        inside, self.inside = self.inside, None
+        _stop(inside)
+
+    def drop(self) -> None:
+        """`close`, from a thread that must not wait: the sandbox was collected."""
+        if self in _process.started:
+            threading.Thread(target=self.close, name="hrmgym-close", daemon=True).start()
+
+
+def _stop(inside: _Inside | None) -> None:
+    if inside is not None:
+        try:
+            inside.loop.run(inside.stop())
+        finally:
+            if inside.loop is not _process.loop:
+                inside.loop.close()
 
 
 class Sandbox:
@@ -115,16 +189,43 @@ class Sandbox:
 
     def __init__(self, config: SandboxConfig | None = None) -> None:
         self.config: SandboxConfig = config or LocalSandboxConfig()
-        self._inside: _Inside | None = None
+        self._parts = parts = _Parts(self.config)
+        self._retries = Retries(parts.renew_tester, lambda: parts.isolated, parts.counts)
+        self._commands = Retries(parts.close_work, lambda: parts.isolated, parts.counts)
+        self._dropped = weakref.finalize(self, parts.drop)
+        self._dropped.atexit = False
 
-    def run_tests(self, files: Mapping[str, str], tests: TestSpec, limits: Limits) -> Outcome:
-        """Run tests on a workspace that holds `files` and nothing else.
+    @property
+    def counts(self) -> Counts:
+        """What it has done so far."""
+        return self._parts.counts
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        """Run tests on a workspace that holds `files` and nothing else, one run at a time.
+
+        Args:
+            files: Path -> text.
+            tests: What to run.
+            limits: What one run may use.
+            fresh: Whether to run in a sandbox that has never run anything, as grades do: a few
+                milliseconds more. Other sandboxes than local ones renew files and processes only.
+
+        Returns:
+            The outcome; `trouble` when the sandbox was lost again and again, see `retries`.
 
         Raises:
             SandboxError: The sandbox cannot be started, or does not do what it was asked to.
         """
-        inside = self._start()
-        return inside.loop.run(inside.run_tests(files, tests, limits))
+        with self._parts.turn:
+            try:
+                return self._retries.persist(
+                    lambda: self._parts.run_tests(files, tests, limits, fresh=fresh),
+                    lambda outcome: outcome.killed,
+                )
+            except Lost as reason:
+                return failure(tests, reason)
 
     def run_command(self, command: str, timeout_s: float = 60.0) -> tuple[str, int]:
         """Run a bash command in the session, which starts in the workspace.
@@ -134,6 +235,27 @@ class Sandbox:
         """
         inside = self._start()
         return inside.loop.run(inside.run_command(command, timeout_s))
+
+    def run_command_in(
+        self, files: Mapping[str, str | bytes], command: str, timeout_s: float = 60.0
+    ) -> tuple[str, int]:
+        """`put_files` and `run_command` in one, made again as test runs are when it is lost.
+
+        Raises:
+            SandboxError: The sandbox was lost again and again.
+        """
+
+        def attempt() -> tuple[str, int]:
+            self.put_files(files)
+            try:
+                return self.run_command(command, timeout_s)
+            except SessionDoesNotExistError as error:  # lost between its start and its command
+                raise GuestDied(str(error)) from None
+
+        try:
+            return self._commands.persist(attempt, lambda done: done[1] in _KILLED)
+        except Lost as reason:
+            raise SandboxError(str(reason)) from reason
 
     def put_files(self, files: Mapping[str, str | bytes]) -> None:
         """Make the workspace hold `files` and nothing else."""
@@ -145,28 +267,57 @@ class Sandbox:
         inside = self._start()
         return inside.loop.run(inside.get_files())
 
+    def save(self) -> Files:
+        """What the workspace holds: files with their permissions, links and folders, exactly.
+
+        It costs as much as has changed since the last `restore`, whatever the tree's size.
+
+        Raises:
+            WorkspaceTooLargeError: More has changed than a state may hold.
+        """
+        inside = self._start()
+        return inside.loop.run(inside.save())
+
+    def restore(self, files: Files) -> None:
+        """Make the workspace hold `files` and nothing else; only what differs is touched.
+
+        What commands have left running is killed. A local sandbox's session lives on, unless the
+        files are of another large base.
+        """
+        inside = self._start()
+        inside.loop.run(inside.restore(files))
+
+    def fork(self) -> Sandbox:
+        """Another sandbox, whose workspace holds the same."""
+        other = Sandbox(self.config)
+        other.restore(self.save())
+        return other
+
+    def change(self, files: Files, command: str, timeout_s: float = 60.0) -> Changed:
+        """Run a bash command on `files`, in a subshell at the workspace's root.
+
+        Nothing else is left of it: what it has started is killed, and it finds an empty /tmp. It
+        is made again as test runs are when the sandbox is lost.
+
+        Raises:
+            SandboxError: The sandbox was lost again and again.
+        """
+
+        def attempt() -> Changed:
+            inside = self._start()
+            return inside.loop.run(inside.change(files, command, timeout_s))
+
+        try:
+            return self._commands.persist(attempt, lambda done: done.status in _KILLED)
+        except Lost as reason:
+            raise SandboxError(str(reason)) from reason
+
     def _start(self) -> _Inside:
-        if self._inside is None:
-            with _process.lock:
-                if isinstance(self.config, LocalSandboxConfig):
-                    _process.loop = _process.loop or _Loop()
-                    inside = _Inside(self.config.deployment(), _process.loop)
-                else:
-                    inside = _Inside(self.config.deployment(), _Loop())
-                _process.started.add(self)
-            self._inside = inside
-        return self._inside
+        return self._parts.start()
 
     def close(self) -> None:
         """End the sandbox; returns when every process of it is dead. It may be used again."""
-        inside, self._inside = self._inside, None
-        if inside is not None:
-            _process.started.discard(self)
-            try:
-                inside.loop.run(inside.stop())
-            finally:
-                if inside.loop is not _process.loop:
-                    inside.loop.close()
+        self._parts.close()
 
     def __enter__(self) -> Self:
         return self
@@ -178,47 +329,49 @@ class Sandbox:
 class _Inside:
     """A started sandbox. Its methods run in its loop."""
 
-    def __init__(self, deployment: AbstractDeployment, loop: _Loop) -> None:
+    def __init__(self, deployment: AbstractDeployment, loop: LoopThread) -> None:
         self.loop = loop
         self._deployment = deployment
         self._started = False
         self._tests: Bench | None = None
-        self._work: Bench | None = None
-        self._test_runtime: AbstractRuntime | None = None
+        self._work: LocalBench | RexBench | None = None
+        self._base = EMPTY
         self._has_session = False
         self._turn = asyncio.Lock()
         self._testing = asyncio.Lock()
 
-    async def _runtime(self) -> AbstractRuntime:
+    async def runtime(self) -> AbstractRuntime:
+        """The runtime, started."""
         async with self._turn:
             if not self._started:
                 await self._deployment.start()  # type: ignore[no-untyped-call]
                 self._started = True
         return self._deployment.runtime
 
-    async def _open_work(self) -> Bench:
-        runtime = await self._runtime()
+    @property
+    def isolated(self) -> bool:
+        """Whether foreign code cannot reach the processes that serve it."""
+        runtime = self._deployment.runtime if self._started else None
+        return isinstance(runtime, LocalRuntime) and runtime.isolated
+
+    async def _open_work(self) -> LocalBench | RexBench:
+        runtime = await self.runtime()
         if self._work is None:
             self._work = await open_bench(runtime)
         return self._work
 
     async def run_tests(self, files: Mapping[str, str], tests: TestSpec, limits: Limits) -> Outcome:
-        runtime = await self._runtime()
+        runtime = await self.runtime()
         async with self._testing:
             if self._tests is None:
-                # A local sandbox keeps test runs in guests of their own.
-                apart = runtime.sibling() if isinstance(runtime, LocalRuntime) else runtime
-                self._test_runtime = apart
-                self._tests = await open_bench(apart)
-            for _ in range(2):
-                with suppress(GuestDied):
-                    return await testing.run_tests(self._tests, files, tests, limits)
-        message = "the code under test broke its sandbox, twice"
-        return Outcome(tests=dict.fromkeys(tests.test_ids, Status.ERROR), message=message)
+                self._tests = await open_bench(runtime)
+            return await testing.run_tests(self._tests, files, tests, limits)
 
     async def run_command(self, command: str, timeout_s: float) -> tuple[str, int]:
         bench = await self._open_work()
-        runtime = await self._runtime()
+        if isinstance(bench, RexBench):  # not SWE-ReX's sessions: what runs there can forge them
+            return await bench.run_command(command, timeout_s)
+        runtime = await self.runtime()
         if not self._has_session:
             await self._open_session(runtime, bench.root)
         action = BashAction(command=command, timeout=timeout_s, check="silent")
@@ -230,8 +383,6 @@ class _Inside:
         except BashIncorrectSyntaxError as error:
             return str(error.extra_info.get("bash_stderr", error)), _SYNTAX_ERROR
         except CommandTimeoutError as error:
-            if not isinstance(runtime, LocalRuntime):
-                await self._recover(runtime)
             said = getattr(error, "output", "")
             return f"{said}[killed after {timeout_s:g} s]\n", TIMED_OUT
         return seen.output, -1 if seen.exit_code is None else seen.exit_code
@@ -240,14 +391,6 @@ class _Inside:
         await runtime.create_session(CreateBashSessionRequest(startup_timeout=10.0))
         self._has_session = True
         await runtime.run_in_session(BashAction(command=f"cd {root}", timeout=10.0))
-
-    async def _recover(self, runtime: AbstractRuntime) -> None:
-        """Get a session back whose command did not end; failing that, give it up."""
-        try:
-            await runtime.run_in_session(BashInterruptAction())
-        except Exception:  # pexpect's own errors come through SWE-ReX
-            self._has_session = False
-            await runtime.close_session(CloseBashSessionRequest())
 
     async def put_files(self, files: Mapping[str, str | bytes]) -> None:
         bench = await self._open_work()
@@ -259,42 +402,36 @@ class _Inside:
     async def get_files(self) -> dict[str, bytes]:
         return await (await self._open_work()).read_all()
 
+    async def save(self) -> Files:
+        bench = await self._open_work()
+        if isinstance(bench, RexBench):
+            return files_of(await bench.read_tree(), self._base)
+        return await bench.save()
+
+    async def restore(self, files: Files) -> None:
+        bench = await self._open_work()
+        self._base = files.base
+        if isinstance(bench, RexBench):
+            await bench.replace_tree(tree_of(files))
+        else:
+            await bench.restore(files)
+
+    async def change(self, files: Files, command: str, timeout_s: float) -> Changed:
+        bench = await self._open_work()
+        if not isinstance(bench, RexBench):
+            return await bench.change(files, command, timeout_s)
+        await self.restore(files)
+        output, status = await bench.run_command(f"(\n{command}\n)", timeout_s)
+        try:
+            files = await self.save()
+        except WorkspaceTooLargeError as error:
+            output += f"[{error}: no change is kept]\n"
+        return Changed(output, status, files)
+
     async def stop(self) -> None:
         for bench in (self._tests, self._work):
             if isinstance(bench, RexBench):
                 with suppress(Exception):  # a machine that is gone has nothing left to remove
                     await bench.remove()
-        if isinstance(self._test_runtime, LocalRuntime):
-            await self._test_runtime.close()
         if self._started:
             await self._deployment.stop()  # type: ignore[no-untyped-call]
-
-
-def acquire(config: SandboxConfig | None = None) -> Sandbox:
-    """This process's shared sandbox for test runs under `config`; give it back with `release`."""
-    config = config or LocalSandboxConfig()
-    key = config.model_dump_json()
-    with _process.lock:
-        sandbox, users = _process.shared.get(key) or (Sandbox(config), 0)
-        _process.shared[key] = sandbox, users + 1
-    return sandbox
-
-
-def release(sandbox: Sandbox) -> None:
-    """Give a shared sandbox back; the last one to do so closes it.
-
-    Raises:
-        SandboxError: It does not come from `acquire`, or was given back before.
-    """
-    key = sandbox.config.model_dump_json()
-    with _process.lock:
-        held, users = _process.shared.get(key) or (None, 0)
-        if any(sandbox is before.shared.get(key, (None,))[0] for before in _inherited):
-            return  # acquired by the process that this one is a fork of
-        if held is not sandbox:
-            raise SandboxError("this sandbox was not acquired, or was released before")
-        if users > 1:
-            _process.shared[key] = sandbox, users - 1
-            return
-        del _process.shared[key]
-    sandbox.close()

@@ -5,20 +5,24 @@ only. See namespaces(7), user_namespaces(7), pivot_root(2), capabilities(7), prc
 """
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH110, PTH112, PTH114, PTH115, PTH118, PTH120, PTH123, PTH208, PTH211
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import math
 import os
 import resource
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+CLONE_NEWCGROUP = 0x02000000
 ALL_NAMESPACES = (
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
 )
@@ -29,6 +33,7 @@ MNT_DETACH = 2
 _KEPT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP = 1, 4, 24
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 GUEST_ID = 1000  # user and group that foreign code sees itself as
 NOBODY = 65534  # what it is outside, where the host process may choose
@@ -175,7 +180,7 @@ def build_root(prefix: str, libraries: Mapping[str, str], hidden: Sequence[str])
         _show(prefix)
     for name, source in libraries.items():
         _show(source, f"{TOOLS}/lib/{name}")
-    for path in (*hidden, *_package_folders(prefix)):
+    for path in (*hidden, *package_folders(prefix)):
         if os.path.isdir(path):
             bind("/empty", path)
     _fill_etc()
@@ -217,7 +222,7 @@ def _show(source: str, target: str = "") -> None:
     bind("/.old" + source, target)
 
 
-def _package_folders(prefix: str) -> list[str]:
+def package_folders(prefix: str) -> list[str]:
     """Every folder of installed Python packages that the new root shows."""
     found = []
     for top in {prefix, "/usr", "/usr/local"}:
@@ -240,12 +245,26 @@ def _fill_etc() -> None:
 
 
 def add_programs(tools: str) -> None:
-    """Make `tools`/bin hold this Python, and pytest, under their usual names."""
+    """Make `tools`/bin hold this Python, and pytest, under their usual names.
+
+    And `tools`/shell a bash for sessions, which nobody may read: the kernel then closes the /proc
+    entries of a shell, with its descriptors and memory, to the programs that it runs, see proc(5)
+    and ptrace(2). Root of a machine without isolation may read all the same.
+    """
     os.makedirs(f"{tools}/bin")
     for name in ("python", "python3"):
         os.symlink(os.path.realpath(sys.executable), f"{tools}/bin/{name}")
     _write(f"{tools}/bin/pytest", '#!/bin/sh\nexec python -m pytest "$@"\n')
     os.chmod(f"{tools}/bin/pytest", 0o755)
+    os.makedirs(f"{tools}/shell")
+    for source in ("/bin/bash", "/usr/bin/bash"):
+        if os.path.exists(source):
+            with open(source, "rb") as read, open(f"{tools}/shell/bash", "wb") as copy:
+                copy.write(read.read())
+            os.chmod(f"{tools}/shell/bash", 0o111)
+            return
+    _write(f"{tools}/shell/bash", '#!/bin/sh\nexec bash "$@"\n')  # wherever it is
+    os.chmod(f"{tools}/shell/bash", 0o755)
 
 
 def mount_proc() -> bool:
@@ -264,6 +283,13 @@ def mount_scratch(size_mb: int, *, again: bool = False) -> None:
         if again:
             unmount(path)
         mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, data)
+
+
+def raise_loopback() -> None:
+    """Bring up 127.0.0.1, for tests with servers; see netdevice(7)."""
+    interface = struct.pack("16sh14x", b"lo", _IFF_UP)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, interface)
 
 
 # --- power ---------------------------------------------------------------------------------------
@@ -287,13 +313,17 @@ def renounce() -> None:
     """Give up, for every program started from here, what a program file could grant.
 
     This process itself, and its forks until they start a program, close their /proc entries to
-    others of the same user.
+    others of the same user. The limits that are the same for all foreign code are set here too.
     """
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_SET_DUMPABLE, 0)
     for capability in range(64):
         if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
             break  # past the last one that this kernel knows, or not ours to drop
+    for which, most in _SETTLED.items():
+        _limit(which, most)
+    stack = resource.RLIMIT_STACK
+    resource.setrlimit(stack, (_within(stack, 8 << 20), resource.getrlimit(stack)[1]))
 
 
 def drop_privileges(*, to_guest: bool) -> None:
@@ -302,12 +332,28 @@ def drop_privileges(*, to_guest: bool) -> None:
         os.setresgid(GUEST_ID, GUEST_ID, GUEST_ID)
         os.setresuid(GUEST_ID, GUEST_ID, GUEST_ID)
         return
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    _call("capset", header, (ctypes.c_uint32 * 6)())
+    _call("capset", _CAPABILITY_HEADER, _NO_CAPABILITIES)
+
+
+_CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
+
+#: Limits of all foreign code. Those that a process has by itself could be raised no more.
+_SETTLED = {
+    # A pipe to a program that collects cores is served even at 0, and refused at 1: see core(5).
+    resource.RLIMIT_CORE: 1,
+    resource.RLIMIT_NOFILE: 512,
+    resource.RLIMIT_MEMLOCK: 1 << 20,
+}
+if sys.platform == "linux":
+    _SETTLED[resource.RLIMIT_MSGQUEUE] = 0
+    _SETTLED[resource.RLIMIT_NICE] = 0
+    _SETTLED[resource.RLIMIT_RTPRIO] = 0
+    _SETTLED[resource.RLIMIT_SIGPENDING] = 4096
 
 
 def apply_limits(limits: Mapping[str, Any], *, count_processes: int | None) -> None:
-    """Set the resource limits of this process and of all that it starts.
+    """Set the resource limits that differ from run to run, of this process and all that it starts.
 
     Args:
         limits: The fields of `hrmgym.envs.task.Limits`.
@@ -316,11 +362,8 @@ def apply_limits(limits: Mapping[str, Any], *, count_processes: int | None) -> N
     """
     mega = 1 << 20
     cpu = max(1, math.ceil(limits["cpu_s"]))
-    _limit(resource.RLIMIT_CORE, 0, 0)
     _limit(resource.RLIMIT_CPU, cpu, cpu + 1)
     _limit(resource.RLIMIT_FSIZE, limits["file_mb"] * mega)
-    _limit(resource.RLIMIT_NOFILE, 512)
-    _limit(resource.RLIMIT_STACK, 8 * mega, resource.getrlimit(resource.RLIMIT_STACK)[1])
     if count_processes is not None:
         _limit(resource.RLIMIT_NPROC, limits["processes"] + count_processes)
     _limit(resource.RLIMIT_AS, limits["memory_mb"] * mega)
@@ -328,8 +371,12 @@ def apply_limits(limits: Mapping[str, Any], *, count_processes: int | None) -> N
 
 def _limit(which: int, soft: int, hard: int | None = None) -> None:
     hard = soft if hard is None else hard
+    try:
+        resource.setrlimit(which, (soft, hard))
+    except (ValueError, PermissionError):  # this process may not have that much itself
+        resource.setrlimit(which, (_within(which, soft), _within(which, hard)))
+
+
+def _within(which: int, value: int) -> int:
     most = resource.getrlimit(which)[1]
-    if most != resource.RLIM_INFINITY:
-        soft = min(soft, most)
-        hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
-    resource.setrlimit(which, (soft, hard))
+    return value if most == resource.RLIM_INFINITY else min(value, most)

@@ -9,12 +9,14 @@ descendants. Standard library only.
 # ruff: noqa: PTH123, PTH208
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
 import select
 import signal
 import socket
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +31,7 @@ def keep(
     request: dict[str, Any],
     fds: list[int],
     become_foreign: Callable[[dict[str, Any]], None],
+    confine: Callable[[], None],
     *,
     isolated: bool,
 ) -> NoReturn:
@@ -42,12 +45,14 @@ def keep(
             get in the program.
         fds: The connection to the host, then the descriptors of the program.
         become_foreign: Takes every power from the process that calls it.
+        confine: Takes from a process in a sandbox what neither a keeper nor a program needs.
         isolated: Whether this process was started in a new process namespace.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if isolated:
         isolation.unshare(isolation.CLONE_NEWNS)
         isolation.mount_proc()  # so that ps and kill agree
+        confine()
     else:
         isolation.prctl(isolation.PR_SET_CHILD_SUBREAPER, 1)
     link, own = _move_up(fds)
@@ -67,8 +72,6 @@ def keep(
 
 def _move_up(fds: list[int]) -> tuple[socket.socket, list[int]]:
     """The given descriptors above all numbers that the program wants; every other one closed."""
-    import fcntl
-
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in fds]
     os.closerange(3, 100)
     return socket.socket(fileno=high[0]), high[1:]
@@ -83,6 +86,8 @@ def _become_program(
         for target in (0, 1, 2):
             os.dup2(null, target)
         for fd, target in zip(own, request["targets"], strict=True):
+            if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                os.fchmod(fd, 0o666)  # else /dev/stdout could not be opened by another user
             os.dup2(fd, target)
         os.closerange(max(3, *request["targets"]) + 1, 1024)
         become_foreign(request["limits"])

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import itertools
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
-from hrmgym.envs.sandboxes import wire
-from hrmgym.errors import SandboxError, SandboxUnavailableError
+from hrmgym.envs.sandboxes import cgroups, nursery, wire
+from hrmgym.errors import SandboxError
 
-#: What pytest needs at run time; nothing else of site-packages is shown inside.
-LIBRARIES = ("_pytest", "py", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
-
-# A guest imports a few files of this folder before it closes itself in, and none of the packages
-# around them.
-_BOOT = """
-import sys, types
-for name in ("hrmgym", "hrmgym.envs", "hrmgym.envs.sandboxes"):
-    sys.modules[name] = package = types.ModuleType(name)
-    package.__path__ = []
-package.__path__.append(sys.argv.pop())
-"""
-_MAIN = "from hrmgym.envs.sandboxes.guest import main\nmain()"
+Mode = Literal["calls", "judge", "shell"]
+_START_S = 60.0
+_PATIENCE_S = 5.0
 
 
 class GuestDied(SandboxError):
     """The guest's process has ended; another one has to be started."""
+
+
+class GuestBroken(GuestDied):
+    """It was not killed: it gave up, does not answer, or answers nonsense.
+
+    What it ran may have brought it there.
+    """
 
 
 class Guest:
@@ -42,70 +35,89 @@ class Guest:
     All methods belong to one event loop.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket) -> None:
-        self._process, self._sock = process, sock
+    def __init__(
+        self, incubator: nursery.Incubator, sock: socket.socket, life: socket.socket
+    ) -> None:
+        self._incubator, self._sock, self._life = incubator, sock, life
         self._turn = asyncio.Lock()
+        self._numbers = itertools.count()
+        self._released = False
+        self._group: cgroups.Group | None = None
+        self._exact = False  # whether one run at a time uses the group
         self.loss_told = False
         """Whether some caller has been told that the guest has ended."""
+        self.pid = 0
         self.workspace = ""
         self.libraries = ""
+        self.shell = ""
+        """The bash for sessions."""
 
     @classmethod
-    async def start(
-        cls, mode: Literal["calls", "shell"], *, isolate: bool, file_mb: int = 64
-    ) -> Guest:
+    async def start(cls, mode: Mode, *, isolate: bool, file_mb: int = 64) -> Guest:
         """Start a guest and wait until it is ready.
+
+        Args:
+            mode: What it serves.
+            isolate: Whether in namespaces of its own.
+            file_mb: Size of its scratch space.
 
         Raises:
             SandboxUnavailableError: The kernel, or its policy, refuses the isolation.
+            SandboxError: It does not start.
         """
+        options = {"mode": mode, "file_mb": file_mb}
+        for attempt in range(2):
+            incubator = nursery.lease(isolate=isolate, judge=mode == "judge")
+            try:
+                return await cls._start(incubator, options)
+            except SandboxError:
+                # An incubator that was killed has been, or will be, replaced.
+                if attempt or incubator.alive:
+                    raise
+        raise AssertionError
+
+    @classmethod
+    async def _start(cls, incubator: nursery.Incubator, options: dict[str, Any]) -> Guest:
+        """As `start`; takes over the lease of the incubator."""
         ours, theirs = socket.socketpair()
-        options = {
-            "mode": mode,
-            "isolate": isolate,
-            "file_mb": file_mb,
-            "host": os.getpid(),
-            "libraries": _library_paths(),
-            "hidden": _hidden_paths(),
-        }
-        with theirs:
-            process = subprocess.Popen(
-                bare_python(_MAIN, str(theirs.fileno()), json.dumps(options)),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=[theirs.fileno()],
-                env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "HOME": "/tmp", "TMPDIR": "/tmp"},
-                start_new_session=True,
-            )
+        life, its_life = socket.socketpair()
         ours.setblocking(False)
-        guest = cls(process, ours)
-        assert process.stderr is not None
+        life.setblocking(False)
+        guest = cls(incubator, ours, life)
+        guest._exact = options["mode"] != "shell"
         try:
-            with process.stderr:
-                try:
-                    header, _ = await asyncio.wait_for(guest._receive(), timeout=60)
-                except (wire.Broken, TimeoutError) as error:
-                    process.kill()
-                    said = process.stderr.read().decode(errors="replace").strip()
-                    raise SandboxError(f"the sandbox did not start: {said or error}") from None
+            with theirs, its_life:
+                await asyncio.shield(asyncio.wrap_future(incubator.ready))
+                guest._group = cgroups.take()
+                with cgroups.doors(guest._group) as groups:
+                    incubator.start_guest(options, [theirs.fileno(), its_life.fileno(), *groups])
+            header, _ = await asyncio.wait_for(guest._receive(), timeout=_START_S)
             if "error" in header:
-                raise SandboxUnavailableError(
-                    f"this machine refuses an isolated sandbox ({header['error']}); `hrmgym doctor`"
-                    " shows what is missing; use `type: docker`, or allow_unisolated: true for code"
-                    " that you trust"
-                )
+                raise nursery.refusal(header["error"])
+        except (OSError, TimeoutError) as error:
+            await guest.close()
+            raise GuestDied(f"the sandbox did not start: {error}") from None
         except BaseException:
             await guest.close()
             raise
+        guest.pid = header["pid"]
         guest.workspace = header["workspace"]
         guest.libraries = header["libraries"]
+        guest.shell = header["shell"]
         return guest
 
     @property
     def alive(self) -> bool:
         """Whether the process runs and the connection stands."""
-        return self._sock.fileno() >= 0 and self._process.poll() is None
+        if self._sock.fileno() < 0:
+            return False
+        try:
+            self._life.recv(64, socket.MSG_PEEK)  # how it has ended, or the end of its incubator
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
 
     async def request(
         self, header: dict[str, Any], blob: bytes = b"", fds: Sequence[int] = ()
@@ -113,23 +125,35 @@ class Guest:
         """Send one request, with file descriptors that the guest gets copies of.
 
         Raises:
-            GuestDied: There is no guest to answer.
+            GuestDied: There is no guest to answer, or what it answers is no answer.
             OSError: What a file operation said.
         """
         async with self._turn:
+            number = next(self._numbers)
+            if self._group is not None and "limits" in header:
+                self._group.fit(header["limits"], exact=self._exact)
             try:
-                await self._send(wire.pack(header, blob), fds)
+                await self._send(wire.pack({**header, "n": number}, blob), fds)
                 reply, data = await self._receive()
             except OSError as error:
-                self.loss_told = True
-                self._sock.close()
+                self._give_up()
                 raise GuestDied(f"the sandbox has ended: {error}") from None
+            except ValueError as error:
+                self._give_up()
+                raise GuestBroken(f"the sandbox has answered nonsense: {error}") from None
             except asyncio.CancelledError:  # the answer would be taken for the next request's
                 self._sock.close()
                 raise
+            if reply.pop("n", None) != number:
+                self._give_up()
+                raise GuestBroken(f"the sandbox has given up: {reply.get('over', 'no reason')}")
         if "error" in reply:
             raise OSError(reply["errno"], reply["error"], header.get("path"))
         return reply, data
+
+    def _give_up(self) -> None:
+        self.loss_told = True
+        self._sock.close()
 
     async def _send(self, data: bytes, fds: Sequence[int]) -> None:
         loop = asyncio.get_running_loop()
@@ -141,7 +165,10 @@ class Guest:
     async def _receive(self) -> tuple[dict[str, Any], bytes]:
         text, blob = wire.lengths(await self._exactly(wire.HEAD.size))
         body = await self._exactly(text + blob)
-        return json.loads(body[:text]), body[text:]
+        header = json.loads(body[:text])
+        if not isinstance(header, dict):
+            raise ValueError("no message")
+        return header, body[text:]
 
     async def _exactly(self, size: int) -> bytes:
         loop = asyncio.get_running_loop()
@@ -161,42 +188,25 @@ class Guest:
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
             self._sock.close()
-        pause, waited = 0.001, 0.0
-        while self._process.poll() is None:
-            if waited > 5:
-                self._process.kill()  # the kernel passes it on to process 1, and so to all
-            await asyncio.sleep(pause)
-            waited += pause
-            pause = min(2 * pause, 0.05)
+        if not self._released:
+            self._released = True
+            try:
+                await self._wait_for_end()
+            finally:
+                self._life.close()
+                if self._group is not None:
+                    self._group.close()
+                nursery.release(self._incubator)
 
-
-def python() -> str:
-    """The real interpreter, without its virtual environment."""
-    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
-
-
-def bare_python(code: str, *args: str) -> list[str]:
-    """Command that runs `code` without site packages; it can import the modules of this folder."""
-    return [python(), "-P", "-s", "-S", "-B", "-c", _BOOT + code, *args, str(Path(__file__).parent)]
-
-
-def _library_paths() -> dict[str, str]:
-    paths = {}
-    for name in LIBRARIES:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            origin = Path(os.path.realpath(spec.origin))
-            path = origin.parent if spec.submodule_search_locations else origin
-            paths[path.name] = str(path)
-    return paths
-
-
-def _hidden_paths() -> list[str]:
-    """Folders with solutions or hidden tests, should they lie in a part that is shown."""
-    checkout = Path(__file__).resolve().parents[2]
-    hidden = [str(checkout)] if (checkout / "pyproject.toml").exists() else []
-    if sys.prefix != sys.base_prefix:
-        hidden.append(os.path.realpath(sys.prefix))
-    if data := os.environ.get("HRMGYM_DATA"):
-        hidden.append(os.path.realpath(data))
-    return hidden
+    async def _wait_for_end(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            try:
+                told = await asyncio.wait_for(loop.sock_recv(self._life, 64), _PATIENCE_S)
+            except TimeoutError:
+                await loop.sock_sendall(self._life, b"k")
+                told = await asyncio.wait_for(loop.sock_recv(self._life, 64), _PATIENCE_S)
+        except (OSError, TimeoutError):
+            told = b""
+        if not told and self.pid:  # nobody was left to see it die
+            nursery.wait_for_end(self.pid)

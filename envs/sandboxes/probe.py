@@ -7,10 +7,10 @@ import json
 import subprocess
 from dataclasses import dataclass
 
-from hrmgym.envs.sandboxes import link
+from hrmgym.envs.sandboxes import nursery
 from hrmgym.errors import SandboxError
 
-#: Layers that the local sandbox refuses to start without. The others are reported only.
+#: Layers that the local sandbox refuses to start without. The others are used where they hold.
 REQUIRED = (
     "user namespace",
     "mount namespace",
@@ -24,6 +24,10 @@ REQUIRED = (
 )
 
 
+#: Layers that foreign code gets even where `allow_unisolated` lets it run without the others.
+_WITHOUT = ("no new privileges", "resource limits", "landlock", "seccomp", "cgroups")
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One means of isolation."""
@@ -31,6 +35,8 @@ class Layer:
     name: str
     holds: bool
     detail: str
+    used: bool = False
+    """Whether the local sandbox of this machine has it: without isolation, as far as allowed."""
 
     @property
     def required(self) -> bool:
@@ -45,12 +51,15 @@ def probe() -> tuple[Layer, ...]:
     Raises:
         SandboxError: The child did not answer.
     """
-    command = link.bare_python("from hrmgym.envs.sandboxes.trials import main\nmain()")
+    command = nursery.bare_python("from hrmgym.envs.sandboxes.trials import main\nmain()")
     done = subprocess.run(command, capture_output=True, timeout=60, check=False, text=True)
     try:
-        return tuple(Layer(*entry) for entry in json.loads(done.stdout))
+        entries = json.loads(done.stdout)
     except ValueError:
         raise SandboxError(f"the probe did not run: {done.stderr.strip()}") from None
+    held = {name for name, holds, _ in entries if holds}
+    used = held if held.issuperset(REQUIRED) else held.intersection(_WITHOUT)
+    return tuple(Layer(name, holds, detail, name in used) for name, holds, detail in entries)
 
 
 def missing() -> list[Layer]:

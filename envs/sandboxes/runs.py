@@ -60,13 +60,13 @@ def run(
             os._exit(70)
     os.close(into)
     cap = (len(request["cases"]) + 1) * (limits["output_kb"] + 1) * 1024
-    before = _cpu_of_children()
+    before = cpu_of_children()
     try:
         lines, status = _collect(child, out, deadline, cap, host)
     finally:
         os.close(out)
     keeper.kill_rest(isolated=isolated)
-    cpu_s, wall_s = _cpu_of_children() - before, time.monotonic() - start
+    cpu_s, wall_s = cpu_of_children() - before, time.monotonic() - start
     return {"status": status, "cpu_s": cpu_s, "wall_s": wall_s}, lines
 
 
@@ -110,7 +110,8 @@ def _take(out: int, text: bytearray, cap: int) -> bool:
     return True
 
 
-def _cpu_of_children() -> float:
+def cpu_of_children() -> float:
+    """CPU seconds of all processes below this one that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

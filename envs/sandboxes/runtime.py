@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from swerex.exceptions import (
     BashIncorrectSyntaxError,
@@ -46,12 +46,21 @@ from swerex.runtime.abstract import (
     WriteFileResponse,
 )
 
-from hrmgym.envs.sandboxes import calltests
-from hrmgym.envs.sandboxes.link import Guest, GuestDied
+from hrmgym.envs.sandboxes import aparttests, calltests
+from hrmgym.envs.sandboxes.apart import Judges
+from hrmgym.envs.sandboxes.link import Guest, GuestBroken, GuestDied, Mode
 from hrmgym.envs.sandboxes.program import Program
-from hrmgym.envs.sandboxes.session import BashSession
+from hrmgym.envs.sandboxes.saving import (
+    MOST_BYTES,
+    TIMED_OUT,
+    Changed,
+    GuestWorkspace,
+    WorkspaceTooLargeError,
+)
+from hrmgym.envs.sandboxes.session import BashSession, CommandTimedOut
 from hrmgym.envs.sandboxes.streams import Pipe, text_of
 from hrmgym.envs.task import Limits
+from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError
 
 #: Limits of sessions, and of commands that are given none.
@@ -59,7 +68,6 @@ SESSION_LIMITS = Limits(
     cpu_s=3600, wall_s=3600, memory_mb=4096, processes=256, output_kb=1024, file_mb=512
 )
 _GRACE_S = 30.0  # beyond the time limit that the guest itself keeps
-MOST_BYTES = 64 << 20  # of a file that is read, and of a workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +97,15 @@ class LocalRuntime(AbstractRuntime):
         self._isolate = isolate
         self._guests: dict[str, Guest] = {}
         self._sessions: dict[str, BashSession] = {}
+        self._requests: dict[str, CreateSessionRequest] = {}
+        self._workspace: GuestWorkspace | None = None
+        self._shell: BashSession | None = None  # of `change`
+        self._judges = Judges()
         self._starting = asyncio.Lock()
+        self._changing = asyncio.Lock()
+        self._changing_files = asyncio.Lock()
 
-    async def _guest(self, mode: Literal["calls", "shell"]) -> Guest:
+    async def _guest(self, mode: Mode) -> Guest:
         async with self._starting:
             guest = self._guests.get(mode)
             if guest is not None and not guest.alive:
@@ -123,7 +137,7 @@ class LocalRuntime(AbstractRuntime):
             raise SessionExistsError(f"session {request.session} already exists")
         guest = await self._guest("shell")
         session = await BashSession.start(guest, SESSION_LIMITS)
-        self._sessions[request.session] = session
+        self._sessions[request.session], self._requests[request.session] = session, request
         output = ""
         for path in request.startup_source:
             said, _ = await session.run(f"source {shlex.quote(path)}", request.startup_timeout)
@@ -203,12 +217,12 @@ class LocalRuntime(AbstractRuntime):
         """
         words = [command.command] if isinstance(command.command, str) else command.command
         argv = ["/bin/sh", "-c", *words] if command.shell else words
+        guest = await self._guest("shell")
         output, out = os.pipe()
         error, err = (-1, out) if command.merge_output_streams else os.pipe()
         keep = limits.output_kb * 1024
         pipes = [Pipe(fd, keep) for fd in (output, error) if fd >= 0]
         try:
-            guest = await self._guest("shell")
             program = await Program.start(
                 guest, argv, fds={1: out, 2: err}, limits=limits, cwd=command.cwd, env=command.env
             )
@@ -256,20 +270,35 @@ class LocalRuntime(AbstractRuntime):
             path = str(target if name == source else target / name.relative_to(source))
             contents[path] = name.read_bytes()
             modes[path] = name.stat().st_mode & 0o755
-        await self._send_files("write", contents, modes)
+        await self._send_files(contents, modes)
         return UploadResponse()
 
     async def close(self) -> CloseResponse:
         """End all sessions and guests; returns when every process of them is dead."""
-        for session in self._sessions.values():
-            await session.close()
-        self._sessions.clear()
-        for guest in self._guests.values():
-            await guest.close()
-        self._guests.clear()
+        try:
+            await self._end_sessions()
+        finally:
+            guests, self._guests = list(self._guests.values()), {}
+            await asyncio.gather(*(guest.close() for guest in guests))
         return CloseResponse()
 
     # --- more than that ---
+
+    @property
+    def isolated(self) -> bool:
+        """Whether foreign code is kept apart from this machine's other processes."""
+        return self._isolate
+
+    @property
+    def has_judge(self) -> bool:
+        """Whether it has a guest for tests that run apart from the code they test."""
+        return "judge" in self._guests
+
+    async def prepare(self, *, judge: bool) -> None:
+        """Start, where they do not run, the guests that test runs need."""
+        await self._guest("calls")
+        if judge:
+            await self._guest("judge")
 
     def sibling(self) -> LocalRuntime:
         """Another runtime of the same kind, with guests and files of its own."""
@@ -281,6 +310,7 @@ class LocalRuntime(AbstractRuntime):
 
     async def renew(self, size_mb: int) -> None:
         """Fresh scratch space of that size: an empty workspace, an empty /tmp."""
+        self._workspace = None
         await (await self._guest("shell")).request({"op": "fresh", "file_mb": size_mb})
 
     async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
@@ -298,16 +328,129 @@ class LocalRuntime(AbstractRuntime):
         try:
             header, lines = await asyncio.wait_for(answer, limits.wall_s + _GRACE_S)
         except TimeoutError:
-            raise GuestDied("the sandbox does not answer") from None
+            raise GuestBroken("the sandbox does not answer") from None
         return calltests.Reply(lines, header["status"], header["cpu_s"], header["wall_s"])
+
+    async def run_apart(
+        self, plan: aparttests.Plan, files: Mapping[str, str], limits: Limits
+    ) -> aparttests.Reply:
+        """Run pytest-style tests, with `files` in another guest than the tests.
+
+        Raises:
+            GuestDied: One of the two sandboxes did not survive it.
+        """
+        candidate, judge = await self._guest("calls"), await self._guest("judge")
+        return await self._judges.run(candidate, judge, plan, files, limits)
 
     async def write_files(self, files: Mapping[str, str | bytes]) -> None:
         """Write files; paths are relative to the workspace."""
-        await self._send_files("write", _as_bytes(files), {})
+        await self._send_files(_as_bytes(files), {})
+
+    async def save(self, *, quiet: bool = False) -> Files:
+        """What the workspace holds, exactly; it costs as much as there are changes.
+
+        Args:
+            quiet: First kill what commands have left running: nothing can write afterwards.
+
+        Raises:
+            WorkspaceTooLargeError: There are more changes than a state may hold.
+        """
+        guest = await self._guest("shell")
+        async with self._changing:
+            if quiet:
+                await self._kill_rest()
+            return await self._workspace_of(guest).save(quiet=quiet)
+
+    async def restore(self, files: Files) -> None:
+        """Make the workspace hold `files` and nothing else; only what differs is touched.
+
+        What commands have left running is killed, and /tmp is emptied. Sessions live on, with
+        their variables and, where it is still there, their folder; but where `files` is of another
+        large base, or cannot be reached otherwise, they begin anew in the workspace.
+
+        Raises:
+            SandboxError: It does not fit.
+        """
+        guest = await self._guest("shell")
+        async with self._changing:
+            workspace = self._workspace_of(guest)
+            if not workspace.needs_new_mount(files):
+                await self._kill_rest()
+                try:
+                    await workspace.restore(files)
+                    return
+                except OSError as error:
+                    self.logger.info("the workspace is made anew: %s", error)
+            again = list(self._sessions)
+            await self._end_sessions()
+            try:
+                await workspace.restore(files, anew=True)
+            except OSError as error:
+                raise SandboxError(f"the files do not fit the workspace: {error}") from None
+            for name in again:
+                await self.create_session(self._requests[name])
+
+    async def change(self, files: Files, command: str, timeout: float | None) -> Changed:
+        """Run a bash command on `files`, in a subshell at the workspace's root.
+
+        Nothing else is left of it: what it has started is killed, /tmp is emptied before.
+
+        Raises:
+            SandboxError: The files do not fit, or cannot be read afterwards.
+        """
+        guest = await self._guest("shell")
+        async with self._changing_files:
+            await self.restore(files)
+            if self._shell is None or not self._shell.alive:
+                await self._end_shell()
+                self._shell = await BashSession.start(guest, SESSION_LIMITS)
+            try:
+                output, status = await self._shell.run(command, timeout, apart=True)
+            except CommandTimedOut as error:
+                output, status = f"{error.output}[killed after {timeout:g} s]\n", TIMED_OUT
+            try:
+                files = await self.save(quiet=True)
+            except WorkspaceTooLargeError as error:
+                output += f"[{error}: no change is kept]\n"
+        return Changed(output, status, files)
+
+    async def fork(self) -> LocalRuntime:
+        """Another runtime with guests of its own, whose workspace holds the same; /tmp is empty."""
+        files = await self.save()
+        other = self.sibling()
+        try:
+            await other.restore(files)
+        except BaseException:
+            await other.close()
+            raise
+        return other
+
+    def _workspace_of(self, guest: Guest) -> GuestWorkspace:
+        if self._workspace is None or self._workspace.guest is not guest:
+            self._workspace = GuestWorkspace(guest, SESSION_LIMITS.file_mb)
+        return self._workspace
+
+    async def _kill_rest(self) -> None:
+        shells = [*self._sessions.values(), *([self._shell] if self._shell else [])]
+        if len(shells) == 1:
+            await shells[0].kill_rest()
+        else:
+            await asyncio.gather(*(shell.kill_rest() for shell in shells))
+
+    async def _end_shell(self) -> None:
+        shell, self._shell = self._shell, None
+        if shell is not None:
+            await shell.close()
+
+    async def _end_sessions(self) -> None:
+        await self._end_shell()
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
 
     async def replace_files(self, files: Mapping[str, str | bytes]) -> None:
-        """Make the workspace hold `files` and nothing else."""
-        await self._send_files("replace", _as_bytes(files), {})
+        """`restore`, with files that are ordinary ones."""
+        await self.restore(Files.of(files))
 
     async def wipe(self) -> None:
         """Empty the workspace."""
@@ -329,12 +472,10 @@ class LocalRuntime(AbstractRuntime):
             start += size
         return contents
 
-    async def _send_files(
-        self, how: str, contents: Mapping[str, bytes], modes: Mapping[str, int]
-    ) -> None:
+    async def _send_files(self, contents: Mapping[str, bytes], modes: Mapping[str, int]) -> None:
         guest = await self._guest("shell")
         listed = [(path, len(data), modes.get(path, 0o644)) for path, data in contents.items()]
-        await guest.request({"op": how, "files": listed}, b"".join(contents.values()))
+        await guest.request({"op": "write", "files": listed}, b"".join(contents.values()))
 
 
 def _as_bytes(files: Mapping[str, str | bytes]) -> dict[str, bytes]:

@@ -1,7 +1,10 @@
 """A bash session over pipes: no terminal, no prompt to parse.
 
 Commands go to an interactive bash line by line; the exit code of each comes back, with a random
-mark, on a descriptor of its own. The command's own standard input is /dev/null.
+mark, on a descriptor of its own. The command's own standard input is /dev/null. A program holds
+neither that descriptor nor the shell's input, and in a sandbox it cannot get at them through /proc
+(see `isolation.add_programs`). What a command does inside the shell itself, with functions and
+traps, it does to its own session; a command that is run `apart` cannot do even that.
 """
 
 from __future__ import annotations
@@ -50,13 +53,18 @@ class BashSession:
         output, out = os.pipe()
         status, into = os.pipe()
         os.set_blocking(stdin, False)
-        program = await Program.start(
-            guest,
-            ["bash", "--noprofile", "--norc", "--noediting", "-i"],
-            fds={0: commands, 1: out, 2: out, _STATUS_FD: into},
-            limits=limits,
-            env={"PS1": "", "PS2": "", "PS0": "", "HISTFILE": "", "TERM": "dumb"},
-        )
+        try:
+            program = await Program.start(
+                guest,
+                [guest.shell, "--noprofile", "--norc", "--noediting", "-i"],
+                fds={0: commands, 1: out, 2: out, _STATUS_FD: into},
+                limits=limits,
+                env={"PS1": "", "PS2": "", "PS0": "", "HISTFILE": "", "TERM": "dumb"},
+            )
+        except BaseException:
+            for fd in (stdin, output, status):
+                os.close(fd)
+            raise
         keep = limits.output_kb * 1024
         session = cls(program, stdin, Pipe(output, keep), Pipe(status, 4096))
         try:
@@ -68,10 +76,18 @@ class BashSession:
             raise
         return session
 
-    async def run(self, command: str, timeout: float | None) -> tuple[str, int]:
+    async def run(
+        self, command: str, timeout: float | None, *, apart: bool = False
+    ) -> tuple[str, int]:
         """Run one command; returns its output and exit code.
 
         When the command ends the shell itself, the exit code is the shell's, and `alive` is false.
+
+        Args:
+            command: What to run.
+            timeout: Seconds that it has.
+            apart: Run it in a subshell that holds neither the shell's input nor the status
+                descriptor. Nothing but files is left of it.
 
         Raises:
             CommandTimedOut: It was killed; the shell lives on unless `alive` is false.
@@ -86,10 +102,11 @@ class BashSession:
             self._output.take()  # what background programs wrote in the meantime
             mark = secrets.token_hex(8)
             quoted = shlex.quote(command)
-            line = (
-                f"eval {quoted} </dev/null {_STATUS_FD}>&-\n"
-                f"printf '%s %s\\n' {mark} $? >&{_STATUS_FD}\n"
-            )
+            if apart:
+                line = f"(exec </dev/null {_STATUS_FD}>&-; eval {quoted})\n"
+            else:
+                line = f"eval {quoted} </dev/null {_STATUS_FD}>&-\n"
+            line += f"printf '%s %s\\n' {mark} $? >&{_STATUS_FD}\n"
             try:
                 code = await asyncio.wait_for(self._converse(line, mark), timeout)
             except TimeoutError:
@@ -158,6 +175,11 @@ class BashSession:
             await asyncio.wait_for(self._answer(mark), _PATIENCE)
         except TimeoutError:
             await self._program.kill()
+
+    async def kill_rest(self) -> None:
+        """Kill all that commands have started, and not the shell itself."""
+        if self.alive:
+            await self._program.kill_others()
 
     async def interrupt(self, timeout: float, retries: int) -> None:
         """Press Ctrl-C until the running command has ended; kill it if that does not help."""

@@ -4,18 +4,21 @@ Prints a JSON list of [name, whether it holds, detail]; see probe.py.
 """
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH102, PTH110, PTH112, PTH123
+# ruff: noqa: PTH102, PTH123
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import platform
 import resource
+import shutil
+import signal
+import socket
 import sys
+import tempfile
 from collections.abc import Callable
 
-from hrmgym.envs.sandboxes import isolation
+from hrmgym.envs.sandboxes import cgroups, isolation, landlock, seccomp
 
 
 def _namespace(flag: int) -> Callable[[], str]:
@@ -62,31 +65,71 @@ def _limits() -> str:
 
 
 def _landlock() -> str:
-    libc = ctypes.CDLL(None, use_errno=True)
-    abi = libc.syscall(444, None, ctypes.c_size_t(0), 1)
-    if abi < 0:
+    version = landlock.abi()
+    if not version:
         raise OSError("not in this kernel, or disabled")
-    return f"ABI {abi}"
+    top = tempfile.mkdtemp(prefix="hrmgym-")
+    try:
+        os.mkdir(f"{top}/free")
+        child = os.fork()
+        if child == 0:
+            isolation.prctl(isolation.PR_SET_NO_NEW_PRIVS, 1)
+            landlock.restrict([(f"{top}/free", landlock.WRITE)], alone=True)
+            free, other = _writable(f"{top}/free/a"), _writable(f"{top}/a")
+            os._exit(0 if free and not other else 1)
+        if os.waitpid(child, 0)[1]:
+            raise OSError("a rule has no effect")
+    finally:
+        shutil.rmtree(top)
+    more = [text for least, text in ((4, "TCP"), (6, "signals")) if version >= least]
+    return f"ABI {version}: " + ", ".join(["files", *more])
+
+
+def _writable(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
+    except PermissionError:
+        return False
+    return True
 
 
 def _seccomp() -> str:
-    path = "/proc/sys/kernel/seccomp/actions_avail"
-    if not os.path.exists(path):
-        raise OSError("not in this kernel")
-    return "filters available"
+    made = seccomp.prepare("outside")
+    if made is None:
+        raise OSError(f"no filter for {platform.machine()}")
+    isolation.prctl(isolation.PR_SET_NO_NEW_PRIVS, 1)
+    made.install()
+    try:
+        socket.socketpair()[0].close()
+        socket.socket(socket.AF_UNIX)
+    except PermissionError:
+        return f"{made.length} steps"
+    raise OSError("a filter has no effect")
 
 
 def _cgroups() -> str:
-    top = "/sys/fs/cgroup"
-    if os.path.exists(f"{top}/cgroup.controllers"):
-        kind, place = "v2", top
-    elif os.path.isdir(f"{top}/memory"):
-        kind, place = "v1", f"{top}/memory"
-    else:
-        raise OSError("none mounted")
-    if not os.access(place, os.W_OK):
-        raise OSError(f"{kind}, not writable")
-    return f"{kind}, writable"
+    group = cgroups.take()
+    if group is None:
+        raise OSError("none that this user may make")
+    try:
+        group.fit({"memory_mb": 0, "file_mb": 0, "processes": 0}, exact=True)
+        out, into = os.pipe()
+        child = os.fork()
+        if child == 0:
+            for path in group.entries:
+                path.write_text("0")
+            os.write(into, b"x")
+            bytearray(b"x" * (256 << 20))
+            os._exit(0)
+        os.close(into)
+        if not os.read(out, 1):
+            raise OSError("a group cannot be joined")
+        _, status = os.waitpid(child, 0)
+        if "memory" in group.controllers and os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
+            raise OSError("a memory limit has no effect")
+    finally:
+        group.close()
+    return f"v{group.version}: " + ", ".join(group.controllers)
 
 
 def _overlay() -> str:
@@ -96,7 +139,14 @@ def _overlay() -> str:
     for name in ("lower", "upper", "work", "all"):
         os.mkdir(f"/tmp/{name}")
     options = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work"
+    with open("/tmp/lower/a", "w") as file:
+        file.write("old")
     isolation.mount("overlay", "/tmp/all", "overlay", 0, options)
+    with open("/tmp/all/a", "w") as file:
+        file.write("new")
+    with open("/tmp/lower/a") as file:
+        if file.read() != "old":
+            raise OSError("the lower layer was written")
     return "allowed in a user namespace"
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -14,8 +19,10 @@ from stable_baselines3.common.env_util import make_vec_env
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import tool_action
 from hrmgym.envs.software import SoftwareEnv
+from hrmgym.envs.task import Task, Workspace
+from hrmgym.envs.workspace import Files
 from hrmgym.errors import ActionError, ConfigError, UnknownNameError
-from hrmgym.tests.tiny import CLAMP, CLAMP_FIXED, DOUBLE, DOUBLE_FIXED, Tiny
+from hrmgym.tests.tiny import CLAMP, CLAMP_FIXED, DOUBLE, DOUBLE_FIXED, Tiny, double_task
 
 MakeEnv = Callable[..., SoftwareEnv]
 
@@ -307,3 +314,109 @@ def test_closing_twice_is_fine(make: MakeEnv) -> None:
     env.close()
     env.reset(seed=0)
     assert env.step(edit(env, "+", "*"))[4]["is_success"]
+
+
+def test_permissions_links_and_folders_of_a_shell_are_saved(make: MakeEnv) -> None:
+    env = make(task="double", interface="shell", auto_submit=False)
+    env.reset(seed=0)
+    start = env.save()
+    env.step("printf '#!/bin/sh\\necho ran\\n' > run; chmod 755 run; ln -s run link; mkdir empty")
+    saved = env.save()
+    env.restore(start)
+    assert "run" not in env.step("ls; touch /tmp/left")[0]
+    env.restore(pickle.loads(pickle.dumps(saved)))
+    text = env.step("./link; ls -d empty; ls /tmp")[0]
+    assert text.startswith("ran\nempty\n")
+    assert "left" not in text
+    assert env.save().key == saved.key
+    assert env.step("rm -r run link empty")[4]["tool"] == "shell"
+    assert env.save().files == start.files
+    assert env.save().key == start.key
+
+
+def test_a_shell_that_writes_too_much_loses_its_changes(make: MakeEnv) -> None:
+    env = make(task="double", interface="shell")
+    env.reset(seed=0)
+    text, _, terminated, _, _ = env.step("sed -i 's/+/*/' double.py; truncate -s 65M big")
+    assert "no change is kept" in text
+    assert not terminated
+    assert env.state.files["double.py"] == DOUBLE
+
+
+def test_tests_that_have_been_run_are_not_run_again(make: MakeEnv) -> None:
+    """Neither by this environment, nor by another one of this process."""
+    runs = []
+    for _ in range(2):
+        env = make(task="clamp")
+        env.reset(seed=0)
+        env.step(edit(env, "max", "(max)"))
+        env.step(tool_action("undo"))
+        env.step(edit(env, "max", "(max)"))
+        runs.append(env.sandbox.counts.runs)  # of the pool that both share
+    assert runs == [runs[0]] * 2
+    env.step(edit(env, "(max)", "((max))"))
+    assert env.sandbox.counts.runs == runs[0] + 1
+
+
+def test_a_task_from_a_tree_of_this_machine(tmp_path: Path) -> None:
+    """A thousand files below one that is edited, run as a program."""
+    for i in range(1000):
+        (tmp_path / f"p{i % 10}").mkdir(exist_ok=True)
+        (tmp_path / f"p{i % 10}" / f"m{i}.py").write_text(f"x = {i}\n")
+    (tmp_path / "go.sh").write_text("#!/bin/sh\npython3 double.py\n")
+    (tmp_path / "go.sh").chmod(0o755)
+    workspace = Workspace(files={"double.py": DOUBLE}, tree=str(tmp_path))
+    task = replace(double_task(), workspace=workspace)
+
+    class OfTree(Tiny):
+        name = "tree"
+        splits = ("train",)
+
+        def tasks(self, split: str) -> Sequence[Task]:
+            return (task,)
+
+    env = SoftwareEnv(OfTree(), interface="shell", auto_submit=False)
+    try:
+        env.reset(seed=0)
+        text = env.step("ls | wc -l; cat p7/m997.py; ./go.sh && echo ran; rm -r p1")[0]
+        assert text.startswith("12\nx = 997\nran\n")
+        snapshot = env.save()
+        assert len(snapshot.files.changes) == 101
+        assert len(pickle.dumps(snapshot)) < 10_000
+        assert set(env.state.candidate().changes) == set()
+        assert env.step("sed -i 's/+/*/' double.py")[4]["tests"] == "2/2 tests pass"
+        env.restore(snapshot)
+        assert "x + 2" in env.step("cat double.py; ls")[0]
+    finally:
+        env.close()
+
+
+def test_a_snapshot_goes_to_another_process(make: MakeEnv) -> None:
+    env = SoftwareEnv("katas", split="test", interface="shell", auto_test=False)
+    try:
+        env.reset(seed=0)
+        env.step("echo hello > new; chmod 755 new")
+        data = pickle.dumps(env.save())
+    finally:
+        env.close()
+    program = (
+        "import pickle, sys\n"
+        "from hrmgym.envs.software import SoftwareEnv\n"
+        "env = SoftwareEnv('katas', split='test', interface='shell', auto_test=False)\n"
+        "snapshot = pickle.loads(bytes.fromhex(sys.argv[1]))\n"
+        "env.restore(snapshot)\n"
+        "print(env.step('cat new; stat -c %a new')[0])\n"
+        "env.close()\n"
+    )
+    command = [sys.executable, "-c", program, data.hex()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "hello\n755\n\n"
+
+
+def test_a_snapshot_of_other_data_says_so(make: MakeEnv) -> None:
+    env = make(task="double")
+    env.reset(seed=0)
+    snapshot = env.save()
+    other = replace(snapshot, files=Files.of({"double.py": "other"}))
+    with pytest.raises(ConfigError, match="began with other files"):
+        env.restore(other)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
 
+from hrmgym.envs.bugs.making import Mix
+from hrmgym.envs.bugs.selector import KINDS, Selector
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET
 from hrmgym.envs.software import SoftwareEnv
@@ -148,3 +151,36 @@ def test_a_stream_needs_something_to_draw_from() -> None:
 def test_a_program_without_a_bug_to_make() -> None:
     rng = np.random.default_rng(0)
     assert broken(Program("f", "", ""), INTERFACE, rng, 8) is None
+
+
+def test_parts_of_a_repair_come_one_by_one() -> None:
+    mixed = stream(recipe=Mix({"off-by-one": 1.0, "name": 1.0}, (0.0, 1.0)))
+    whole = {program.code for program in PROGRAMS}
+    left = Counter(repaired(mixed.sample(index)) in whole for index in range(60))
+    assert left[True] > 5  # the last part
+    assert left[False] > 5  # the first of two
+    assert {mixed.sample(index).operator for index in range(20)} <= {"off-by-one", "name"}
+
+
+def test_a_selector_shifts_what_is_made_and_can_be_left_out() -> None:
+    recipe = Mix({"comparison": 1.0, "drop-statement": 1.0})
+
+    def share(**options: object) -> float:
+        made = [stream(recipe=recipe, **options).sample(index) for index in range(120)]
+        return float(np.mean([one.operator == "comparison" for one in made]))
+
+    selector = Selector(floor=0.1, memory=0.0)
+    for kind in KINDS:
+        selector.report("comparison", kind, 0.02)
+    assert share(selector=selector) < 0.5 * share()
+    for kind in KINDS:
+        selector.report("comparison", kind, 1.0)
+        selector.report("drop-statement", kind, 0.02)
+    assert share(selector=selector) > 1.3 * share()
+    assert share(selector=None) == share()
+
+
+def test_kinds_say_what_the_repair_writes() -> None:
+    made = [stream().sample(index) for index in range(60)]
+    assert {one.kind for one in made} <= set(KINDS)
+    assert len({one.kind for one in made}) > 3

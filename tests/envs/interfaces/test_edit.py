@@ -27,7 +27,7 @@ def applied(state: State, action: np.ndarray) -> State:
         return EDIT.look(call, state)
     text = state.files[call.path]
     edited = text[: call.start] + call.text + text[call.end :]
-    return replace(state, files={**state.files, call.path: edited})
+    return replace(state, files=state.files.with_text(call.path, edited))
 
 
 def reach(state: State, target: dict[str, str], most: int = 200) -> State:
@@ -212,7 +212,7 @@ def test_tools_are_legal_when_they_can_do_something() -> None:
     tested = replace(state, outcome=Outcome(tests={"a": Status.FAILED}))
     assert legal(tested) == {"edit", "submit"}
     assert "undo" in legal(replace(state, undo=((state.files, None),)))
-    assert "open_file" in legal(replace(state, files={**state.files, "b.py": ""}))
+    assert "open_file" in legal(replace(state, files=state.files.with_text("b.py", "")))
     long = {"clamp.py": "x = 1\n" * 200}
     assert "next_window" in legal(replace(state, files=long))
     assert "run_tests" not in legal(replace(state, test_runs=8))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
+import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from hrmgym.envs.sandboxes import config
 from hrmgym.envs.sandboxes.config import SandboxConfig
 from hrmgym.envs.sandboxes.local import LocalDeployment
+from hrmgym.errors import SandboxUnavailableError
 
 adapter: TypeAdapter[SandboxConfig] = TypeAdapter(SandboxConfig)
 KINDS = ("Local", "Docker", "Modal", "Fargate", "Remote")
@@ -70,20 +69,8 @@ def test_local_deployment() -> None:
     assert type(config.LocalSandboxConfig().deployment()) is LocalDeployment
 
 
-@pytest.fixture
-def event_loop() -> Iterator[None]:
-    """A loop for the destructors of SWE-ReX's deployments, which make one and leave it open."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    gc.collect()
-    asyncio.set_event_loop(None)
-    loop.close()
-
-
-@pytest.mark.usefixtures("event_loop")
 def test_docker_deployment_gets_the_fields() -> None:
-    from swerex.deployment.docker import DockerDeployment
+    from hrmgym.envs.sandboxes.docker import DockerDeployment
 
     made = config.DockerSandboxConfig(
         image="debian:12", docker_args=("--memory", "1g"), container_runtime="podman"
@@ -94,9 +81,8 @@ def test_docker_deployment_gets_the_fields() -> None:
     assert made._config.container_runtime == "podman"
 
 
-@pytest.mark.usefixtures("event_loop")
 def test_remote_deployment_gets_the_fields() -> None:
-    from swerex.deployment.remote import RemoteDeployment
+    from hrmgym.envs.sandboxes.rex import RemoteDeployment
 
     made = config.RemoteSandboxConfig(auth_token="t", port=8123).deployment()
     assert type(made) is RemoteDeployment
@@ -109,3 +95,13 @@ def test_fields_are_swerexs_own(kind: str) -> None:
 
     ours = getattr(config, f"{kind}SandboxConfig").model_fields
     assert set(ours) == set(getattr(theirs, f"{kind}DeploymentConfig").model_fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "package", "extra"), [("modal", "modal", "modal"), ("fargate", "boto3", "aws")]
+)
+def test_a_missing_package_is_named(kind: str, package: str, extra: str) -> None:
+    if importlib.util.find_spec(package) is not None:
+        pytest.skip(f"{package} is installed")
+    with pytest.raises(SandboxUnavailableError, match=rf"pip install 'hrmgym\[{extra}\]'"):
+        config.sandbox_config(kind).deployment()

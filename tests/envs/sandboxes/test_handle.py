@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,12 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hrmgym.envs.sandboxes.handle import Sandbox, acquire, release
+from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.task import CallTests, CommandTests, Limits
 from hrmgym.errors import SandboxError
 
@@ -35,6 +37,13 @@ def children(pid: int) -> set[int]:
     while more := {p for p, above in parents.items() if above in found | {pid}} - found:
         found |= more
     return found
+
+
+def kill_all(processes: set[int]) -> None:
+    """SIGKILL to each; the death of one may be the death of another."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def descriptors() -> set[str]:
@@ -157,12 +166,10 @@ def test_dead_guest_is_replaced(calls: Make, quick: Limits) -> None:
     others = children(os.getpid())
     with Sandbox() as made:
         assert made.run_tests(DOUBLE, calls(((2,), 4)), quick).resolved
-        for pid in children(os.getpid()) - others:
-            os.kill(pid, signal.SIGKILL)
+        kill_all(children(os.getpid()) - others)
         assert made.run_tests(DOUBLE, calls(((2,), 4)), quick).resolved
         assert made.run_command("echo up") == ("up\n", 0)
-        for pid in children(os.getpid()) - others:
-            os.kill(pid, signal.SIGKILL)
+        kill_all(children(os.getpid()) - others)
         assert made.run_tests({}, CommandTests(command=("true",)), quick).resolved
         made.put_files({"x": ""})
         assert made.run_command("ls") == ("x\n", 0)
@@ -172,33 +179,63 @@ def test_lost_workspace_is_not_passed_over_in_silence() -> None:
     others = children(os.getpid())
     with Sandbox() as made:
         made.put_files({"x": ""})
-        for pid in children(os.getpid()) - others:
-            os.kill(pid, signal.SIGKILL)
+        kill_all(children(os.getpid()) - others)
         with pytest.raises(SandboxError, match="sandbox has ended"):
             made.get_files()
         assert made.get_files() == {}
 
 
-def test_shared_sandboxes_are_counted(calls: Make, quick: Limits) -> None:
-    first, second = acquire(), acquire()
-    assert first is second
-    assert first.run_tests(DOUBLE, calls(((2,), 4)), quick).resolved
-    release(first)
-    assert second._inside is not None
-    release(second)
-    assert second._inside is None
-    with pytest.raises(SandboxError, match="released before"):
-        release(first)
-    third = acquire()
-    assert third is not first
-    release(third)
+def test_a_sandbox_that_nobody_has_any_more_is_ended(calls: Make, quick: Limits) -> None:
+    with Sandbox() as warm:
+        warm.run_command("true")
+    processes = children(os.getpid())
+    made = Sandbox()
+    assert made.run_tests(DOUBLE, calls(((2,), 4)), quick).resolved
+    made.run_command("true")
+    assert children(os.getpid()) != processes
+    del made
+    assert wait_until(lambda: children(os.getpid()) == processes)
+
+
+def test_fresh_runs_see_nothing_of_each_other(calls: Make, quick: Limits) -> None:
+    with Sandbox() as made:
+        for _ in range(3):
+            assert made.run_tests(DOUBLE, calls(((2,), 4)), quick, fresh=True).resolved
+            assert not made.run_tests(DOUBLE, calls(((2,), 5)), quick, fresh=True).resolved
+        count = {"f.py": "import os\ndef f(): return os.getpid()\n"}  # in its own namespace
+
+        def seen(*, fresh: bool) -> set[str]:
+            tests = calls(((), 0))
+            return {made.run_tests(count, tests, quick, fresh=fresh).message for _ in range(3)}
+
+        assert len(seen(fresh=True)) == 1  # always the first one
+        assert len(seen(fresh=False)) == 3
+
+
+def test_from_a_thread_that_runs_an_event_loop(
+    sandbox: Sandbox, calls: Make, quick: Limits
+) -> None:
+    async def cell() -> bool:
+        return sandbox.run_tests(DOUBLE, calls(((2,), 4)), quick).resolved
+
+    assert asyncio.run(cell())
+
+
+def test_command_on_files_is_made_again_when_its_guest_is_lost() -> None:
+    with Sandbox() as made:
+        assert made.run_command_in({"a": "1"}, "cat a; echo 2 >> a") == ("1", 0)
+        kill_all(children(os.getpid()) - {os.getpid()})
+        assert made.run_command_in({"a": "1"}, "cat a; ls") == ("1a\n", 0)
+        assert made.run_command_in({}, "kill -9 $BASHPID")[1] == -9
+        assert made.counts.retried >= 2
 
 
 # --- the end of the process ---
 
 _SCRIPT = """
 import os, signal, sys
-from hrmgym.envs.sandboxes.handle import Sandbox, acquire, release
+from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.sandboxes.pool import acquire, release
 from hrmgym.envs.task import CallCase, CallTests, Limits
 
 case = CallCase(id="a", args=(2,), expected=4)
@@ -207,8 +244,10 @@ def check(sandbox):
     files = {"f.py": "def f(x): return x * 2"}
     assert sandbox.run_tests(files, tests, Limits()).resolved
     assert sandbox.run_command("setsid -f sleep " + sys.argv[1] + "; echo x") == ("x\\n", 0)
-sandbox = acquire()
+sandbox = Sandbox()
 check(sandbox)
+pool = acquire()
+pool.run_tests({"f.py": ""}, tests, Limits())
 """
 
 
@@ -270,11 +309,13 @@ pid = os.fork()
 if pid == 0:
     check(sandbox)
     check(Sandbox())
-    release(sandbox)
+    pool.run_tests({"f.py": ""}, tests, Limits())
+    release(pool)
     os._exit(7)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 check(sandbox)
-release(sandbox)
+sandbox.close()
+release(pool)
 """
     code, said, process = run_script(tail, "4718.4")
     assert (code, said) == (0, "")

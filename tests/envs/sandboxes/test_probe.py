@@ -26,6 +26,20 @@ def test_missing_layers_are_the_required_ones_that_do_not_hold() -> None:
     assert {layer.name for layer in probe.missing()} == set(probe.REQUIRED) - held
 
 
+def test_layers_are_used_where_they_hold() -> None:
+    layers = probe.probe()
+    assert all(layer.holds for layer in layers if layer.used)
+    if not probe.missing():
+        assert all(layer.used for layer in layers if layer.holds)
+
+
+@pytest.mark.parametrize("name", ["landlock", "seccomp", "cgroups", "overlayfs"])
+def test_trials_exercise_what_they_report(name: str) -> None:
+    held, detail = trials.attempt(trials.TRIALS[name])
+    layer = next(layer for layer in probe.probe() if layer.name == name)
+    assert (held, detail) == (layer.holds, layer.detail)
+
+
 def refuse() -> str:
     raise PermissionError(1, "no")
 

@@ -1,0 +1,150 @@
+"""What tests in another process are told of the tested code's objects. Inside a sandbox only.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from types import FunctionType
+from typing import Any
+
+#: Special methods that the other side forwards to objects of here.
+_NAMES = (
+    "eq ne lt le gt ge hash bool len iter next reversed contains getitem setitem delitem call "
+    "enter exit str repr format int float index complex round trunc floor ceil abs neg pos "
+    "invert add radd iadd sub rsub isub mul rmul imul matmul rmatmul imatmul truediv rtruediv "
+    "itruediv floordiv rfloordiv ifloordiv mod rmod imod divmod rdivmod pow rpow ipow lshift "
+    "rlshift rshift rrshift and rand iand or ror ior xor rxor ixor missing length_hint"
+)
+FORWARDED = frozenset(f"__{name}__" for name in _NAMES.split())
+PLAIN_BASES = (int, str, float, tuple, bytes, frozenset, complex)
+OPEN_BASES = (list, dict, set)
+BUILTINS = {
+    name: kind
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and not name.startswith("_")
+}
+BUILTIN_NAMES = {kind: name for name, kind in reversed(BUILTINS.items())}
+_MOST_PRINTED = 1 << 20  # characters in one message
+
+
+class Callback:
+    """Something of the other side: a function, an iterator, an object with public attributes."""
+
+    __slots__ = ("__name__", "_ask", "_handle")
+
+    def __init__(self, ask: Any, handle: int, name: str) -> None:
+        self._ask, self._handle, self.__name__ = ask, handle, name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._ask("call", self, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{self.__name__!r} has no attribute {name!r} here")
+        return self._ask("attr", self, name)
+
+    def __iter__(self) -> Any:
+        return self._ask("iter", self)
+
+    def __next__(self) -> Any:
+        return self._ask("next", self)
+
+    def __len__(self) -> Any:
+        return self._ask("len", self)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._ask("item", self, key)
+
+
+def base_of(value: Any, base: Any) -> Any:
+    """The plain value within an instance of a subclass, whatever the subclass overrides."""
+    if base in (tuple, list, frozenset, set):
+        return base(base.__iter__(value))
+    if base is dict:
+        return {key: dict.__getitem__(value, key) for key in dict.__iter__(value)}
+    if base is int:
+        return int.__int__(value)
+    if base is float:
+        return float.__float__(value)
+    if base is str:
+        return str.__add__("", value)
+    if base is bytes:
+        return bytes.__add__(b"", value)
+    return complex(complex.__complex__(value))
+
+
+def has_own(kind: type, name: str, end: type) -> bool:
+    """Whether a class, or one before `end` among its bases that is none of Python's, has `name`."""
+    for one in kind.__mro__:
+        if one is end:
+            break
+        if name in vars(one):
+            return one.__module__ != "builtins"
+    return False
+
+
+def about(kind: type) -> dict[str, Any]:
+    """What the other side has to know of a class."""
+    plain = next((base for base in PLAIN_BASES if issubclass(kind, base)), None)
+    mro = [one for one in kind.__mro__ if one is not object and one is not plain]
+    special, methods = set(), set()
+    for one in mro:
+        for name, item in vars(one).items():
+            if name in FORWARDED and item is not None:
+                special.add(name)
+            elif type(item) is FunctionType and not name.startswith("__"):
+                methods.add(name)
+    equal = 0
+    if "__eq__" in special:
+        equal = 2 if hasattr(kind, "__dataclass_fields__") and "__eq__" in vars(kind) else 1
+    return {
+        "name": kind.__qualname__[:100],
+        "module": str(kind.__module__)[:100],
+        "special": sorted(special),
+        "methods": sorted(methods)[:500],
+        "equal": equal,
+        "plain": plain.__name__ if plain else "",
+        "open": next((base.__name__ for base in OPEN_BASES if issubclass(kind, base)), ""),
+        "meta": sorted(FORWARDED & _special_of_meta(kind)),
+    }
+
+
+def _special_of_meta(kind: type) -> set[str]:
+    """Special methods of the class itself, as classes of enumerations have."""
+    found: set[str] = set()
+    meta: Any = type(kind)
+    for one in meta.__mro__:
+        if one is type:
+            break
+        found.update(vars(one))
+    return found - {"__call__"}
+
+
+class Printer:
+    """Takes the place of standard output."""
+
+    encoding, errors = "utf-8", "strict"
+
+    def __init__(self, printed: list[tuple[int, str]], stream: int) -> None:
+        self._printed, self._stream = printed, stream
+
+    def write(self, text: str) -> int:
+        if len(self._printed) < 10_000:
+            self._printed.append((self._stream, str(text)[:_MOST_PRINTED]))
+        return len(text)
+
+    def writelines(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def isatty(self) -> bool:
+        return False

@@ -1,0 +1,234 @@
+"""Warm sandboxes behind one object that any thread may use."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Self
+
+from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
+from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.sandboxes.retries import Counts
+from hrmgym.envs.task import Limits, Outcome, TestSpec
+from hrmgym.errors import ConfigError, SandboxError
+
+Job = tuple[Mapping[str, str], TestSpec, Limits]
+
+
+class Pool:
+    """Up to `size` sandboxes of one kind; each starts when all before it are busy.
+
+    Its methods block their callers while every sandbox is busy. A sandbox that is lost is replaced
+    and its work made again: see `retries` for how often, and `counts` for how often it was.
+
+    Args:
+        config: Which kind; by default local ones.
+        size: How many at most; by default one for each processor, and a single one of any kind
+            that is not local.
+    """
+
+    def __init__(self, config: SandboxConfig | None = None, size: int | None = None) -> None:
+        self.config: SandboxConfig = config or LocalSandboxConfig()
+        if size is None:
+            size = _processors() if isinstance(self.config, LocalSandboxConfig) else 1
+        if size < 1:
+            raise ConfigError(f"a pool of {size} sandboxes; the smallest has 1")
+        self.size = size
+        self._sandboxes: list[Sandbox] = []
+        self._free: list[Sandbox] = []
+        self._held: dict[Sandbox, int] = {}
+        self._changed = threading.Condition()
+        self._threads: ThreadPoolExecutor | None = None
+        self._closed = False
+        _pools.add(self)
+
+    @contextmanager
+    def sandbox(self) -> Iterator[Sandbox]:
+        """A sandbox for this thread alone, the one that was used last where there is a choice.
+
+        Raises:
+            SandboxError: The pool is closed.
+        """
+        found = self._take(submitted=False)
+        try:
+            yield found
+        except BaseException:
+            found.close()  # whatever it is in the middle of; it starts anew when it is used again
+            raise
+        finally:
+            self._give_back(found)
+
+    def _take(self, *, submitted: bool) -> Sandbox:
+        """A free sandbox; `submitted` work, which has begun, gets one in a closed pool too."""
+        with self._changed:
+            while True:
+                if self._closed and not submitted:
+                    raise SandboxError("the pool is closed")
+                if not self._free and len(self._sandboxes) < self.size:
+                    self._sandboxes.append(Sandbox(self.config))
+                    self._free.append(self._sandboxes[-1])
+                if self._free:
+                    found = self._free.pop()
+                    self._held[found] = threading.get_ident()
+                    return found
+                self._changed.wait()
+
+    def _give_back(self, found: Sandbox) -> None:
+        with self._changed:
+            if self._held.pop(found, None) is None:
+                return  # taken before a fork, by a thread that the fork does not have
+            self._free.append(found)
+            self._changed.notify_all()
+
+    def _run_submitted(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, fresh: bool
+    ) -> Outcome:
+        found = self._take(submitted=True)
+        try:
+            return found.run_tests(files, tests, limits, fresh=fresh)
+        finally:
+            self._give_back(found)
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        """Run tests in any of the sandboxes: see `Sandbox.run_tests`."""
+        with self.sandbox() as found:
+            return found.run_tests(files, tests, limits, fresh=fresh)
+
+    def run_command_in(
+        self, files: Mapping[str, str | bytes], command: str, timeout_s: float = 60.0
+    ) -> tuple[str, int]:
+        """Run one command on `files` in any of the sandboxes: see `Sandbox.run_command_in`."""
+        with self.sandbox() as found:
+            return found.run_command_in(files, command, timeout_s)
+
+    def submit(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Future[Outcome]:
+        """`run_tests`, in the background; in the order of the calls."""
+        with self._changed:
+            if self._closed:
+                raise SandboxError("the pool is closed")
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self.size, thread_name_prefix="hrmgym-pool")
+            return self._threads.submit(self._run_submitted, files, tests, limits, fresh)
+
+    def map(self, jobs: Iterable[Job], *, fresh: bool = False) -> Iterator[Outcome]:
+        """The outcomes of (files, tests, limits), in their order, `size` at a time."""
+        running = [self.submit(*job, fresh=fresh) for job in jobs]
+        try:
+            for future in running:
+                yield future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+    @property
+    def counts(self) -> Counts:
+        """What its sandboxes have done so far."""
+        with self._changed:
+            return sum((found.counts for found in self._sandboxes), Counts())
+
+    def close(self) -> None:
+        """End every sandbox, once it is given back; runs that have not started are cancelled.
+
+        Raises:
+            SandboxError: This thread itself holds one.
+        """
+        with self._changed:
+            if threading.get_ident() in self._held.values():
+                raise SandboxError("a thread that holds a sandbox of a pool cannot close the pool")
+            threads, self._threads = self._threads, None
+            if threads is not None:
+                threads.shutdown(wait=False, cancel_futures=True)
+            self._closed = True
+            self._changed.notify_all()
+        try:
+            if threads is not None:
+                threads.shutdown()
+        finally:
+            with self._changed:
+                while self._held:
+                    self._changed.wait()
+            for found in self._sandboxes:
+                found.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _forget_threads(self) -> None:
+        """In a fork: the threads that held sandboxes are not here."""
+        self._changed = threading.Condition()
+        self._free, self._held = list(self._sandboxes), {}
+        self._threads = None
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# --- one for all environments of a process -------------------------------------------------------
+
+
+class _Shared:
+    """This process's shared pools, and how many users each has."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.pools: dict[str, tuple[Pool, int]] = {}
+
+
+_shared = _Shared()
+_inherited: list[_Shared] = []
+
+
+def _after_fork() -> None:
+    global _shared
+    for pool in list(_pools):
+        pool._forget_threads()
+    _inherited.append(_shared)
+    _shared = _Shared()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def acquire(config: SandboxConfig | None = None) -> Pool:
+    """This process's shared pool for test runs under `config`; give it back with `release`."""
+    config = config or LocalSandboxConfig()
+    key = config.model_dump_json()
+    with _shared.lock:
+        pool, users = _shared.pools.get(key) or (Pool(config), 0)
+        _shared.pools[key] = pool, users + 1
+    return pool
+
+
+def release(pool: Pool) -> None:
+    """Give a shared pool back; the last one to do so closes it.
+
+    Raises:
+        SandboxError: It does not come from `acquire`, or was given back before.
+    """
+    key = pool.config.model_dump_json()
+    with _shared.lock:
+        held, users = _shared.pools.get(key) or (None, 0)
+        if any(pool is before.pools.get(key, (None,))[0] for before in _inherited):
+            return  # acquired by the process that this one is a fork of
+        if held is not pool:
+            raise SandboxError("this pool was not acquired, or was released before")
+        if users > 1:
+            _shared.pools[key] = pool, users - 1
+            return
+        del _shared.pools[key]
+    pool.close()

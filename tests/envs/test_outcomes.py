@@ -1,0 +1,202 @@
+"""Tests of the memory of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from hrmgym.envs.outcomes import Outcomes, Remembered
+from hrmgym.envs.task import (
+    CallCase,
+    CallTests,
+    CommandTests,
+    Limits,
+    Outcome,
+    PytestTests,
+    Status,
+    StdioCase,
+    StdioTests,
+    TestSpec,
+)
+from hrmgym.envs.workspace import Files
+
+FILES = Files.of({"f.py": "1"})
+OTHER = Files.of({"f.py": "2"})
+PASSED, FAILED = Status.PASSED, Status.FAILED
+
+
+class Runner:
+    """Gives each test the status that was set for it, and counts."""
+
+    def __init__(self, **statuses: Status) -> None:
+        self.statuses, self.runs, self.trouble = statuses, 0, False
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        self.runs += 1
+        found = {name: self.statuses[name] for name in tests.test_ids}
+        first = next((name for name, status in found.items() if status is not PASSED), "")
+        message = f"{first} went wrong" if first else ""
+        return Outcome(tests=found, message=message, line=7, trouble=self.trouble)
+
+
+def calls(*names: str) -> CallTests:
+    cases = tuple(CallCase(id=name, args=(name,), expected=None) for name in names)
+    return CallTests(path="f.py", function="f", cases=cases)
+
+
+def remembered(runner: Runner, **options: int) -> Remembered:
+    return Remembered(runner, "here", Outcomes(**options))
+
+
+LIMITS = Limits()
+
+
+def test_a_repeat_is_free_and_equal() -> None:
+    runner = Runner(a=PASSED, b=FAILED)
+    memory = remembered(runner)
+    first = memory.run_tests(FILES, calls("a", "b"), LIMITS)
+    again = memory.run_tests(Files.of({"f.py": "1"}), calls("a", "b"), LIMITS)
+    assert again == first
+    assert again.message == "b went wrong"
+    assert runner.runs == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "tests", "limits"),
+    [
+        (OTHER, calls("a"), LIMITS),
+        (FILES, replace(calls("a"), function="g"), LIMITS),
+        (FILES, calls("a"), replace(LIMITS, cpu_s=9)),
+        (
+            FILES,
+            CallTests(path="f.py", function="f", cases=(CallCase(id="a", args=(1,), expected=2),)),
+            LIMITS,
+        ),
+    ],
+)
+def test_what_differs_is_run(files: Files, tests: TestSpec, limits: Limits) -> None:
+    runner = Runner(a=PASSED)
+    memory = remembered(runner)
+    memory.run_tests(FILES, calls("a"), LIMITS)
+    memory.run_tests(files, tests, limits)
+    assert runner.runs == 2
+
+
+def test_equal_values_of_other_types_are_other_tests() -> None:
+    runner = Runner(a=PASSED)
+    memory = remembered(runner)
+    for expected in (1, 1.0, True):
+        case = CallCase(id="a", args=(), expected=expected)
+        tests = CallTests(path="f.py", function="f", cases=(case,))
+        memory.run_tests(FILES, tests, LIMITS)
+    assert runner.runs == 3
+
+
+def test_tests_are_known_one_by_one() -> None:
+    runner = Runner(a=PASSED, b=FAILED, c=PASSED, d=FAILED)
+    memory = remembered(runner)
+    memory.run_tests(FILES, calls("a", "b"), LIMITS)
+    memory.run_tests(FILES, calls("c"), LIMITS)
+    assert memory.run_tests(FILES, calls("b", "c", "a"), LIMITS) == Outcome(
+        tests={"b": FAILED, "c": PASSED, "a": PASSED}, message="b went wrong", line=7
+    )
+    assert runner.runs == 2
+    memory.run_tests(FILES, calls("a", "d"), LIMITS)
+    assert runner.runs == 3
+
+
+def test_a_failure_behind_another_one_has_no_message_yet() -> None:
+    runner = Runner(a=FAILED, b=FAILED)
+    memory = remembered(runner)
+    memory.run_tests(FILES, calls("a", "b"), LIMITS)
+    assert memory.run_tests(FILES, calls("b"), LIMITS).message == "b went wrong"
+    assert runner.runs == 2
+    assert memory.run_tests(FILES, calls("a", "b"), LIMITS).message == "a went wrong"
+    assert runner.runs == 2
+
+
+@pytest.mark.parametrize("status", [Status.ERROR, Status.TIMEOUT, Status.MISSING])
+def test_what_comes_after_a_crash_is_known_in_that_order_only(status: Status) -> None:
+    runner = Runner(a=status, b=Status.MISSING)
+    memory = remembered(runner)
+    whole = memory.run_tests(FILES, calls("a", "b"), LIMITS)
+    assert memory.run_tests(FILES, calls("a", "b"), LIMITS) == whole
+    assert runner.runs == 1
+    memory.run_tests(FILES, calls("b"), LIMITS)
+    assert runner.runs == 2
+
+
+def test_a_broken_sandbox_is_not_remembered() -> None:
+    runner = Runner(a=Status.ERROR)
+    runner.trouble = True
+    memory = remembered(runner)
+    memory.run_tests(FILES, calls("a"), LIMITS)
+    runner.trouble, runner.statuses = False, {"a": PASSED}
+    assert memory.run_tests(FILES, calls("a"), LIMITS).resolved
+
+
+def test_a_grade_takes_no_outcome_of_a_used_sandbox() -> None:
+    runner = Runner(a=PASSED)
+    memory = remembered(runner)
+    memory.run_tests(FILES, calls("a"), LIMITS)
+    memory.run_tests(FILES, calls("a"), LIMITS, fresh=True)
+    assert runner.runs == 2
+    memory.run_tests(FILES, calls("a"), LIMITS, fresh=True)
+    memory.run_tests(FILES, calls("a"), LIMITS)
+    assert runner.runs == 2
+
+
+def test_what_has_no_key_is_run() -> None:
+    runner = Runner(a=PASSED)
+    memory = remembered(runner)
+    for _ in range(2):
+        memory.run_tests({"f.py": "1"}, calls("a"), LIMITS)
+    assert runner.runs == 2
+
+
+def test_the_oldest_is_forgotten() -> None:
+    runner = Runner(a=Status.ERROR)
+    memory = remembered(runner, most=2)
+    for text in "123":
+        memory.run_tests(Files.of({"f": text}), calls("a"), LIMITS)
+    memory.run_tests(Files.of({"f": "3"}), calls("a"), LIMITS)
+    assert runner.runs == 3
+    memory.run_tests(Files.of({"f": "1"}), calls("a"), LIMITS)
+    assert runner.runs == 4
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (
+            PytestTests(files={"t.py": "1"}, ids=("a",)),
+            PytestTests(files={"t.py": "2"}, ids=("a",)),
+        ),
+        (
+            PytestTests(files={"t.py": "1"}, ids=("a",)),
+            PytestTests(files={"t.py": "1"}, ids=("a",), together=True),
+        ),
+        (
+            StdioTests(path="p", cases=(StdioCase(id="a", stdin="1", expected="2"),)),
+            StdioTests(path="p", cases=(StdioCase(id="a", stdin="1", expected="3"),)),
+        ),
+    ],
+)
+def test_other_tests_under_the_same_id(one: TestSpec, two: TestSpec) -> None:
+    runner = Runner(a=PASSED)
+    memory = remembered(runner)
+    for tests in (one, two, one, two):
+        memory.run_tests(FILES, tests, LIMITS)
+    assert runner.runs == 2
+
+
+def test_commands() -> None:
+    runner = Runner(command=PASSED)
+    memory = remembered(runner)
+    for tests in (CommandTests(command=("a",)), CommandTests(command=("a",), files={"x": ""})) * 2:
+        memory.run_tests(FILES, tests, LIMITS)
+    assert runner.runs == 2

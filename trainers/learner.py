@@ -1,0 +1,194 @@
+"""Supervised learning of repairs: one update, the moving average, and the state to resume from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hrmgym.envs.bugs.selector import Selector
+from hrmgym.errors import CheckpointError
+from hrmgym.hrm.edit_distribution import EditDistribution
+from hrmgym.hrm.edit_model import EditModel
+from hrmgym.hrm.losses import edit_loss, halt_loss
+from hrmgym.hrm.optim import EMA, AdamATan2
+from hrmgym.policies.distribution import edit_distribution
+from hrmgym.trainers.batches import collate
+from hrmgym.trainers.bug_stream import Sample
+from hrmgym.trainers.config import SupervisedConfig
+
+#: Weight of the halting loss, as in HRM.
+_HALT = 0.5
+#: Gradients are clipped to this norm.
+_CLIP = 1.0
+
+
+class Learner:
+    """A network, its optimiser and its moving average.
+
+    Args:
+        model: Trained in place.
+        config: Rates; `learning_rate`, `weight_decay` and `batch_size` must be given.
+        device: Where the network runs.
+        selector: Is told what the network misses.
+    """
+
+    def __init__(
+        self,
+        model: EditModel,
+        config: SupervisedConfig,
+        device: str = "cpu",
+        selector: Selector | None = None,
+    ) -> None:
+        assert config.learning_rate is not None
+        assert config.weight_decay is not None
+        self.model = model.to(device)
+        self.device, self.config, self.selector = device, config, selector
+        self.optimizer: torch.optim.Optimizer
+        if config.optimizer == "adam_atan2":
+            self.optimizer = AdamATan2(
+                model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            )
+        else:
+            self.optimizer = torch.optim.AdamW(
+                model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            )
+        self.ema = EMA(model, config.ema) if config.ema is not None else None
+        self.done = 0
+        """Samples seen."""
+        self.updates = 0
+
+    def update(self, samples: Sequence[Sample], rate: float) -> dict[str, float]:
+        """One step on a batch, in `accumulate` parts whose gradients are added up.
+
+        Args:
+            samples: The batch.
+            rate: Times the configured learning rate.
+
+        Returns:
+            Means over the batch: see `hrmgym.trainers.tags.LEARNING`.
+        """
+        assert self.config.learning_rate is not None
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * rate
+        self.optimizer.zero_grad(set_to_none=True)
+        size = -(-len(samples) // self.config.accumulate)
+        totals: dict[str, float] = {}
+        for at in range(0, len(samples), size):
+            part = samples[at : at + size]
+            loss, metrics, exact = repair_loss(self.model, part, self.device)
+            if self.selector is not None:
+                for sample, right in zip(part, exact, strict=True):
+                    self.selector.report(sample.operator, sample.kind, 1.0 - right)
+            share = len(part) / len(samples)
+            (loss * share).backward()  # type: ignore[no-untyped-call]
+            for name, value in metrics.items():
+                totals[name] = totals.get(name, 0.0) + share * value
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
+        totals["grad_norm"] = float(norm)
+        self.optimizer.step()
+        self.updates += 1
+        self.done += len(samples)
+        if self.ema is not None:
+            assert self.config.ema is not None
+            # The average of few updates must not be mostly the initial weights.
+            self.ema.decay = min(self.config.ema, (1 + self.updates) / (10 + self.updates))
+            self.ema.update()
+        return totals
+
+    @contextmanager
+    def averaged(self) -> Iterator[EditModel]:
+        """The network with the weights to ship, in evaluation mode, for the block."""
+        self.model.eval()
+        if self.ema is None:
+            yield self.model
+        else:
+            with self.ema.applied():
+                yield self.model
+
+    def keep_average(self) -> None:
+        """Makes the moving average the network's own weights."""
+        if self.ema is not None:
+            self.model.load_state_dict(self.ema.state_dict(), strict=False)
+
+    def save(self, path: Path, **more: int) -> None:
+        """Writes everything that `load` needs, so that a crash never leaves half of it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".partial")
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": None if self.ema is None else self.ema.state_dict(),
+            "samples": self.done,
+            "updates": self.updates,
+            **more,
+        }
+        torch.save(state, scratch)
+        scratch.replace(path)
+
+    def load(self, path: Path) -> Mapping[str, Any]:
+        """Takes up a saved state; rates stay those of the configuration.
+
+        Raises:
+            CheckpointError: it cannot be read, or is of another model or optimiser.
+        """
+        rates = [
+            {key: group[key] for key in ("weight_decay",)} for group in self.optimizer.param_groups
+        ]
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self.ema is not None:
+                # A run that begins to average starts from where it is.
+                self.ema.load_state_dict(state["ema"] or dict(self.model.named_parameters()))
+            self.done, self.updates = int(state["samples"]), int(state["updates"])
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(
+                f"{path}: not the state of this model's supervised training: {reason}"
+            ) from error
+        for group, own in zip(self.optimizer.param_groups, rates, strict=True):
+            group |= own
+        return state
+
+
+def repair_loss(
+    model: EditModel, samples: Sequence[Sample], device: str
+) -> tuple[Tensor, dict[str, float], list[bool]]:
+    """Loss of the repairing actions, scalar, its parts, and which greedy actions are right."""
+    batch = {key: value.to(device) for key, value in collate(samples).items()}
+    action = batch.pop("action")
+    encoded = model.encode(batch)
+    edits = edit_distribution(model, encoded, batch)
+    repair = edit_loss(edits, action)
+    halt = halt_loss(encoded.q_halt, repair.exact)
+    parts = _parts(edits, action)
+    replacement = repair.metrics["nll"] - sum(parts.values())
+    metrics = {**repair.metrics, **parts, "nll_replacement": replacement}
+    metrics["halt_loss"] = float(halt.detach())
+    return repair.loss + _HALT * halt, metrics, repair.exact.tolist()
+
+
+@torch.no_grad()
+def _parts(edits: EditDistribution, action: Tensor) -> dict[str, float]:
+    """Negative log-likelihoods of tool, start and end, in nats, means over the batch."""
+    tool, start, span = action[:, :1], action[:, 1:2], action[:, 2:3] - action[:, 1:2]
+    is_edit = (tool == 0).squeeze(1)
+    ends = edits.end_log_probs(start).squeeze(1)
+
+    def mean(log_probs: Tensor, at: Tensor, counted: Tensor) -> float:
+        chosen = log_probs.gather(1, at).squeeze(1)
+        return -float(torch.where(counted, chosen, 0.0).mean())
+
+    return {
+        "nll_tool": mean(edits.tool_log_probs, tool, torch.ones_like(is_edit)),
+        "nll_start": mean(edits.start_log_probs, start, is_edit),
+        "nll_end": mean(ends, span.clamp(min=0), is_edit),
+    }

@@ -1,0 +1,346 @@
+"""The supervised trainer: warm starts, pretraining, and the decay that makes weights to ship.
+
+A run is a position in an endless sample stream plus a `Learner`; both are in the state file, so a
+run that was stopped goes on with its very next batch and ends with the same weights, bit for bit,
+as one that was not.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.logger import Logger, configure
+
+from hrmgym.envs.bugs.selector import Selector
+from hrmgym.envs.interfaces.edit import EditInterface
+from hrmgym.envs.software import SoftwareEnv
+from hrmgym.errors import CheckpointError, ConfigError
+from hrmgym.hrm.checkpoint import load_checkpoint, save_checkpoint
+from hrmgym.hrm.edit_model import EditModel
+from hrmgym.policies.hrm import edit_model_config
+from hrmgym.trainers import schedule
+from hrmgym.trainers.batches import Stream, batches
+from hrmgym.trainers.config import PretrainConfig
+from hrmgym.trainers.fixes import KS, Fix, rates, search_fixes
+from hrmgym.trainers.gradients import gradient_norms
+from hrmgym.trainers.job import Job, seed_everything
+from hrmgym.trainers.learner import Learner
+from hrmgym.trainers.sources import (
+    held_out_programs,
+    made_fixes,
+    real_fixes,
+    training_stream,
+)
+
+_LOG_EVERY = 20  # updates
+_EFFORT = 4  # prefixes per proposal: curves need no exact search
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a progress bar shows after each update."""
+
+    samples: int
+    total: int
+    samples_per_s: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What to train on, how it is watched, and where its state goes."""
+
+    stream: Stream
+    held_out: Mapping[str, Sequence[Fix]]
+    """Name of a set -> its fixes, evaluated every `evaluate_every` updates and at the end."""
+    interface: EditInterface
+    logger: Logger
+    state_file: Path
+    on_update: Callable[[Progress], None] = field(default=lambda progress: None)
+    on_save: Callable[[], None] = field(default=lambda: None)
+    """Called after each saved state, with the learner as it was saved."""
+
+
+def train_pretrain(
+    job: Job[PretrainConfig], *, resume: bool = False, only_finish: bool = False
+) -> Path:
+    """Pretrains, and returns the checkpoint folder.
+
+    `checkpoints/pretrain.pt` holds the run, `checkpoints/running` the weights as they were last
+    saved; with `schedule: constant`, `checkpoints/latest` is made by the decay at the end.
+
+    Args:
+        job: What, where and how.
+        resume: Go on from the saved state, if there is one.
+        only_finish: Do not go on: decay the rate from the saved state, and make `latest`. The run
+            can still be resumed, even while this goes on.
+
+    Raises:
+        CheckpointError: a state is broken or of another model, or there is nothing to finish.
+        ConfigError: the run's schedule has no finish.
+    """
+    seed_everything(job.seed)
+    config = job.config.fitted(int(job.model["hidden_size"]))
+    job.folder.mkdir(parents=True, exist_ok=True)
+    state = job.folder / "pretrain.pt"
+    if only_finish and config.schedule != "constant":
+        raise ConfigError("only a run with trainer.schedule: constant can be finished early")
+    if only_finish and not state.exists():
+        raise CheckpointError(f"{state}: no such file; there is nothing to finish yet")
+    if not resume and not only_finish:
+        state.unlink(missing_ok=True)
+    logger = configure(str(job.tensorboard), ["tensorboard"])
+    selector = Selector() if config.selector else None
+    learner = Learner(_network(job), config, job.device, selector)
+    if not only_finish:
+        run = supervised_run(job, learner, logger, "pretrain", "pretrain")
+        learn(learner, run)
+    if config.schedule == "constant":
+        finish(learner, supervised_run(job, learner, logger, "finish", "finish"), state)
+    return _keep(job, learner, "latest")
+
+
+def _network(job: Job[Any]) -> EditModel:
+    """The network that a job starts from."""
+    if job.checkpoint is not None:
+        return load_checkpoint(job.checkpoint)[0]
+    env = job.make_env(job.train_split)
+    try:
+        length = env.observation_space["tokens"].shape[0]
+    finally:
+        env.close()
+    return EditModel(edit_model_config(length, job.model))
+
+
+def _keep(job: Job[Any], learner: Learner, name: str) -> Path:
+    """Writes the weights to ship as a checkpoint."""
+    folder = job.folder / name
+    with learner.averaged() as model:
+        save_checkpoint(folder, model, job.card, {"samples": learner.done})
+    return folder
+
+
+def supervised_run(job: Job[Any], learner: Learner, logger: Logger, name: str, phase: str) -> Run:
+    """What a job's configuration says to train on.
+
+    Raises:
+        ConfigError: the environment has another interface, or nothing to train on.
+    """
+    env = job.make_env(job.train_split)
+    try:
+        base = env.unwrapped
+        assert isinstance(base, SoftwareEnv)
+        interface = base.interface
+        if not isinstance(interface, EditInterface):
+            raise ConfigError("supervised training needs interface='edit'")
+        span, config = learner.model.config.max_span, learner.config
+        stream = training_stream(
+            config,
+            interface,
+            seed=job.seed,
+            max_span=span,
+            env=base,
+            split=job.train_split,
+            selector=learner.selector,
+        )
+    finally:
+        env.close()
+    most = config.held_out
+    programs = held_out_programs(config.max_lines)
+    made = made_fixes(programs, interface, seed=job.seed, max_span=span, most=most)
+    real = real_fixes("valid", interface, max_span=span)
+    order = np.random.default_rng(job.seed).permutation(len(real))[:most]
+
+    def on_update(now: Progress) -> None:
+        text = f"{now.samples_per_s:.0f} samples/s, loss {now.loss:.2f}"
+        job.on_progress(phase, now.samples, now.total, text)
+
+    def on_save() -> None:
+        if name == "pretrain":
+            _keep(job, learner, "running")
+
+    return Run(
+        stream=stream,
+        held_out={"made": made, "real": [real[at] for at in order]},
+        interface=interface,
+        logger=logger,
+        state_file=job.folder / f"{name}.pt",
+        on_update=on_update,
+        on_save=on_save,
+    )
+
+
+def learn(learner: Learner, run: Run) -> None:
+    """Trains until `samples` or `seconds`; takes up the state file where there is one.
+
+    On Ctrl-C and on SIGTERM the update in progress is ended, and the state saved, before
+    KeyboardInterrupt goes on.
+
+    Raises:
+        CheckpointError: the state file is not this model's.
+        WorkerError: a process that makes samples died.
+    """
+    config = learner.config
+    if run.state_file.exists() and learner.load(run.state_file).get("over"):
+        return
+    started = time.monotonic()
+
+    def rate() -> float:
+        if config.schedule == "constant":
+            return schedule.warm_up(learner.done, config.warm_up)
+        spent = (time.monotonic() - started) / config.seconds if config.seconds else 0.0
+        progress = max(learner.done / config.samples, spent)
+        warm = schedule.warm_up(learner.done, min(config.warm_up, config.samples // 20))
+        return warm * schedule.cosine(progress)
+
+    _train(learner, run, config.samples, rate, {})
+    if config.schedule == "cosine":  # its rate has come down: there is no going on
+        learner.save(run.state_file, over=1)
+
+
+def finish(learner: Learner, run: Run, origin: Path) -> None:
+    """Decays the rate to 0, from a copy of a run's state; the run itself is left as it is.
+
+    It can be stopped and taken up again, as long as the run has not moved on.
+
+    Args:
+        learner: Takes up the state; its weights are those to ship afterwards.
+        run: Its state file is the finish's own.
+        origin: State file of the run that is finished.
+    """
+    learner.load(origin)
+    first = learner.done
+    if run.state_file.exists() and learner.load(run.state_file)["origin"] != first:
+        learner.load(origin)
+    last = first + max(1, round(learner.config.finish * first))
+    _train(
+        learner,
+        run,
+        last,
+        lambda: schedule.decay((learner.done - first) / (last - first)),
+        {"origin": first},
+    )
+
+
+def _train(
+    learner: Learner,
+    run: Run,
+    total: int,
+    rate: Callable[[], float],
+    more: Mapping[str, int],
+) -> None:
+    """Trains up to sample `total`."""
+    config = learner.config
+    assert config.batch_size is not None
+    if learner.done >= total:
+        return
+    first, started = learner.done, time.monotonic()
+    saved, waited = started, 0.0
+    recent: list[dict[str, float]] = []
+
+    def save() -> None:
+        learner.save(run.state_file, **more)
+        run.on_save()
+
+    with _stop_asked() as stopping:
+        found = batches(run.stream, config.batch_size, learner.done, config.workers)
+        try:
+            while True:
+                asked = time.monotonic()
+                batch = next(found)
+                waited += time.monotonic() - asked
+                recent.append(learner.update(batch, rate()))
+                now = time.monotonic()
+                speed = (learner.done - first) / (now - started)
+                shown = min(learner.done, total)
+                run.on_update(Progress(shown, total, speed, recent[-1]["nll"]))
+                over = learner.done >= total or now - started > (config.seconds or np.inf)
+                if learner.updates % _LOG_EVERY == 0:
+                    norms = gradient_norms(learner.model)
+                    _log(run.logger, recent, norms, rate(), speed, waited / (now - started))
+                    run.logger.dump(learner.done)
+                    recent = []
+                if over or stopping():
+                    break
+                if learner.updates % config.evaluate_every == 0:
+                    evaluate(learner, run)
+                if now - saved > config.save_every:
+                    save()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            save()
+            raise
+        finally:
+            found.close()
+        save()
+        if stopping():
+            raise KeyboardInterrupt
+    evaluate(learner, run)
+
+
+def evaluate(learner: Learner, run: Run) -> dict[str, dict[str, float]]:
+    """Rates on every held-out set, with the weights to ship, logged as `heldout_<set>/*`."""
+    results: dict[str, dict[str, float]] = {}
+    with learner.averaged() as model:
+        for name, fixes in run.held_out.items():
+            if not fixes:
+                continue
+            found = search_fixes(
+                model, fixes, run.interface, ks=KS, device=learner.device, effort=_EFFORT
+            )
+            results[name] = dict(rates(found))
+            for key, value in results[name].items():
+                run.logger.record(f"heldout_{name}/{key.replace('@', '_at_')}", value)
+            operators = [fix.sample.operator for fix in fixes]
+            for operator in sorted(set(operators)):
+                of = [one for one, by in zip(found, operators, strict=True) if by == operator]
+                run.logger.record(f"operator_{name}/{operator}", rates(of)["exact@1"])
+    run.logger.dump(learner.done)
+    return results
+
+
+def _log(
+    logger: Logger,
+    recent: list[dict[str, float]],
+    norms: Mapping[str, float],
+    rate: float,
+    speed: float,
+    waiting: float,
+) -> None:
+    for name in recent[0]:
+        logger.record(f"learn/{name}", float(np.mean([one[name] for one in recent])))
+    logger.record("learn/rate", rate)
+    logger.record("learn/samples_per_s", speed)
+    logger.record("learn/waiting", waiting)
+    for name, norm in norms.items():
+        logger.record(f"hrm/grad_norm_{name}", norm)
+
+
+@contextmanager
+def _stop_asked() -> Iterator[Callable[[], bool]]:
+    """Inside, Ctrl-C and SIGTERM are noted instead of acted on; a second Ctrl-C acts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set  # only the main thread may handle signals
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
