@@ -30,7 +30,7 @@ from hrmgym.errors import ConfigError
 _LOOP_CPU_S = 0.1
 #: Seldom needed: a drawn program has no bug that the canvas can show and one action can undo.
 _ATTEMPTS = 50
-_CANDIDATES = 4  # bugs of one program that a selector chooses from
+_CANDIDATES = 2  # bugs of one program that a selector chooses from
 _PROMPT_SHARE = 0.5
 _FAILURE_SHARE = 0.7
 

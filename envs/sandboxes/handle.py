@@ -22,6 +22,7 @@ from swerex.deployment.abstract import AbstractDeployment
 from swerex.exceptions import (
     BashIncorrectSyntaxError,
     CommandTimeoutError,
+    NonZeroExitCodeError,
     SessionDoesNotExistError,
 )
 from swerex.runtime.abstract import (
@@ -249,7 +250,8 @@ class Sandbox:
             self.put_files(files)
             try:
                 return self.run_command(command, timeout_s)
-            except SessionDoesNotExistError as error:  # lost between its start and its command
+            # Lost between its start and its command, or before it was in the workspace.
+            except (SessionDoesNotExistError, NonZeroExitCodeError) as error:
                 raise GuestDied(str(error)) from None
 
         try:

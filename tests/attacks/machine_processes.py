@@ -54,6 +54,7 @@ ATTACKS: tuple[Attack, ...] = (
     deed(
         "two-hundred-threads",
         "import threading\n"
+        "threading.stack_size(1 << 16)\n"
         "gate = threading.Event()\n"
         "try:\n"
         "    for i in range(200): threading.Thread(target=gate.wait, daemon=True).start()\n"
