@@ -41,7 +41,8 @@ def load_official(state_dict: Mapping[str, Tensor], config: Mapping[str, Any]) -
     Args:
         state_dict: tensors by their released names, with or without the prefixes that the ACT
             wrapper (`inner.`), the loss head and `torch.compile` (`_orig_mod.model.inner.`) add.
-        config: the released configuration (keys of `HRMConfig`); its `causal` must be false.
+        config: the released configuration (keys of `HRMConfig`), its `name` and `loss` allowed; its
+            `causal` must be false and its loss stablemax.
 
     Raises:
         CheckpointError: when a key of either is unknown, missing, or not what is expected.
@@ -49,9 +50,13 @@ def load_official(state_dict: Mapping[str, Tensor], config: Mapping[str, Any]) -
     settings = dict(config)
     if settings.pop("causal", False):
         raise CheckpointError("config: causal: found true, expected false")
-    # Released files say `expansion: 4`; nothing else there is lax.
-    if isinstance(settings.get("expansion"), int):
-        settings["expansion"] = float(settings["expansion"])
+    settings.pop("name", None)
+    loss = settings.pop("loss", None)
+    loss_type = loss.get("loss_type") if isinstance(loss, Mapping) else loss
+    if loss_type not in (None, "stablemax_cross_entropy"):
+        raise CheckpointError(
+            f"config: loss: found {loss_type!r}, expected 'stablemax_cross_entropy'"
+        )
     model = HRM(_config_from(HRMConfig, settings, "config"))
     stripped: dict[str, Any] = {}
     for key, value in state_dict.items():

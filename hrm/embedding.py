@@ -18,7 +18,8 @@ class PuzzleEmbedding(nn.Module):
     """One row per puzzle id (HRM, models/sparse_embedding.py), not a parameter of the network.
 
     In training the rows of a batch are looked up as a leaf of their own, so that `step` touches
-    only them; the table itself never has a gradient.
+    only them; the table itself never has a gradient. As in HRM, that leaf is `local_weights` [B, N]
+    (its `grad` is the gradient of each row of the batch), and its ids are `local_ids` [B].
     """
 
     def __init__(self, rows: int, width: int, dtype: torch.dtype) -> None:
@@ -26,14 +27,14 @@ class PuzzleEmbedding(nn.Module):
         self.dtype = dtype
         self.weights: Tensor
         self.register_buffer("weights", torch.zeros(rows, width))
-        self.rows_BD: Tensor | None = None
-        self.ids_B: Tensor | None = None
+        self.local_weights: Tensor | None = None
+        self.local_ids: Tensor | None = None
 
     def forward(self, ids_B: Tensor) -> Tensor:
         rows_BD = self.weights[ids_B]
         if self.training and torch.is_grad_enabled():
             rows_BD.requires_grad_()
-            self.rows_BD, self.ids_B = rows_BD, ids_B
+            self.local_weights, self.local_ids = rows_BD, ids_B
         return rows_BD.to(self.dtype)
 
     @torch.no_grad()
@@ -42,14 +43,14 @@ class PuzzleEmbedding(nn.Module):
 
         Gradients of equal ids are summed before the sign is taken.
         """
-        if self.rows_BD is None or self.ids_B is None or self.rows_BD.grad is None:
+        if self.local_weights is None or self.local_ids is None or self.local_weights.grad is None:
             return
-        unique, place_B = torch.unique(self.ids_B, return_inverse=True)
+        unique, place_B = torch.unique(self.local_ids, return_inverse=True)
         summed = torch.zeros(len(unique), self.weights.shape[1], device=self.weights.device)
-        summed.index_add_(0, place_B, self.rows_BD.grad)
+        summed.index_add_(0, place_B, self.local_weights.grad)
         decayed = self.weights[unique] * (1 - lr * weight_decay)
         self.weights[unique] = decayed - lr * summed.sign()
-        self.rows_BD = self.ids_B = None
+        self.local_weights = self.local_ids = None
 
 
 class CanvasEmbedding(nn.Module):

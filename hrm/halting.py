@@ -7,11 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from hrmgym.hrm.config import HRMConfig
+
+
+class Latents(Protocol):
+    """Both states of the recursion."""
+
+    @property
+    def z_H(self) -> Tensor:
+        """High-level state [B, P + S, D]."""
+        ...
+
+    @property
+    def z_L(self) -> Tensor:
+        """Low-level state [B, P + S, D]."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +43,11 @@ class Carry:
     """Rows that take new data at the next segment, bool [B]."""
     current_data: Mapping[str, Tensor]
     """The rows being worked on: `inputs`, `labels` [B, S], `puzzle_identifiers` [B]."""
+
+    @property
+    def inner_carry(self) -> Latents:
+        """Where HRM's own carry keeps `z_H` and `z_L`."""
+        return self
 
 
 def take_new_rows(carry: Carry, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

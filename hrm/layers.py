@@ -82,7 +82,9 @@ class RotaryPositions(nn.Module):
         self.register_buffer("sin", angle.sin(), persistent=False)
 
     def forward(self, length: int, dtype: torch.dtype) -> Rotary:
-        return self.cos[:length].to(dtype), self.sin[:length].to(dtype)
+        """Tables of the first positions, in fp32 or better: HRM turns bf16 states in fp32."""
+        wide = torch.float64 if dtype == torch.float64 else torch.float32
+        return self.cos[:length].to(wide), self.sin[:length].to(wide)
 
 
 def quarter_turn(weight_ED: Tensor, heads: int) -> Tensor:
@@ -127,7 +129,7 @@ class Attention(nn.Module):
             # half the time of turning the activations.
             cos, sin = rotary
             turned = F.linear(x_BSD, quarter_turn(weight[: 2 * width], 2 * heads))
-            query_key = torch.addcmul(query_key * cos, turned, sin)
+            query_key = torch.addcmul(query_key * cos, turned.to(sin.dtype), sin).to(x_BSD.dtype)
         query, key = query_key.view(batch, length, 2, heads, -1).transpose(1, 3).unbind(2)
         mixed = attend(query, key, value.transpose(1, 2), mask)
         out: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, length, width))

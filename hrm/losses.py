@@ -5,8 +5,8 @@ B batch, S positions, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +15,21 @@ from torch import Tensor
 from hrmgym.errors import ActionError
 from hrmgym.hrm.edit_distribution import EditDistribution
 from hrmgym.hrm.halting import Carry
-from hrmgym.hrm.model import HRM
+from hrmgym.hrm.model import HRM, Outputs
 
 #: Label of a position that does not count (HRM, models/losses.py).
 IGNORE_LABEL = -100
 
 
-class ActLoss(NamedTuple):
-    """Result of `act_loss`."""
+class ActLoss(Tensor):
+    """Result of `act_loss`: the loss itself, which unpacks into all that came with it.
+
+        loss = act_loss(model, carry, batch)                            # a scalar tensor
+        carry, loss, metrics, outputs = act_loss(model, carry, batch)   # or all four
+    """
+
+    # What is computed from it is a plain tensor.
+    __torch_function__ = torch._C._disabled_torch_function_impl
 
     carry: Carry
     """For the next segment."""
@@ -32,8 +39,20 @@ class ActLoss(NamedTuple):
     """Sums, not means. `count`, `accuracy`, `exact_accuracy`, `q_halt_accuracy` and `steps` are
     over the rows that halted and have a label; `lm_loss`, `q_halt_loss` and `q_continue_loss`
     over all rows."""
-    outputs: dict[str, Tensor]
+    outputs: Outputs
     """What the model returned, detached."""
+
+    @classmethod
+    def of(
+        cls, carry: Carry, loss: Tensor, metrics: dict[str, Tensor], outputs: Outputs
+    ) -> ActLoss:
+        """Puts the four together."""
+        made = loss.as_subclass(cls)
+        made.carry, made.loss, made.metrics, made.outputs = carry, loss, metrics, outputs
+        return made
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.carry, self.loss, self.metrics, self.outputs))
 
 
 class EditLoss(NamedTuple):
@@ -71,7 +90,12 @@ def act_loss(model: HRM, carry: Carry, batch: Mapping[str, Tensor]) -> ActLoss:
     """Runs one segment and returns its loss (HRM, models/losses.py, `ACTLossHead`).
 
     Sum over rows of the mean token loss + 0.5 * (q_halt towards "the whole sequence is right" +
-    q_continue towards its bootstrapped target). Labels of padding must be `IGNORE_LABEL`.
+    q_continue towards its bootstrapped target). Labels that do not count must be `IGNORE_LABEL`:
+    the released data sets write 0 there, and HRM's loader replaces it.
+
+    Returns:
+        The summed loss, a scalar tensor in fp64; see `ActLoss` for what else it holds. Gradients of
+        puzzle rows are in `model.inner.puzzle_emb.local_weights.grad` after the backward pass.
     """
     carry, outputs = model(carry, batch)
     labels_BS = carry.current_data["labels"]
@@ -103,8 +127,8 @@ def act_loss(model: HRM, carry: Carry, batch: Mapping[str, Tensor]) -> ActLoss:
         )
         metrics["q_continue_loss"] = q_continue_loss.detach()
         q_loss = q_loss + q_continue_loss
-    detached = {key: value.detach() for key, value in outputs.items()}
-    return ActLoss(carry, lm_loss + 0.5 * q_loss, metrics, detached)
+    detached = Outputs({key: value.detach() for key, value in outputs.items()})
+    return ActLoss.of(carry, lm_loss + 0.5 * q_loss, metrics, detached)
 
 
 def edit_loss(

@@ -89,6 +89,30 @@ class Recursion(nn.Module):
         return z_H, z_L
 
 
+class Outputs(dict[str, Tensor]):
+    """What one segment gives, by key as in HRM, and by attribute."""
+
+    @property
+    def logits(self) -> Tensor:
+        """[B, S, V]."""
+        return self["logits"]
+
+    @property
+    def q_halt_logits(self) -> Tensor:
+        """fp32 [B]."""
+        return self["q_halt_logits"]
+
+    @property
+    def q_continue_logits(self) -> Tensor:
+        """fp32 [B]."""
+        return self["q_continue_logits"]
+
+    @property
+    def target_q_continue(self) -> Tensor | None:
+        """What `q_continue` is trained towards, in 0..1 [B]; None without the continue pass."""
+        return self.get("target_q_continue")
+
+
 class HRMCore(Recursion):
     """One segment with its embeddings and heads; attribute names are the released model's."""
 
@@ -173,7 +197,7 @@ class HRM(nn.Module):
             current_data={key: torch.zeros_like(value) for key, value in batch.items()},
         )
 
-    def forward(self, carry: Carry, batch: Mapping[str, Tensor]) -> tuple[Carry, dict[str, Tensor]]:
+    def forward(self, carry: Carry, batch: Mapping[str, Tensor]) -> tuple[Carry, Outputs]:
         """One segment.
 
         Args:
@@ -183,7 +207,7 @@ class HRM(nn.Module):
 
         Returns:
             The next carry, and `logits` [B, S, V], `q_halt_logits` [B], `q_continue_logits` [B];
-            in training with the continue pass also `target_q_continue` [B].
+            in training with the continue pass also `target_q_continue` [B]; see `Outputs`.
         """
         fresh = carry.halted.view(-1, 1, 1)
         z_H = torch.where(fresh, self.inner.H_init, carry.z_H)
@@ -191,11 +215,9 @@ class HRM(nn.Module):
         data = take_new_rows(carry, batch)
         z_H, z_L, logits, q_B2 = self.inner(z_H, z_L, data)
         z_H, z_L = z_H.detach(), z_L.detach()
-        outputs = {
-            "logits": logits,
-            "q_halt_logits": q_B2[:, 0],
-            "q_continue_logits": q_B2[:, 1],
-        }
+        outputs = Outputs(
+            logits=logits, q_halt_logits=q_B2[:, 0], q_continue_logits=q_B2[:, 1]
+        )
         with torch.no_grad():
             steps = torch.where(carry.halted, 0, carry.steps) + 1
             halted = halts(self.config, steps, q_B2[:, 0], q_B2[:, 1], self.training)

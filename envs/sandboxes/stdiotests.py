@@ -59,12 +59,12 @@ def judge(tests: StdioTests, reply: Reply, limits: Limits) -> Outcome:
         verdicts += [first, *[rest] * (len(tests.cases) - len(verdicts) - 1)]
     pairs = list(zip(tests.cases, verdicts, strict=True))
     message = ""
-    for case, (status, said) in pairs:
-        if status is not Status.PASSED:
+    for case, (what, said) in pairs:
+        if what is not Status.PASSED:
             message = f"{case.id}: {said}" if said else case.id
             break
     return Outcome(
-        tests={case.id: status for case, (status, _) in pairs},
+        tests={case.id: what for case, (what, _) in pairs},
         message=values.cut(message, MESSAGE_WIDTH),
         path=path,
         line=line_number,

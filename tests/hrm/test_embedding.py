@@ -37,9 +37,9 @@ def test_only_a_taped_training_pass_is_remembered():
     rows = puzzle(torch.tensor([1]))
     with torch.no_grad():
         puzzle(torch.tensor([2]))  # the continue pass
-    assert puzzle.ids_B.tolist() == [1]
+    assert puzzle.local_ids.tolist() == [1]
     rows.sum().backward()
-    assert puzzle.rows_BD.grad.tolist() == [[1.0] * 3]
+    assert puzzle.local_weights.grad.tolist() == [[1.0] * 3]
     still = table(training=False)
     assert not still(torch.tensor([1])).requires_grad
 
