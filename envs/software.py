@@ -152,6 +152,11 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             raise ConfigError(f"benchmark {self.benchmark.name!r}: split {split!r} has no tasks")
         return found
 
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """The tasks that episodes are drawn from."""
+        return self._tasks
+
     # --- the episode -----------------------------------------------------------------------------
 
     @property
@@ -168,19 +173,32 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
 
         Args:
             seed: Seeds the choice of tasks.
-            options: `{"task": id}` plays that task of the environment's benchmark, in any split.
+            options: `task`: the id of a task of the environment's benchmark, in any split, to play.
+                `files`: path -> text of editable files to start from, in place of the task's own.
+
+        Raises:
+            UnknownNameError: no such option or task.
+            ConfigError: `files` names a file that the agent may not edit.
         """
         super().reset(seed=seed)
-        unknown = set(options or {}) - {"task"}
+        unknown = set(options or {}) - {"task", "files"}
         if unknown:
-            raise UnknownNameError("reset option", min(unknown), ["task"])
+            raise UnknownNameError("reset option", min(unknown), ["task", "files"])
         if options and options.get("task") is not None:
             task = find_task(self.benchmark, options["task"])
         else:
             task = self._tasks[int(self.np_random.integers(len(self._tasks)))]
+        files = task.workspace.start
+        for path, text in (options or {}).get("files", {}).items():
+            if path not in task.editable:
+                raise ConfigError(
+                    f"reset option files: task {task.id!r} lets nobody edit {path!r}, only "
+                    f"{', '.join(task.editable)}"
+                )
+            files = files.with_text(path, text)
         state = State(
             task=task,
-            files=task.workspace.start,
+            files=files,
             cursor=Cursor(task.editable[0]),
             max_steps=self.max_steps,
             max_test_runs=self.max_test_runs,

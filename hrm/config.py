@@ -7,10 +7,14 @@ Jolicoeur-Martineau 2025, arXiv 2510.04871).
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hrmgym.config import Block, Count, NonNegative
+
+if TYPE_CHECKING:  # experiment files are read without torch
+    import torch
 
 Gradient = Literal["last_step", "last_recursion"]
 DType = Literal["float32", "bfloat16", "float64"]
@@ -65,6 +69,8 @@ class RecursionConfig(BaseModel):
     @property
     def dtype(self) -> torch.dtype:
         """`forward_dtype` as torch has it."""
+        import torch
+
         dtype: torch.dtype = getattr(torch, self.forward_dtype)
         return dtype
 
@@ -98,6 +104,39 @@ class HRMConfig(RecursionConfig):
         return -(-self.puzzle_emb_ndim // self.hidden_size)
 
 
+class SpecialistsConfig(Block):
+    """Small adapters around the shared recursion; see `hrmgym.hrm.specialists`."""
+
+    kind: Literal["none", "language", "tool", "random", "learned", "generalist"] = "none"
+    """What chooses a row's adapter: nothing; its language; the tool used last; a fixed random
+    partition (the placebo); a learned router. `generalist`: one adapter with the parameters of all,
+    for every row (the control of equal size)."""
+    rank: Count = 8
+    """Rank of each adapter."""
+    count: Count | None = None
+    """Adapters of `random`, `learned` and `generalist`; null: as many as languages."""
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        if self.count is not None and self.kind in ("none", "language", "tool"):
+            raise ValueError(f"count: kind {self.kind!r} has a number of adapters of its own")
+        return self
+
+
+class ReverseConfig(Block):
+    """What came of the last action, fed to the next; see `hrmgym.hrm.reverse`."""
+
+    kind: Literal["off", "gate", "mlp"] = "off"
+    """`gate`: the outcome-to-plan gate. `mlp`: the same parameters, which see the present canvas
+    and no outcome (a control)."""
+    feedback: Literal["own", "shuffled", "zero"] = "own"
+    """`shuffled`: each step gets another one's outcome. `zero`: the gate is shut in evaluation,
+    and as it is in training. Controls both."""
+    outcome_weight: NonNegative = 0.0
+    """Weight of the loss of the head that foretells the visible tests' verdict on an action; 0: no
+    such head."""
+
+
 class EditModelConfig(RecursionConfig):
     """The policy network over a token canvas."""
 
@@ -124,3 +163,39 @@ class EditModelConfig(RecursionConfig):
     """Type of the recursion's activations; embeddings and heads always compute in fp32."""
     gradient: Gradient = "last_recursion"
     """As in `RecursionConfig`; the default is the better one of TRM's ablation (table 1)."""
+    carry: Literal["reset", "keep"] = "reset"
+    """`keep`: the recursion starts from the states of the episode's last step ("Carry Z" of
+    HRM-Agent, 2025, arXiv 2510.22832); training carries them over one step."""
+    latent_samples: int = Field(default=1, ge=1)
+    """Runs of the recursion in evaluation, of which the one with the highest halting logit counts
+    (PTRM, 2026, arXiv 2605.19943); the first is without noise."""
+    latent_noise: float = Field(default=0.1, ge=0)
+    """Deviation of the Gaussian noise on the states before each segment of the other runs; states
+    have unit mean square."""
+    specialists: SpecialistsConfig = SpecialistsConfig()
+    """Adapters around the recursion."""
+    reverse: ReverseConfig = ReverseConfig()
+    """Feedback from the last action."""
+
+    @model_validator(mode="after")
+    def _recursive(self) -> Self:
+        if self.architecture == "transformer":
+            for key, value, plain in (
+                ("carry", self.carry, "reset"),
+                ("latent_samples", self.latent_samples, 1),
+                ("reverse.kind", self.reverse.kind, "off"),
+                ("shared_levels", self.shared_levels, False),
+            ):
+                if value != plain:
+                    raise ValueError(f"{key}: {value!r} needs architecture 'hrm'")
+        return self
+
+    @property
+    def recalls_states(self) -> bool:
+        """Whether a step needs the states of the step before it."""
+        return self.carry == "keep" or self.reverse.kind == "gate"
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what a step does depends on the step before it in any way."""
+        return self.recalls_states or self.specialists.kind == "tool"

@@ -6,7 +6,7 @@ T tools, C counts of the budget.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,8 @@ from hrmgym.hrm.embedding import CanvasEmbedding
 from hrmgym.hrm.heads import FLAT, ReplacementHead, SpanHead
 from hrmgym.hrm.layers import CastedLinear, RotaryPositions
 from hrmgym.hrm.model import Recursion
+from hrmgym.hrm.reverse import Memory, OutcomeGate, OutcomeHead
+from hrmgym.hrm.specialists import Specialists
 
 #: Canvases are trimmed to a multiple of this many positions.
 _SIZE_STEP = 16
@@ -33,7 +35,7 @@ class Encoded:
     """
 
     z_H: Tensor
-    """Last high-level state, fp32 [B, S, D]."""
+    """Last high-level state as the heads read it, fp32 [B, S, D]."""
     tokens: Tensor
     """The canvas [B, S]."""
     length: int
@@ -44,6 +46,10 @@ class Encoded:
     """Predicted return [B]."""
     q_halt: Tensor
     """Logit of "the greedy action is right" [B]."""
+    latents: tuple[Tensor, Tensor]
+    """(z_H, z_L) as the recursion left them, detached, each [B, S, D]."""
+    balance: Tensor | None = None
+    """Load-balance loss of a learned router, scalar."""
 
 
 class EditModel(nn.Module):
@@ -63,13 +69,25 @@ class EditModel(nn.Module):
         self.replacement_head = ReplacementHead(width, config.vocab_size, config.max_span)
         self.value_head = CastedLinear(width, 1, bias=True, gain=0.0)
         self.q_head = CastedLinear(width, 1, bias=True, gain=0.0)
+        if config.specialists.kind != "none":
+            self.specialists = Specialists(config)
+        if config.reverse.kind != "off":
+            self.outcome_gate = OutcomeGate(width, config.reverse)
+        if config.reverse.outcome_weight:
+            self.outcome_head = OutcomeHead(width, config.num_tools, config.vocab_size)
+        self.generator: torch.Generator | None = None
+        """Draws the latent noise; None: torch's global one."""
 
-    def encode(self, batch: Mapping[str, Tensor]) -> Encoded:
+    def encode(self, batch: Mapping[str, Tensor], memory: Memory | None = None) -> Encoded:
         """Runs the recursion once.
 
         Args:
             batch: integers: `tokens` and `roles` [B, L], `language` [B, 1], `budget` [B, C].
-                Padding (token 0) is at the tail of a canvas. Further keys are not read.
+                Padding (token 0) is at the tail of a canvas. The step before, for `remember`:
+                `previous_tokens`, `previous_roles`, `previous_budget`, `previous_action` [B, 3 + R]
+                and `last_outcome` [B, F], whose first feature is 0 where there was none. Further
+                keys are not read.
+            memory: of the step before; by default what `remember` makes of the batch.
 
         Raises:
             DataError: when a shape is not what the configuration says.
@@ -85,17 +103,28 @@ class EditModel(nn.Module):
         # Few different sizes: libraries compile and keep a kernel for every shape they meet.
         size = min(length, -(-longest // _SIZE_STEP) * _SIZE_STEP)
         tokens, real = tokens[:, :size], real[:, :size]
-        x = self.embedding(tokens, roles[:, :size], language, budget).to(config.dtype)
+        x = self.embedding(tokens, roles[:, :size], language, budget)
         # Position 0 may always be attended to: a row of padding only must not give NaN.
         real = real | (position[:size] == 1)
         mask = real[:, None, None, :]
-        rotary = self.rotary(size, x.dtype)
-        z_H, z_L = self.core.initial_state(len(tokens), size)
-        with torch.no_grad():
-            for _ in range(config.segments - 1):
-                z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask)
-        z_H, _ = self.core.segment(z_H, z_L, x, rotary, mask)
-        z_H = z_H.float()
+        balance: Tensor | None = None
+        if config.specialists.kind != "none":
+            index, weight, balance = self.specialists.route(batch, x, real)
+            x = self.specialists.input(x, index, weight)
+        x = x.to(config.dtype)
+        if memory is None and config.recalls_states:
+            memory = self.remember(batch)
+
+        def read(state: Tensor) -> Tensor:
+            state = state.float()
+            if config.specialists.kind == "none":
+                return state
+            out: Tensor = self.specialists.readout(state, index, weight)
+            return out
+
+        z_H, z_L = self._recur(x, mask, memory, read)
+        latents = (z_H.detach(), z_L.detach())
+        z_H = read(z_H)
         first = z_H[:, 0]
         return Encoded(
             z_H=z_H,
@@ -104,7 +133,76 @@ class EditModel(nn.Module):
             tool_logits=self.tool_head(first),
             value=self.value_head(first).squeeze(-1),
             q_halt=self.q_head(first).squeeze(-1),
+            latents=latents,
+            balance=balance,
         )
+
+    @torch.no_grad()
+    def remember(self, batch: Mapping[str, Tensor]) -> Memory | None:
+        """The states of the step before, computed anew from what it saw; None: the batch has none.
+
+        They are those of an episode's first step: what that step itself remembered is left out.
+        """
+        if "previous_tokens" not in batch:
+            return None
+        before = {key: batch[f"previous_{key}"] for key in ("tokens", "roles", "budget")}
+        action, outcome = batch["previous_action"].long(), batch["last_outcome"].float()
+        present = outcome[:, 0] > 0
+        if not bool(present.any()):
+            return None
+        found = self.encode({**before, "language": batch["language"]})
+        return Memory(*found.latents, *touched(action), outcome, present)
+
+    def foretell(self, encoded: Encoded, actions: Tensor) -> Tensor:
+        """Logits of the visible tests' verdict on actions, int64 [B, 3 + R]: see `OutcomeHead`."""
+        size = encoded.tokens.shape[1] - 1
+        start, end = (at.clamp(max=size).unsqueeze(1) for at in touched(actions))
+        span = self.replacement_head.begin(encoded.z_H, start, end).squeeze(1)
+        out: Tensor = self.outcome_head(encoded.z_H, span, self.embedding, actions)
+        return out
+
+    def _recur(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        memory: Memory | None,
+        read: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """All segments from the start that the memory gives: (z_H, z_L), each [B, S, D]."""
+        config, (rows, size) = self.config, x.shape[:2]
+        z_H, z_L = self.core.initial_state(rows, size)
+        if config.carry == "keep" and memory is not None:
+            fresh = ~memory.present.view(-1, 1, 1)
+            z_H = torch.where(fresh, z_H, _fitted(memory.z_H.to(x.dtype), z_H))
+            z_L = torch.where(fresh, z_L, _fitted(memory.z_L.to(x.dtype), z_L))
+        feedback = None
+        if config.reverse.kind != "off":
+            feedback = self.outcome_gate.bind(memory, x)
+        rotary = self.rotary(size, x.dtype)
+        if self.training or config.latent_samples == 1:
+            with torch.no_grad():
+                for _ in range(config.segments - 1):
+                    z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask, feedback)
+            z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask, feedback)
+            return z_H, z_L
+        best_H, best_L, best_q = z_H, z_L, torch.full((rows,), -torch.inf, device=x.device)
+        for sample in range(config.latent_samples):
+            now_H, now_L = z_H, z_L
+            for _ in range(config.segments):
+                if sample:
+                    now_H, now_L = self._noisy(now_H), self._noisy(now_L)
+                now_H, now_L = self.core.segment(now_H, now_L, x, rotary, mask, feedback)
+            q = self.q_head(read(now_H)[:, 0]).squeeze(-1)
+            better = q > best_q
+            best_q = torch.where(better, q, best_q)
+            best_H = torch.where(better.view(-1, 1, 1), now_H, best_H)
+            best_L = torch.where(better.view(-1, 1, 1), now_L, best_L)
+        return best_H, best_L
+
+    def _noisy(self, state: Tensor) -> Tensor:
+        device = "cpu" if self.generator is None else self.generator.device
+        noise = torch.randn(state.shape, generator=self.generator, device=device)
+        return state + self.config.latent_noise * noise.to(state)
 
     def _check_shapes(
         self, tokens: Tensor, roles: Tensor, language: Tensor, budget: Tensor
@@ -123,3 +221,15 @@ class EditModel(nn.Module):
         for name, (found, shape) in expected.items():
             if list(found.shape) != shape:
                 raise DataError(f"{name}: shape {list(found.shape)}, expected {shape}")
+
+
+def touched(actions: Tensor) -> tuple[Tensor, Tensor]:
+    """First position and end of what actions [B, 3 + R] touch, int64 [B]; 0 for other tools."""
+    edits = actions[:, 0] == 0
+    return torch.where(edits, actions[:, 1], 0), torch.where(edits, actions[:, 2], 0)
+
+
+def _fitted(state: Tensor, like: Tensor) -> Tensor:
+    """A state cut to as many positions as `like` has, or filled up from it."""
+    size = state.shape[1]
+    return torch.cat((state[:, : like.shape[1]], like[:, size:]), dim=1)

@@ -6,13 +6,14 @@ B batch, S positions, D hidden, E rows of a projection, H heads, K = D / H.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: Cosines and sines of the rotary positions, each [S, 2 D].
-Rotary = tuple[Tensor, Tensor]
+#: Rotary positions as complex numbers of modulus 1, [S, 1, K / 2].
+Rotary = Tensor
 
 
 def truncated_normal_(tensor: Tensor, std: float) -> Tensor:
@@ -66,8 +67,7 @@ class CastedEmbedding(nn.Module):
 class RotaryPositions(nn.Module):
     """Precomputed tables of rotary positions (Su et al. 2021, arXiv 2104.09864).
 
-    Each pair (k, k + K / 2) of a query's or key's head turns by position * theta^(-2 k / K). The
-    tables are laid out for all heads of query and key side by side, [S, 2 D].
+    Each pair (k, k + K / 2) of a query's or key's head turns by position * theta^(-2 k / K).
     """
 
     def __init__(self, width: int, num_heads: int, positions: int, theta: float) -> None:
@@ -75,25 +75,31 @@ class RotaryPositions(nn.Module):
         size = width // num_heads
         inverse = theta ** -(torch.arange(0, size, 2, dtype=torch.float32) / size)
         angle = torch.outer(torch.arange(positions, dtype=torch.float32), inverse)
-        angle = angle.repeat(1, 4 * num_heads)
-        self.cos: Tensor
-        self.sin: Tensor
-        self.register_buffer("cos", angle.cos(), persistent=False)
-        self.register_buffer("sin", angle.sin(), persistent=False)
+        self.turns: Tensor  # cosine and sine, [S, K / 2, 2]
+        turns = torch.stack((angle.cos(), angle.sin()), dim=-1)
+        self.register_buffer("turns", turns, persistent=False)
 
     def forward(self, length: int, dtype: torch.dtype) -> Rotary:
-        """Tables of the first positions, in fp32 or better: HRM turns bf16 states in fp32."""
+        """Table of the first positions, in fp32 or better: HRM turns bf16 states in fp32."""
         wide = torch.float64 if dtype == torch.float64 else torch.float32
-        return self.cos[:length].to(wide), self.sin[:length].to(wide)
+        return torch.view_as_complex(self.turns[:length].to(wide)).unsqueeze(1)
 
 
-def quarter_turn(weight_ED: Tensor, heads: int) -> Tensor:
-    """Rows of a projection, so changed that what it gives is turned by 90 degrees.
+def interleave(weight_ED: Tensor, heads: int) -> Tensor:
+    """Rows of a projection, so ordered that the two of each rotary pair come side by side.
 
-    (a, b) becomes (-b, a), with a and b the two halves of each head.
+    Done to queries and keys alike it changes no score, and a pair is then one complex number.
     """
     halves = weight_ED.view(heads, 2, -1, weight_ED.shape[-1])
-    return torch.stack((-halves[:, 1], halves[:, 0]), dim=1).view(weight_ED.shape)
+    return halves.transpose(1, 2).reshape(weight_ED.shape)
+
+
+def turn(x_BSE: Tensor, rotary: Rotary) -> Tensor:
+    """Turns the interleaved pairs of every head: one product of complex numbers."""
+    wide = rotary.real.dtype
+    pairs = x_BSE.to(wide).view(*x_BSE.shape[:2], -1, rotary.shape[-1], 2)
+    turned = torch.view_as_real(torch.view_as_complex(pairs) * rotary)
+    return turned.view(x_BSE.shape).to(x_BSE.dtype)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -109,6 +115,17 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
     return scores.softmax(-1) @ value
 
 
+class AttentionWeights(NamedTuple):
+    """What `Attention` multiplies with, in the type of the activations."""
+
+    query_key: Tensor
+    """Interleaved [2 D, D]."""
+    value: Tensor
+    """[D, D]."""
+    out: Tensor
+    """[D, D]."""
+
+
 class Attention(nn.Module):
     """Multi-head self-attention in both directions."""
 
@@ -118,22 +135,40 @@ class Attention(nn.Module):
         self.qkv_proj = CastedLinear(hidden_size, 3 * hidden_size)
         self.o_proj = CastedLinear(hidden_size, hidden_size)
 
-    def forward(self, x_BSD: Tensor, rotary: Rotary | None, mask: Tensor | None) -> Tensor:
+    def weights(self, dtype: torch.dtype) -> AttentionWeights:
+        """The weights in a type; differentiable where gradients are on."""
+        weight, width = self.qkv_proj.weight.to(dtype), self.o_proj.weight.shape[0]
+        return AttentionWeights(
+            interleave(weight[: 2 * width], 2 * self.num_heads),
+            weight[2 * width :],
+            self.o_proj.weight.to(dtype),
+        )
+
+    def forward(
+        self,
+        x_BSD: Tensor,
+        rotary: Rotary | None,
+        mask: Tensor | None,
+        weights: AttentionWeights | None = None,
+    ) -> Tensor:
         batch, length, width = x_BSD.shape
         heads = self.num_heads
-        weight = self.qkv_proj.weight.to(x_BSD.dtype)
-        query_key = F.linear(x_BSD, weight[: 2 * width])
-        value = F.linear(x_BSD, weight[2 * width :]).view(batch, length, heads, -1)
+        weights = weights or self.weights(x_BSD.dtype)
+        query_key = F.linear(x_BSD, weights.query_key)
+        value = F.linear(x_BSD, weights.value).view(batch, length, heads, -1)
         if rotary is not None:
-            # x cos + turned(x) sin, where a second product gives turned(x): on a CPU that takes
-            # half the time of turning the activations.
-            cos, sin = rotary
-            turned = F.linear(x_BSD, quarter_turn(weight[: 2 * width], 2 * heads))
-            query_key = torch.addcmul(query_key * cos, turned.to(sin.dtype), sin).to(x_BSD.dtype)
+            query_key = turn(query_key, rotary)
         query, key = query_key.view(batch, length, 2, heads, -1).transpose(1, 3).unbind(2)
         mixed = attend(query, key, value.transpose(1, 2), mask)
-        out: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(batch, length, width))
-        return out
+        return F.linear(mixed.transpose(1, 2).reshape(batch, length, width), weights.out)
+
+
+class SwiGLUWeights(NamedTuple):
+    """What `SwiGLU` multiplies with, in the type of the activations."""
+
+    gate: Tensor
+    up: Tensor
+    down: Tensor
 
 
 class SwiGLU(nn.Module):
@@ -145,11 +180,22 @@ class SwiGLU(nn.Module):
         self.gate_up_proj = CastedLinear(hidden_size, 2 * inner)
         self.down_proj = CastedLinear(inner, hidden_size)
 
-    def forward(self, x_BSD: Tensor) -> Tensor:
+    def weights(self, dtype: torch.dtype) -> SwiGLUWeights:
+        """The weights in a type; differentiable where gradients are on."""
+        gate, up = self.gate_up_proj.weight.to(dtype).chunk(2)
+        return SwiGLUWeights(gate, up, self.down_proj.weight.to(dtype))
+
+    def forward(self, x_BSD: Tensor, weights: SwiGLUWeights | None = None) -> Tensor:
         # Two products, so that both results are contiguous: a fifth less time on a CPU than one.
-        gate, up = self.gate_up_proj.weight.to(x_BSD.dtype).chunk(2)
-        out: Tensor = self.down_proj(F.silu(F.linear(x_BSD, gate)) * F.linear(x_BSD, up))
-        return out
+        weights = weights or self.weights(x_BSD.dtype)
+        gate, up = F.linear(x_BSD, weights.gate), F.linear(x_BSD, weights.up)
+        if torch.is_grad_enabled():
+            return F.linear(F.silu(gate) * up, weights.down)
+        return F.linear(F.silu(gate, inplace=True).mul_(up), weights.down)
+
+
+#: The weights of one block, as its two halves multiply with them.
+BlockWeights = tuple[AttentionWeights, SwiGLUWeights]
 
 
 class Block(nn.Module):
@@ -161,9 +207,16 @@ class Block(nn.Module):
         self.self_attn = Attention(hidden_size, num_heads)
         self.mlp = SwiGLU(hidden_size, expansion)
 
-    def forward(self, x_BSD: Tensor, rotary: Rotary | None, mask: Tensor | None) -> Tensor:
-        x_BSD = rms_norm(x_BSD + self.self_attn(x_BSD, rotary, mask), self.eps)
-        return rms_norm(x_BSD + self.mlp(x_BSD), self.eps)
+    def forward(
+        self,
+        x_BSD: Tensor,
+        rotary: Rotary | None,
+        mask: Tensor | None,
+        weights: BlockWeights | None = None,
+    ) -> Tensor:
+        attention, feed_forward = weights or (None, None)
+        x_BSD = rms_norm(x_BSD + self.self_attn(x_BSD, rotary, mask, attention), self.eps)
+        return rms_norm(x_BSD + self.mlp(x_BSD, feed_forward), self.eps)
 
 
 class Level(nn.Module):
@@ -173,10 +226,23 @@ class Level(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
+    @torch.no_grad()
+    def frozen(self, dtype: torch.dtype) -> list[BlockWeights]:
+        """The weights in a type, once for many calls that are not differentiated.
+
+        They do not follow a later change of the parameters.
+        """
+        return [(layer.self_attn.weights(dtype), layer.mlp.weights(dtype)) for layer in self.layers]
+
     def forward(
-        self, state_BSD: Tensor, injection_BSD: Tensor, rotary: Rotary | None, mask: Tensor | None
+        self,
+        state_BSD: Tensor,
+        injection_BSD: Tensor,
+        rotary: Rotary | None,
+        mask: Tensor | None,
+        frozen: list[BlockWeights] | None = None,
     ) -> Tensor:
         state_BSD = state_BSD + injection_BSD
-        for layer in self.layers:
-            state_BSD = layer(state_BSD, rotary, mask)
+        for at, layer in enumerate(self.layers):
+            state_BSD = layer(state_BSD, rotary, mask, frozen[at] if frozen else None)
         return state_BSD

@@ -24,12 +24,12 @@ IGNORE_LABEL = -100
 class ActLoss(Tensor):
     """Result of `act_loss`: the loss itself, which unpacks into all that came with it.
 
-        loss = act_loss(model, carry, batch)                            # a scalar tensor
-        carry, loss, metrics, outputs = act_loss(model, carry, batch)   # or all four
+    loss = act_loss(model, carry, batch)                            # a scalar tensor
+    carry, loss, metrics, outputs = act_loss(model, carry, batch)   # or all four
     """
 
     # What is computed from it is a plain tensor.
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     carry: Carry
     """For the next segment."""

@@ -6,7 +6,7 @@ B batch, S tokens, P puzzle positions before them, D hidden, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from hrmgym.hrm.embedding import PuzzleEmbedding
 from hrmgym.hrm.halting import Carry, continue_target, halts, take_new_rows
 from hrmgym.hrm.layers import (
     Block,
+    BlockWeights,
     CastedEmbedding,
     CastedLinear,
     Level,
@@ -25,6 +26,10 @@ from hrmgym.hrm.layers import (
     RotaryPositions,
     truncated_normal_,
 )
+
+
+#: Weights of the high and of the low stack as `Level.frozen` gives them.
+Frozen = tuple[list[BlockWeights], list[BlockWeights]]
 
 
 class Recursion(nn.Module):
@@ -48,6 +53,11 @@ class Recursion(nn.Module):
         """The stack that updates z_H."""
         return self.L_level if self.recursion.shared_levels else self.H_level
 
+    def freeze(self, dtype: torch.dtype) -> Frozen:
+        """Both stacks' weights, cast once for all calls that are not differentiated."""
+        low = self.L_level.frozen(dtype)
+        return (low if self.recursion.shared_levels else self.high.frozen(dtype)), low
+
     def initial_state(self, batch: int, positions: int) -> tuple[Tensor, Tensor]:
         """(z_H, z_L) before the first segment, each [B, P + S, D]; do not write into them."""
         shape = (batch, positions, self.recursion.hidden_size)
@@ -60,6 +70,8 @@ class Recursion(nn.Module):
         x: Tensor,
         rotary: Rotary | None,
         mask: Tensor | None = None,
+        feedback: Callable[[Tensor], Tensor] | None = None,
+        frozen: Frozen | None = None,
     ) -> tuple[Tensor, Tensor]:
         """One segment: `H_cycles` times `L_cycles` low updates and one high update.
 
@@ -69,6 +81,9 @@ class Recursion(nn.Module):
             x: embedded input [B, P + S, D]; it enters the low level only.
             rotary: tables of rotary positions, or None with learned ones.
             mask: bool, broadcast to [B, H, query, key]; True where a key may be attended to.
+            feedback: gives what is added to z_H at the start of each high-level cycle; in the last
+                one it is differentiated.
+            frozen: from `freeze`, where several segments share it.
 
         Returns:
             New (z_H, z_L); only the calls that `gradient` names are differentiated.
@@ -80,12 +95,19 @@ class Recursion(nn.Module):
         calls = config.H_cycles * (config.L_cycles + 1)
         taped = 2 if config.gradient == "last_step" else config.L_cycles + 1
         outer = torch.is_grad_enabled()
+        if frozen is None and (calls > taped or not outer):
+            frozen = self.freeze(x.dtype)
         for call in range(calls):
-            with torch.set_grad_enabled(outer and call >= calls - taped):
+            if feedback is not None and call % (config.L_cycles + 1) == 0:
+                with torch.set_grad_enabled(outer and call == calls - config.L_cycles - 1):
+                    z_H = z_H + feedback(z_H)
+            grad = outer and call >= calls - taped
+            high, low = (None, None) if grad or frozen is None else frozen
+            with torch.set_grad_enabled(grad):
                 if call % (config.L_cycles + 1) < config.L_cycles:
-                    z_L = self.L_level(z_L, z_H + x, rotary, mask)
+                    z_L = self.L_level(z_L, z_H + x, rotary, mask, low)
                 else:
-                    z_H = self.high(z_H, z_L, rotary, mask)
+                    z_H = self.high(z_H, z_L, rotary, mask, high)
         return z_H, z_L
 
 
@@ -149,9 +171,13 @@ class HRMCore(Recursion):
         return math.sqrt(config.hidden_size) * x
 
     def forward(
-        self, z_H: Tensor, z_L: Tensor, data: Mapping[str, Tensor]
+        self,
+        z_H: Tensor,
+        z_L: Tensor,
+        data: Mapping[str, Tensor],
+        frozen: Frozen | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One segment.
+        """One segment; `frozen` as in `Recursion.segment`.
 
         Returns:
             z_H and z_L [B, P + S, D], logits [B, S, V], and the q logits (halt, continue) [B, 2]
@@ -160,7 +186,7 @@ class HRMCore(Recursion):
         x = self.embed(data["inputs"], data["puzzle_identifiers"])
         rope = self.config.pos_encodings == "rope"
         rotary = self.rotary_emb(x.shape[1], x.dtype) if rope else None
-        z_H, z_L = self.segment(z_H, z_L, x, rotary)
+        z_H, z_L = self.segment(z_H, z_L, x, rotary, frozen=frozen)
         logits: Tensor = self.lm_head(z_H[:, self.config.puzzle_positions :])
         return z_H, z_L, logits, self.q_head(z_H[:, 0]).float()
 
@@ -213,18 +239,17 @@ class HRM(nn.Module):
         z_H = torch.where(fresh, self.inner.H_init, carry.z_H)
         z_L = torch.where(fresh, self.inner.L_init, carry.z_L)
         data = take_new_rows(carry, batch)
-        z_H, z_L, logits, q_B2 = self.inner(z_H, z_L, data)
+        frozen = self.inner.freeze(self.config.dtype)
+        z_H, z_L, logits, q_B2 = self.inner(z_H, z_L, data, frozen)
         z_H, z_L = z_H.detach(), z_L.detach()
-        outputs = Outputs(
-            logits=logits, q_halt_logits=q_B2[:, 0], q_continue_logits=q_B2[:, 1]
-        )
+        outputs = Outputs(logits=logits, q_halt_logits=q_B2[:, 0], q_continue_logits=q_B2[:, 1])
         with torch.no_grad():
             steps = torch.where(carry.halted, 0, carry.steps) + 1
             halted = halts(self.config, steps, q_B2[:, 0], q_B2[:, 1], self.training)
             if self.training and self.config.continue_pass and self.config.halt_max_steps > 1:
                 # No target network and no replay: the same weights one segment on, as in PQN
                 # (Gallici et al. 2024, arXiv 2407.04811).
-                next_B2 = self.inner(z_H, z_L, data)[3]
+                next_B2 = self.inner(z_H, z_L, data, frozen)[3]
                 last = steps >= self.config.halt_max_steps
                 outputs["target_q_continue"] = continue_target(last, next_B2[:, 0], next_B2[:, 1])
         return Carry(z_H, z_L, steps, halted, data), outputs

@@ -14,6 +14,10 @@ from torch.optim import Optimizer
 from hrmgym.errors import ConfigError
 
 
+#: Entries of a parameter that are updated at a time.
+_PIECE = 1 << 17
+
+
 class AdamATan2(Optimizer):
     """Adam with atan2 in place of the division, so without an epsilon (Everett et al. 2024,
     arXiv 2407.05872, section 5), and with decoupled weight decay.
@@ -60,17 +64,28 @@ class AdamATan2(Optimizer):
                     state["mean"] = torch.zeros_like(parameter)
                     state["square"] = torch.zeros_like(parameter)
                 state["step"] += 1
-                state["mean"].lerp_(parameter.grad, 1 - beta1)
-                state["square"].mul_(beta2).addcmul_(
-                    parameter.grad, parameter.grad, value=1 - beta2
-                )
-                root = state["square"].sqrt().div_(math.sqrt(1 - beta2 ** state["step"]))
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(
-                    torch.atan2(state["mean"], root),
-                    alpha=-group["lr"] / (1 - beta1 ** state["step"]),
-                )
+                correction = math.sqrt(1 - beta2 ** state["step"])
+                rate = group["lr"] / (1 - beta1 ** state["step"])
+                tensors = (parameter, parameter.grad, state["mean"], state["square"])
+                for value, gradient, mean, square in _pieces(*tensors):
+                    mean.lerp_(gradient, 1 - beta1)
+                    square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+                    root = square.sqrt().div_(correction)
+                    value.mul_(1 - group["lr"] * group["weight_decay"])
+                    value.add_(torch.atan2(mean, root, out=root), alpha=-rate)
         return loss
+
+
+def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Views of equal parts of tensors of one shape, on a CPU so small that they stay in its cache.
+
+    An update goes over each part some ten times.
+    """
+    small = tensors[0].numel() <= _PIECE or tensors[0].device.type != "cpu"
+    if small or not all(tensor.is_contiguous() for tensor in tensors):
+        yield tensors
+        return
+    yield from zip(*(tensor.view(-1).split(_PIECE) for tensor in tensors), strict=True)
 
 
 class EMA:

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hrmgym.config import Block, Count, Word
+from hrmgym.config import Block, Count, NonNegative, Word
+from hrmgym.hrm.config import ReverseConfig, SpecialistsConfig
 
 Size = Literal["tiny", "small", "base", "large"]
 
@@ -54,6 +55,20 @@ class HRMConfig(Block):
     """Width of the feed-forward layers, as a multiple of `hidden_size`."""
     max_span: Count = 32
     """Longest run of tokens that one edit may replace."""
+    shared_levels: bool = False
+    """One network for both modules (TRM, arXiv 2510.04871); `H_layers` is then not used."""
+    carry: Literal["reset", "keep"] = "reset"
+    """Whether an episode's steps begin where the step before left the network's states
+    (HRM-Agent, arXiv 2510.22832)."""
+    latent_samples: Count = 1
+    """Runs of the network for each action outside training, all but the first with noise on its
+    states; the one that the halting head ranks highest counts (PTRM, arXiv 2605.19943)."""
+    latent_noise: NonNegative = 0.1
+    """Deviation of that noise; states have unit mean square."""
+    specialists: SpecialistsConfig = SpecialistsConfig()
+    """Small adapters by language, tool, ..."""
+    reverse: ReverseConfig = ReverseConfig()
+    """What came of the last action, fed to the next."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the recursion's activations; `auto` takes bfloat16 where the hardware multiplies in

@@ -8,12 +8,14 @@ trains the same weights that `act` and `propose` use.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
 import numpy as np
+import numpy.typing as npt
 import torch
 from gymnasium import spaces
 from pydantic import ValidationError
@@ -30,10 +32,12 @@ from hrmgym.errors import CheckpointError, ConfigError, did_you_mean
 from hrmgym.hrm.checkpoint import load_checkpoint
 from hrmgym.hrm.config import EditModelConfig
 from hrmgym.hrm.edit_distribution import EditDistribution
-from hrmgym.hrm.edit_model import EditModel, Encoded
+from hrmgym.hrm.edit_model import EditModel, Encoded, touched
+from hrmgym.hrm.reverse import Memory
 from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.distribution import WholeEditDistribution, edit_distribution
+from hrmgym.policies.memory import what_came
 
 #: How many further proposals `act` asks for when it has used up those for an observation.
 _MORE = 8
@@ -43,6 +47,12 @@ _MORE = 8
 _SHAPE = tuple(
     key for key in HRMConfig.model_fields if key not in ("kind", "size", "checkpoint", "dtype")
 )
+
+#: Those among them that the weights fit whatever they are.
+_FREE = ("carry", "latent_samples", "latent_noise")
+#: Those that may add parts to a checkpoint that lacks them; the parts begin as the identity.
+_ADDED = ("specialists", "reverse")
+_ADDED_PARTS = ("specialists.", "outcome_gate.", "outcome_head.")
 
 
 def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditModelConfig:
@@ -100,14 +110,33 @@ def load_weights(policy: HRMPolicy, folder: str | Path) -> None:
     Raises:
         CheckpointError: it cannot be read, or is of another model.
     """
+    take_weights(policy.model, folder)
+
+
+def take_weights(ours: EditModel, folder: str | Path) -> None:
+    """Takes over a checkpoint's weights; parts that it lacks stay as they are.
+
+    Raises:
+        CheckpointError: it cannot be read, or is of another model.
+    """
     model, _ = load_checkpoint(folder)
-    theirs, ours = model.config.model_dump(), policy.model.config.model_dump()
-    for key in ours.keys() - {"forward_dtype"}:  # weights fit either type
-        if theirs[key] != ours[key]:
+    saved, here = model.config.model_dump(), ours.config.model_dump()
+    for key in here.keys() - {"forward_dtype", *_FREE}:  # weights fit either type
+        fits = _may_become(key, saved[key], here[key]) if key in _ADDED else saved[key] == here[key]
+        if not fits:
             raise CheckpointError(
-                f"{folder}: of another model: its {key} is {theirs[key]}, here it is {ours[key]}"
+                f"{folder}: of another model: its {key} is {saved[key]}, here it is {here[key]}"
             )
-    policy.model.load_state_dict(model.state_dict())
+    missing = ours.load_state_dict(model.state_dict(), strict=False).missing_keys
+    assert all(name.startswith(_ADDED_PARTS) for name in missing), missing
+
+
+def _may_become(key: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a part of a checkpoint can be used as `wanted`."""
+    if key == "specialists":
+        return saved["kind"] == "none" or saved == wanted
+    head_stays = bool(wanted["outcome_weight"]) or not saved["outcome_weight"]
+    return head_stays and saved["kind"] in ("off", wanted["kind"])
 
 
 def checkpoint_options(config: HRMConfig) -> dict[str, Any]:
@@ -116,11 +145,16 @@ def checkpoint_options(config: HRMConfig) -> dict[str, Any]:
     Raises:
         CheckpointError: the block gives a key that the checkpoint contradicts.
     """
-    options: dict[str, Any] = {key: getattr(config, key) for key in _SHAPE}
+    options: dict[str, Any] = {key: config.model_dump()[key] for key in _SHAPE}
     if config.checkpoint is not None:
         saved = load_checkpoint(config.checkpoint)[0].config.model_dump()
         for key in _SHAPE:
-            if key in config.model_fields_set and options[key] != saved[key]:
+            given = key in config.model_fields_set
+            if given and key in _FREE:
+                continue
+            if given and key in _ADDED and _may_become(key, saved[key], options[key]):
+                continue
+            if given and options[key] != saved[key]:
                 raise CheckpointError(
                     f"{config.checkpoint}: of another model: its {key} is {saved[key]}, "
                     f"policy.{key} is {options[key]}"
@@ -149,6 +183,16 @@ def make_hrm_policy(config: HRMConfig, env: gymnasium.Env[Any, Any], seed: int) 
     policy.set_training_mode(False)
     policy.seed(seed)
     return policy
+
+
+@dataclass(frozen=True, slots=True)
+class ActState:
+    """What `HRMPolicy.act` carries through an episode."""
+
+    seen: dict[bytes, tuple[list[Proposal], set[bytes]]] = field(default_factory=dict)
+    """For each observation met, the proposals that are left and the actions that were used."""
+    last: tuple[Observation, Action, tuple[Tensor, Tensor]] | None = None
+    """The step before: what was seen, what was done, and the states (z_H, z_L) it left."""
 
 
 class HRMPolicy(ActorCriticPolicy):
@@ -191,6 +235,15 @@ class HRMPolicy(ActorCriticPolicy):
         self._options = dict(model or {})
         self._canvas_length = int(shape[0])
         self._trainable = trainable
+        if (
+            trainable
+            and edit_model_config(self._canvas_length, self._options).remembers
+            and "last_outcome" not in observation_space.spaces
+        ):
+            raise ConfigError(
+                "to train a policy that depends on its last step, wrap the environment in "
+                "hrmgym.policies.memory.PreviousStep"
+            )
         super().__init__(
             observation_space,
             action_space,
@@ -221,10 +274,12 @@ class HRMPolicy(ActorCriticPolicy):
 
     # --- Stable-Baselines3 -----------------------------------------------------------------------
 
-    def encode(self, obs: Mapping[str, Tensor]) -> tuple[Encoded, EditDistribution]:
+    def encode(
+        self, obs: Mapping[str, Tensor], memory: Memory | None = None
+    ) -> tuple[Encoded, EditDistribution]:
         """One forward pass: everything that is read off a batch of observations."""
         observation = dict(obs)
-        encoded = self.model.encode(observation)
+        encoded = self.model.encode(observation, memory)
         return encoded, edit_distribution(self.model, encoded, observation)
 
     def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
@@ -261,6 +316,7 @@ class HRMPolicy(ActorCriticPolicy):
     def seed(self, seed: int) -> None:
         """Seeds what `act` draws; without it, it draws from torch's global generator."""
         self._generator = torch.Generator(self.device).manual_seed(seed)
+        self.model.generator = torch.Generator().manual_seed(seed)
 
     def act(
         self,
@@ -272,32 +328,60 @@ class HRMPolicy(ActorCriticPolicy):
         """One action; deterministic ones do not repeat themselves within an episode.
 
         At an observation that was seen before in the episode (an edit was taken back, or refused),
-        the next best proposal follows. `state` holds, for each observation seen, the proposals that
-        are left and the number of those used.
+        the next best proposal follows. `state` is an `ActState`, or None at the first step.
         """
+        before: ActState = ActState() if state is None else state
+        remembers, memory = self.model.config.remembers, None
+        if remembers and before.last is not None:
+            was, done, _ = before.last
+            recent = {"previous_action": done, "last_outcome": what_came(was, observation)}
+            memory = self._memory(before, recent["last_outcome"])
+            observation = {**observation, **recent}
         if not deterministic:
             with torch.no_grad():
-                edits = self.encode(self._batch(observation))[1]
-                return edits.sample(self._generator)[0].cpu().numpy(), state
-        seen: dict[bytes, tuple[list[Proposal], set[bytes]]] = {} if state is None else state
+                encoded, edits = self.encode(self._batch(observation), memory)
+                action = edits.sample(self._generator)[0].cpu().numpy()
+            last = (observation, action, encoded.latents) if remembers else None
+            return action, ActState(before.seen, last)
         key = observation["tokens"].tobytes() + observation["roles"].tobytes()
-        left, used = seen.setdefault(key, ([], set()))
-        if not left:
-            found = self.propose(observation, len(used) + _MORE).actions
-            left += [one for one in reversed(found) if one.action.tobytes() not in used]
-        action = left.pop().action if left else self.propose(observation, 1).actions[0].action
+        left, used = before.seen.setdefault(key, ([], set()))
+        if left and not remembers:
+            action = left.pop().action
+            used.add(action.tobytes())
+            return action, before
+        encoded, found = self._best(observation, len(used) + _MORE, memory)
+        left[:] = [one for one in reversed(found) if one.action.tobytes() not in used]
+        action = left.pop().action if left else found[0].action
         used.add(action.tobytes())
-        return action, seen
+        return action, ActState(
+            before.seen, (observation, action, encoded.latents) if remembers else None
+        )
 
     def propose(self, observation: Observation, k: int) -> Proposals:
-        """The k best complete actions, exactly ordered, from one forward pass."""
+        """The k best complete actions, exactly ordered, from one forward pass.
+
+        As at the first step of an episode, unless the observation holds the step before (see
+        `hrmgym.policies.memory.PreviousStep`).
+        """
+        encoded, found = self._best(observation, k, None)
+        return Proposals(actions=found, value=float(encoded.value[0]))
+
+    def _best(
+        self, observation: Observation, k: int, memory: Memory | None
+    ) -> tuple[Encoded, list[Proposal]]:
         with torch.no_grad():
-            encoded, edits = self.encode(self._batch(observation))
+            encoded, edits = self.encode(self._batch(observation), memory)
             best = edits.top_k(k)[0]
-        return Proposals(
-            actions=[Proposal(action.cpu().numpy(), float(score)) for action, score in best],
-            value=float(encoded.value[0]),
-        )
+        return encoded, [Proposal(action.cpu().numpy(), float(score)) for action, score in best]
+
+    def _memory(self, state: ActState, came: npt.NDArray[np.float32]) -> Memory:
+        """The step before, as the network wants it."""
+        assert state.last is not None
+        _, action, latents = state.last
+        start, end = touched(torch.as_tensor(action, device=self.device).unsqueeze(0))
+        outcome = torch.as_tensor(came, device=self.device).unsqueeze(0)
+        present = torch.ones(1, dtype=torch.bool, device=self.device)
+        return Memory(*latents, start, end, outcome, present)
 
     def _batch(self, observation: Observation) -> dict[str, Tensor]:
         return {

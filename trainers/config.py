@@ -152,6 +152,10 @@ class PPOConfig(Block):
     """Episodes of one evaluation."""
     warm_start: WarmStartConfig | None = None
     """Supervised training to start from; null starts from the policy as it is."""
+    curriculum: Literal["none", "reverse", "uniform"] = "none"
+    """Where training episodes start. `reverse`: one edit from the solution, further away as success
+    grows; `uniform`: any number of edits away (its control); `none`: where the tasks do.
+    Evaluations always start where the tasks do."""
 
     @model_validator(mode="after")
     def _consistent(self) -> PPOConfig:

@@ -24,6 +24,8 @@ from hrmgym.trainers.config import SupervisedConfig
 
 #: Weight of the halting loss, as in HRM.
 _HALT = 0.5
+#: Weight of the load-balance loss of a learned router, as in Switch Transformers.
+BALANCE = 0.01
 #: Gradients are clipped to this norm.
 _CLIP = 1.0
 
@@ -173,7 +175,11 @@ def repair_loss(
     replacement = repair.metrics["nll"] - sum(parts.values())
     metrics = {**repair.metrics, **parts, "nll_replacement": replacement}
     metrics["halt_loss"] = float(halt.detach())
-    return repair.loss + _HALT * halt, metrics, repair.exact.tolist()
+    loss = repair.loss + _HALT * halt
+    if encoded.balance is not None:
+        loss = loss + BALANCE * encoded.balance
+        metrics["balance"] = float(encoded.balance.detach())
+    return loss, metrics, repair.exact.tolist()
 
 
 @torch.no_grad()

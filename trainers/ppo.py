@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import gymnasium
 import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback
@@ -14,9 +16,12 @@ from stable_baselines3.common.vec_env import VecEnv
 from hrmgym.envs.bugs.selector import Selector
 from hrmgym.errors import CheckpointError
 from hrmgym.hrm.checkpoint import save_checkpoint
-from hrmgym.policies.hrm import HRMPolicy, load_weights
+from hrmgym.policies.hrm import HRMPolicy, edit_model_config, load_weights
+from hrmgym.policies.memory import PreviousStep
+from hrmgym.trainers.auxiliary import OutcomeLearning
 from hrmgym.trainers.callbacks import EnvTags, KeepState, NetworkTags
 from hrmgym.trainers.config import PPOConfig, WarmStartConfig
+from hrmgym.trainers.curriculum import Curriculum, CurriculumTags, with_curriculum
 from hrmgym.trainers.job import Job, seed_everything
 from hrmgym.trainers.learner import Learner
 from hrmgym.trainers.pretrain import learn, supervised_run
@@ -38,8 +43,16 @@ def train_ppo(job: Job[PPOConfig], *, resume: bool = False) -> Path:
     seed_everything(job.seed)
     job.folder.mkdir(parents=True, exist_ok=True)
     config = job.config
+    curriculum = None if config.curriculum == "none" else Curriculum(config.curriculum, job.seed)
+    if curriculum is not None and resume:
+        curriculum.load(job.folder / "curriculum.json")
+
+    def training_env() -> gymnasium.Env[Any, Any]:
+        made = job.make_env(job.train_split)
+        return _seen(job, made if curriculum is None else with_curriculum(made, curriculum))
+
     env = make_vec_env(
-        lambda: job.make_env(job.train_split),
+        training_env,
         n_envs=config.n_envs,
         seed=job.seed,
         env_kwargs=None,
@@ -49,10 +62,16 @@ def train_ppo(job: Job[PPOConfig], *, resume: bool = False) -> Path:
         if config.warm_start is not None and model.num_timesteps == 0:
             _warm_start(job, model, config.warm_start)
             save_policy(job, model, "warm-start")
-        _learn(job, model)
+        _learn(job, model, curriculum)
         return save_policy(job, model)
     finally:
         env.close()
+
+
+def _seen(job: Job[PPOConfig], env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+    """The environment as the policy needs to see it."""
+    # What depends on the step before does not depend on the canvas's length.
+    return PreviousStep(env) if edit_model_config(64, job.model).remembers else env
 
 
 def save_policy(job: Job[PPOConfig], model: PPO, name: str = "latest") -> Path:
@@ -125,7 +144,7 @@ class _ReportSteps(BaseCallback):
         return True
 
 
-def _learn(job: Job[PPOConfig], model: PPO) -> None:
+def _learn(job: Job[PPOConfig], model: PPO, curriculum: Curriculum | None) -> None:
     left = job.config.total_timesteps - model.num_timesteps
     if left <= 0:
         return
@@ -135,18 +154,23 @@ def _learn(job: Job[PPOConfig], model: PPO) -> None:
         scratch = job.folder / "ppo.partial.zip"
         model.save(scratch)
         scratch.replace(saved)
+        if curriculum is not None:
+            curriculum.save(job.folder / "curriculum.json")
         return save_policy(job, model)
 
     callbacks: list[BaseCallback] = [
         _ReportSteps(job),
         EnvTags(),
         NetworkTags(),
+        OutcomeLearning(),
         KeepState(job.config.checkpoint_every, save),
     ]
+    if curriculum is not None:
+        callbacks.append(CurriculumTags(curriculum))
     eval_env = None
     if job.config.eval_every is not None:
         eval_env = make_vec_env(
-            lambda: job.make_env(job.eval_split), n_envs=1, seed=job.seed + _EVAL_SEED
+            lambda: _seen(job, job.make_env(job.eval_split)), n_envs=1, seed=job.seed + _EVAL_SEED
         )
         callbacks.append(
             EvalCallback(

@@ -26,7 +26,7 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import load_checkpoint, save_checkpoint
 from hrmgym.hrm.edit_model import EditModel
-from hrmgym.policies.hrm import edit_model_config
+from hrmgym.policies.hrm import edit_model_config, take_weights
 from hrmgym.trainers import schedule
 from hrmgym.trainers.batches import Stream, batches
 from hrmgym.trainers.config import PretrainConfig
@@ -112,7 +112,10 @@ def train_pretrain(
 def _network(job: Job[Any]) -> EditModel:
     """The network that a job starts from."""
     if job.checkpoint is not None:
-        return load_checkpoint(job.checkpoint)[0]
+        length = load_checkpoint(job.checkpoint)[0].config.max_length
+        model = EditModel(edit_model_config(length, job.model))
+        take_weights(model, job.checkpoint)
+        return model
     env = job.make_env(job.train_split)
     try:
         length = env.observation_space["tokens"].shape[0]

@@ -38,6 +38,21 @@ PPO_TAGS: dict[str, str] = {
     "hrm/grad_norm_q_head": "The same, halting head; 0 unless halting is trained.",
 }
 
+#: Further tags where the policy has the parts, or `trainer.curriculum` is set.
+PART_TAGS: dict[str, str] = {
+    "hrm/grad_norm_outcome_gate": "As above, gate that feeds the last outcome to the plan.",
+    "hrm/grad_norm_outcome_head": "The same, head that foretells outcomes; of its own updates.",
+    "hrm/grad_norm_specialists": "The same, adapters and router.",
+    "hrm/alpha": "How far the outcome gate is open: tanh(alpha), 0 at the start.",
+    "hrm/outcome_loss": "Cross entropy of the foretold verdict of the tests, before its updates.",
+    "hrm/outcome_accuracy": "Share of tested steps whose verdict (all pass or not) is foretold.",
+    "hrm/balance": "Load-balance loss of the learned router; 1 where all adapters are used alike.",
+    "learn/balance": "The same in supervised training.",
+    "curriculum/depth": "Mean number of edits from the solution at which training starts.",
+    "curriculum/forward": "Share of the tasks that are past the deepest made start.",
+    "curriculum/full_success": "Share of the recent episodes from the tasks' own starts, solved.",
+}
+
 #: Further tags where `trainer.eval_every` is set.
 EVAL_TAGS: dict[str, str] = {
     "eval/mean_reward": "Mean return of the evaluation episodes.",

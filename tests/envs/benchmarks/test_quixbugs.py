@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hrmgym.envs.benchmarks.quixbugs import QuixBugs, failing_cases, halve
+from hrmgym.envs.benchmarks.quixbugs import GRADE_CPU_S, QuixBugs, failing_cases, halve
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.task import CallTests, PytestTests, Status, merge_outcomes
+from hrmgym.envs.task import CallTests, Limits, PytestTests, Status, Task, merge_outcomes
 from hrmgym.errors import DataError
 
 pytestmark = pytest.mark.needs_data
@@ -25,6 +26,7 @@ def test_halves_are_deterministic_and_share_out_the_failing_cases() -> None:
     assert visible == {"a", "d", "e"}
     assert hidden == {"b", "c"}
     assert halve(["a"], {"a"}) == ({"a"}, set())
+    assert halve(["a", "b", "c"], {"a", "b"}, slow={"a"}) == ({"b"}, {"a", "c"})
 
 
 def test_there_are_forty_programs_and_every_case_is_in_one_half() -> None:
@@ -49,6 +51,11 @@ def test_visible_files_hold_no_hidden_test() -> None:
                 assert f"def {hidden.partition('::')[2]}(" not in text
 
 
+def patient(task: Task) -> Limits:
+    """The limits of a grade."""
+    return replace(task.limits, cpu_s=GRADE_CPU_S)
+
+
 def official(root: Path, program: str, correct: bool) -> list[str]:
     """The outcomes of QuixBugs' own pytest file, case by case, run as its README says."""
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--color=no"]
@@ -70,8 +77,8 @@ def test_call_tests_agree_with_quixbugs_own_pytest(
     task = next(task for task in QuixBugs().tasks("test") if task.id == program)
     with Sandbox() as sandbox:
         for correct, files in ((False, task.workspace.files), (True, task.reference)):
-            visible = sandbox.run_tests(files, task.visible_tests, task.limits)
-            hidden = sandbox.run_tests(files, task.hidden_tests, task.limits)
+            visible = sandbox.run_tests(files, task.visible_tests, patient(task))
+            hidden = sandbox.run_tests(files, task.hidden_tests, patient(task))
             ours = merge_outcomes(visible, hidden)
             counts = [f"{ours.passed} passed", f"{ours.total - ours.passed} failed"]
             assert counts == official(root, program, correct)
@@ -83,7 +90,7 @@ def test_the_stored_failing_cases_are_those_that_fail() -> None:
             if task.id in ENDLESS:
                 continue
             for half in (task.visible_tests, task.hidden_tests):
-                outcome = sandbox.run_tests(task.workspace.files, half, task.limits)
+                outcome = sandbox.run_tests(task.workspace.files, half, patient(task))
                 passed = {t for t, s in outcome.tests.items() if s is Status.PASSED}
                 assert passed == set(half.pass_to_pass), task.id
 
