@@ -15,7 +15,7 @@ from hrmgym.errors import ConfigError
 
 
 #: Entries of a parameter that are updated at a time.
-_PIECE = 1 << 17
+_PIECE = 1 << 18
 
 
 class AdamATan2(Optimizer):
@@ -70,7 +70,7 @@ class AdamATan2(Optimizer):
                 for value, gradient, mean, square in _pieces(*tensors):
                     mean.lerp_(gradient, 1 - beta1)
                     square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-                    root = square.sqrt().div_(correction)
+                    root = square.pow(0.5).div_(correction)  # torch's sqrt has slow sizes on a CPU
                     value.mul_(1 - group["lr"] * group["weight_decay"])
                     value.add_(torch.atan2(mean, root, out=root), alpha=-rate)
         return loss

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from hrmgym.envs.sandboxes import crossing, direct, modules, proxies
+from hrmgym.envs.sandboxes import crossing, direct, excerpts, modules, proxies
 from hrmgym.envs.sandboxes.examiner import Examiner
 
 #: Plugins of pytest's own that no test that runs apart can tell from their absence.
@@ -108,7 +108,7 @@ class Course:
             spaces[path] = vars(module)
             self.own.add(name)
             if path not in tests and path.rpartition("/")[2] != "conftest.py":
-                self.support[name] = path, files[path]
+                self.support[name] = path, excerpts.classes(files[path])
         return spaces
 
     # --- with the tested code ---

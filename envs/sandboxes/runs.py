@@ -1,23 +1,16 @@
-"""One run of foreign calls in a forked child, watched from outside it. Standard library only.
-
-Also a program of its own: in containers, where no guest is at hand, `python runs.py REQUEST` makes
-one run and prints the reply.
-"""
+"""One run of foreign calls in a forked child, watched from outside it. Standard library only."""
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH100, PTH102, PTH108, PTH118, PTH120, PTH123
 from __future__ import annotations
 
-import json
 import os
 import resource
 import select
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from hrmgym.envs.sandboxes import calls, isolation, keeper, stdio
+from hrmgym.envs.sandboxes import calls, keeper, stdio
 
 _PAUSE_S = 0.05  # how often a silent run is looked at
 
@@ -115,25 +108,3 @@ def cpu_of_children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
-
-def main(path: str) -> None:
-    """Make the run that a file describes, in a new folder next to it, and print the reply."""
-    with open(path, encoding="utf-8") as file:
-        request = json.load(file)
-    os.unlink(path)  # the child must not read what is not for it
-    root = os.path.join(os.path.dirname(os.path.abspath(path)), "workspace")
-    os.mkdir(root)
-    isolation.prctl(isolation.PR_SET_CHILD_SUBREAPER, 1)
-    isolation.renounce()
-    header, lines = run(
-        request,
-        root,
-        lambda: isolation.apply_limits(request["limits"], count_processes=None),
-        isolated=False,
-        host=None,
-    )
-    print(json.dumps({**header, "lines": lines.decode("ascii", "replace")}))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

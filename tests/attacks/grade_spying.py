@@ -166,7 +166,6 @@ ATTACKS: tuple[Attack, ...] = (
         "return sys.modules[type(x).__module__].WANTED[x.n]\n",
         kind="pytest",
         styles=("helper",),
-        beyond="the source of a module whose objects are handed over goes with them",
     ),
     _spy(
         "memory-of-all-processes",
