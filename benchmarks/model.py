@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -86,7 +86,7 @@ def batches(config: HRMConfig, number: int) -> list[dict[str, Tensor]]:
 
 
 class Ours:
-    """A training step of the project; times its three parts."""
+    """A training step of the project."""
 
     def __init__(self, model: HRM, first: dict[str, Tensor]) -> None:
         self.model, self.carry = model, model.initial_carry(first)
@@ -107,7 +107,7 @@ class Ours:
 
 
 class Theirs:
-    """A training step as published; times its three parts."""
+    """A training step as published."""
 
     def __init__(self, published: Published, first: dict[str, Tensor]) -> None:
         self.published, self.carry = published, published.initial_carry(first)
@@ -126,23 +126,28 @@ class Theirs:
 
 
 def both(dtype: str, changes: dict[str, Any] | None = None) -> tuple[Ours, Theirs]:
-    """The two from equal weights, after one step whose loss and gradients were compared.
-
-    Raises:
-        SystemExit: They differ by more than `TOLERANCE`.
-    """
+    """The two from equal weights."""
     model = released_model(dtype, changes)
     config = {**RELEASED, **(changes or {}), "forward_dtype": dtype}
     weights = {name: tensor.clone() for name, tensor in model.inner.state_dict().items()}
     first = batches(model.config, 1)[0]
     ours = Ours(load_official(weights, config).train(), first)
-    theirs = Theirs(Published(weights, config), first)
+    return ours, Theirs(Published(weights, config), first)
+
+
+def compare(ours: Ours, theirs: Theirs, first: dict[str, Tensor]) -> None:
+    """One step of each, whose loss and gradients must agree.
+
+    Raises:
+        SystemExit: They differ by more than `TOLERANCE`.
+    """
     losses = []
     for side in (ours, theirs):
         torch.manual_seed(2)
         loss = side.forward(first)
         loss.backward()
         losses.append(loss.item())
+    dtype = ours.model.config.forward_dtype
     loss_bound, gradient_bound = TOLERANCE[dtype]
     apart = abs(losses[0] / losses[1] - 1)
     expected = theirs.gradients()
@@ -157,7 +162,6 @@ def both(dtype: str, changes: dict[str, Any] | None = None) -> tuple[Ours, Their
     print(f"{dtype}: loss differs by {apart:.1e}, worst gradient by {worst:.1e}", file=sys.stderr)
     for side in (ours, theirs):
         side.update()
-    return ours, theirs
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -169,6 +173,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def measure_steps(dtype: str, repeat: int) -> dict[str, float]:
     """Medians over steps that alternate between the two."""
     ours, theirs = both(dtype)
+    compare(ours, theirs, batches(ours.model.config, 1)[0])
     stream = batches(ours.model.config, repeat + 2)
     parts: dict[str, list[list[float]]] = {"ours": [], "published": []}
     for number, batch in enumerate(stream):
@@ -180,21 +185,46 @@ def measure_steps(dtype: str, repeat: int) -> dict[str, float]:
                 parts[name].append([forward, backward, update])
     short = "fp32" if dtype == "float32" else "bf16"
     whole = {name: statistics.median(map(sum, rows)) for name, rows in parts.items()}
-    ratios = [
-        sum(one) / sum(other)
-        for one, other in zip(parts["ours"], parts["published"], strict=True)
-    ]
+    pairs = zip(parts["ours"], parts["published"], strict=True)
     found = {
         f"train_step_ratio_{short}": whole["ours"] / whole["published"],
-        f"train_step_ratio_paired_{short}": statistics.median(ratios),
+        f"train_step_ratio_paired_{short}": statistics.median(sum(a) / sum(b) for a, b in pairs),
         f"train_step_s_{short}": whole["ours"],
         f"train_tokens_per_s_{short}": BATCH * LENGTH / whole["ours"],
         f"published_step_s_{short}": whole["published"],
     }
     for name, rows in parts.items():
-        for part, column in zip(("forward", "backward", "update"), zip(*rows, strict=True), strict=True):
-            found[f"{name}_{part}_s_{short}"] = statistics.median(column)
+        for at, part in enumerate(("forward", "backward", "update")):
+            found[f"{name}_{part}_s_{short}"] = statistics.median(row[at] for row in rows)
     return found
+
+
+def measure_decision(segments: int) -> dict[str, float]:
+    """What `model_decision.py` prints, from a process of its own."""
+    script = Path(__file__).with_name("model_decision.py")
+    command = [sys.executable, str(script), "--segments", str(segments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def measure_training_memory(dtype: str) -> float:
+    """Peak memory in MB of a process that does nothing but our training step."""
+    command = [sys.executable, __file__, "--only-train", dtype]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return float(done.stdout)
+
+
+def train_alone(dtype: str) -> None:
+    """Three training steps of the released configuration; prints the peak memory in MB."""
+    model = released_model(dtype)
+    stream = batches(model.config, 3)
+    side = Ours(model, stream[0])
+    for batch in stream:
+        side.forward(batch).backward()
+        side.update()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else KiB
+    print(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
 
 
 def main() -> None:
@@ -202,10 +232,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     parser.add_argument("--repeat", type=int, default=11, help="steps of each kind")
+    parser.add_argument("--only-train", choices=TOLERANCE, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.only_train:
+        train_alone(chosen.only_train)
+        return
     found: dict[str, float] = {}
-    for dtype in ("float32", "bfloat16"):
+    for dtype in TOLERANCE:
         found |= measure_steps(dtype, chosen.repeat)
+    found["params"] = sum(p.numel() for p in released_model("float32").parameters())
+    configured, deep = measure_decision(1), measure_decision(16)
+    found["decision_s_27m"] = configured["decision_s"]
+    found["decision_s_27m_16_segments"] = deep["decision_s"]
+    found["decision_params"] = configured["params"]
+    found["decision_recursion_params"] = configured["recursion_params"]
+    found["decision_rss_mb_27m"] = configured["peak_rss_mb"]
+    trained = {dtype: measure_training_memory(dtype) for dtype in TOLERANCE}
+    found["train_rss_mb_27m_fp32"] = trained["float32"]
+    found["train_rss_mb_27m_bf16"] = trained["bfloat16"]
+    found["peak_rss_mb_27m"] = max(configured["peak_rss_mb"], *trained.values())
+    found["threads"] = torch.get_num_threads()
     if chosen.json:
         print(json.dumps(found))
         return

@@ -1,10 +1,10 @@
 """HRM-ACT v1's training step as it was published, operation by operation, in plain torch.
 
 What `benchmarks/model.py` compares with: sapientinc/HRM, pretrain.py, models/hrm/hrm_act_v1.py,
-models/layers.py and models/losses.py, restated. Weights are cast at every use, keys and queries are
-turned by their rotated halves, normalisation is written out, the Q target takes a second whole pass,
-and the optimizer goes over each parameter in turn. The two things that need CUDA there are replaced
-by what they compute: flash attention by torch's own, the fused optimizer by its formula.
+models/layers.py and models/losses.py, restated. Weights are cast at every use, keys and queries
+are turned by their rotated halves, normalisation is written out, the Q target takes a second whole
+pass, and the optimizer goes over each parameter in turn. The two things that need CUDA there are
+replaced by what they compute: flash attention by torch's own, the fused optimizer by its formula.
 
 B batch, S positions, D hidden, H heads, K = D / H, V vocabulary.
 """

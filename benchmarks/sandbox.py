@@ -3,9 +3,9 @@
     HRMGYM_DATA=... python benchmarks/sandbox.py --json
 
 Each part can be run alone: sandbox_runs.py (one isolated test run against cold pytest and the
-kernel's floor), sandbox_sessions.py (against stock SWE-ReX), sandbox_state.py (save and restore of a
-source tree), sandbox_load.py (many sandboxes at once; environment steps per second). On a quiet
-machine it takes about three minutes.
+kernel's floor), sandbox_sessions.py (against stock SWE-ReX), sandbox_state.py (save and restore of
+a source tree), sandbox_load.py (many sandboxes at once; environment steps per second). On a quiet
+machine it takes about two minutes.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from hrmgym.errors import CheckpointError, did_you_mean
 from hrmgym.hrm.config import EditModelConfig, HRMConfig
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.model import HRM
+from hrmgym.hrm.quantize import Packed, unpack
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 KIND, FORMAT = "hrmgym.EditModel", 1
@@ -72,7 +73,11 @@ def load_official(state_dict: Mapping[str, Tensor], config: Mapping[str, Any]) -
 
 
 def save_checkpoint(
-    folder: str | Path, model: EditModel, card: str, extra: Mapping[str, Any]
+    folder: str | Path,
+    model: EditModel,
+    card: str,
+    extra: Mapping[str, Any],
+    packed: Packed | None = None,
 ) -> None:
     """Writes a checkpoint; what the folder held before is replaced as a whole.
 
@@ -84,6 +89,7 @@ def save_checkpoint(
         model: the network.
         card: text of the model card.
         extra: anything JSON can hold, given back by `load_checkpoint`.
+        packed: the network's weights, quantised, to be written in place of its own.
 
     Raises:
         CheckpointError: when `extra` is not JSON, or something that is no checkpoint is there.
@@ -98,6 +104,7 @@ def save_checkpoint(
                 "format": FORMAT,
                 "model": model.config.model_dump(),
                 "extra": dict(extra),
+                **({"quantised": packed.description} if packed else {}),
             },
             indent=2,
             allow_nan=False,
@@ -109,9 +116,8 @@ def save_checkpoint(
     try:
         (fresh / CONFIG).write_text(text + "\n", encoding="utf-8")
         (fresh / CARD).write_text(card, encoding="utf-8")
-        tensors = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
-        }
+        tensors = packed.tensors if packed else model.state_dict()
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         save_file(tensors, fresh / WEIGHTS)
         fresh.chmod(0o755)  # mkdtemp's own mode would hide it from other users
         for name in (CONFIG, CARD, WEIGHTS):
@@ -147,6 +153,8 @@ def load_checkpoint(folder: str | Path) -> tuple[EditModel, dict[str, Any]]:
         tensors = load_file(weights)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{weights}: not a safetensors file: {error}") from error
+    if "quantised" in found:  # unpacked once, here: the network computes as any other
+        tensors = unpack(tensors, found["quantised"], model.state_dict(), str(weights))
     _load_tensors(model, tensors, str(weights))
     return model.eval(), extra
 

@@ -207,6 +207,10 @@ class Block(nn.Module):
         self.self_attn = Attention(hidden_size, num_heads)
         self.mlp = SwiGLU(hidden_size, expansion)
 
+    def weights(self, dtype: torch.dtype) -> BlockWeights:
+        """The weights in a type; differentiable where gradients are on."""
+        return self.self_attn.weights(dtype), self.mlp.weights(dtype)
+
     def forward(
         self,
         x_BSD: Tensor,
@@ -230,9 +234,13 @@ class Level(nn.Module):
     def frozen(self, dtype: torch.dtype) -> list[BlockWeights]:
         """The weights in a type, once for many calls that are not differentiated.
 
-        They do not follow a later change of the parameters.
+        To be used before the parameters change: it depends on the type what follows a change.
         """
-        return [(layer.self_attn.weights(dtype), layer.mlp.weights(dtype)) for layer in self.layers]
+        found = []
+        for layer in self.layers:
+            assert isinstance(layer, Block)
+            found.append(layer.weights(dtype))
+        return found
 
     def forward(
         self,

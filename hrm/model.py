@@ -27,7 +27,6 @@ from hrmgym.hrm.layers import (
     truncated_normal_,
 )
 
-
 #: Weights of the high and of the low stack as `Level.frozen` gives them.
 Frozen = tuple[list[BlockWeights], list[BlockWeights]]
 

@@ -13,7 +13,6 @@ from torch.optim import Optimizer
 
 from hrmgym.errors import ConfigError
 
-
 #: Entries of a parameter that are updated at a time.
 _PIECE = 1 << 18
 
@@ -85,7 +84,9 @@ def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     if small or not all(tensor.is_contiguous() for tensor in tensors):
         yield tensors
         return
-    yield from zip(*(tensor.view(-1).split(_PIECE) for tensor in tensors), strict=True)
+    flat = tuple(tensor.view(-1) for tensor in tensors)
+    for at in range(0, len(flat[0]), _PIECE):
+        yield tuple(tensor[at : at + _PIECE] for tensor in flat)
 
 
 class EMA:

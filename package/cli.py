@@ -204,6 +204,34 @@ def tasks(
 
 
 @app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    bits: Annotated[int, typer.Option(help="Of a weight: 4 or 8.")] = 4,
+    held_out: Annotated[
+        int, typer.Option(min=1, help="Most held-out fixes of each kind to measure it on.")
+    ] = 64,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write it even if more than 5 % of fixes are lost.")
+    ] = False,
+) -> None:
+    """Write a checkpoint in fewer bits, and say what that costs."""
+    from hrmgym.experiments import export as exporting
+
+    cost = exporting.export(
+        checkpoint,
+        out,
+        bits,
+        held_out=held_out,
+        most_lost=float("inf") if force else exporting.MOST_LOST,
+        on_progress=lambda what: print(f"{what} ...", file=sys.stderr),
+    )
+    for line in exporting.cost_lines(cost):
+        print(line)
+    print(f"checkpoint: {out}")
+
+
+@app.command()
 def doctor() -> None:
     """Say what works on this machine: versions, device, sandbox, data."""
     from hrmgym.doctor import report

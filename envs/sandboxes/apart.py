@@ -96,6 +96,8 @@ class Judges:
         (served, _), (judged, events) = asked[0].result(), asked[1].result()
         if "unknown" in judged:
             return None
+        if judged["ended"]:
+            self._held[judge].pop(plan.key, None)
         return aparttests.Reply(
             events,
             judged["status"],

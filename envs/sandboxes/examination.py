@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from hrmgym.envs.sandboxes import crossing, direct, excerpts, modules, proxies
+from hrmgym.envs.sandboxes import baseline, crossing, direct, excerpts, modules, proxies
 from hrmgym.envs.sandboxes.examiner import Examiner
 
 #: Plugins of pytest's own that no test that runs apart can tell from their absence.
@@ -110,6 +110,22 @@ class Course:
             if path not in tests and path.rpartition("/")[2] != "conftest.py":
                 self.support[name] = path, excerpts.classes(files[path])
         return spaces
+
+    def baseline(self) -> baseline.Baseline | None:
+        """What to compare with after each run, where one process can make many; else None."""
+        if (
+            self._binding is None
+            or self._request["seeds"]
+            or self.broken
+            or not self.items
+            or len(self._direct) < len(self.items)
+        ):
+            return None
+        params = [vars(i.callspec)["params"] for i in self.items if hasattr(i, "callspec")]
+        try:
+            return baseline.Baseline(self._spaces().values(), params, self.finder)
+        except baseline.Unclear:
+            return None
 
     # --- with the tested code ---
 

@@ -61,6 +61,8 @@ class Examiner(crossing.Exchange):
         self.named: set[int] = set()
         """Classes that the tests have got by name."""
         self.lost = False
+        self.broken = False
+        """Whether the tested code has ever sent what nobody could read."""
         self.fault = ""
         """Why the present test cannot run apart, or what the tested code has sent instead of an
         answer."""
@@ -96,7 +98,8 @@ class Examiner(crossing.Exchange):
             self.lost = True
             raise
         except Unfit as error:
-            self.lost, self.fault = True, f"the tested code's answer cannot be read: {error}"
+            self.lost = self.broken = True
+            self.fault = f"the tested code's answer cannot be read: {error}"
             raise crossing.Lost from None
         if kind == "err":
             if not isinstance(value, BaseException):

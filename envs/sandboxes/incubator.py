@@ -25,7 +25,7 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes import calls, examination, guest, isolation, wire
+from hrmgym.envs.sandboxes import calls, candidate, examination, guest, isolation, wire
 
 _CLONE3 = 435  # the same number on every architecture
 _MOST_FILES = 1 << 16
@@ -43,6 +43,7 @@ def main() -> NoReturn:
             isolation.die_with_parent()
         _require_parent(setup)
         calls.warm_up()
+        candidate.warm_up()
         if setup["judge"]:
             _load_pytest(setup)
     except Exception as error:

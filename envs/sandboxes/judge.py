@@ -1,8 +1,9 @@
 """A guest that holds tests, and runs them on code that runs in another guest.
 
-For each task it keeps one process, the zygote, in which pytest has collected the task's tests. A
-run is a fork of it that talks to the tested code over a socket. Nothing of the tested code's
-workspace comes here. Standard library and pytest only.
+For each task it keeps one process, the zygote, in which pytest has collected the task's tests. It
+makes a run itself where nothing can stay behind unseen (see baseline.py), and otherwise in a fork;
+either talks to the tested code over a socket. Nothing of the tested code's workspace comes here.
+Standard library and pytest only.
 """
 
 # The guest starts faster without pathlib.
@@ -13,6 +14,7 @@ import _signal  # without the enums of `signal`
 import contextlib
 import gc
 import os
+import resource
 import select
 import signal
 import socket
@@ -32,17 +34,24 @@ _MORE_PROCESSES = 256  # zygotes count, too
 class _Zygote:
     """One task's process, seen from the guest."""
 
-    def __init__(self, pid: int, sock: socket.socket) -> None:
-        self.pid, self.sock = pid, sock
+    def __init__(self, pid: int, sock: socket.socket, report: int) -> None:
+        self.pid, self.sock, self.report = pid, sock, report
+        self.stays = False
+        """Whether it makes runs itself."""
+        self.used_s = 0.0
+        """CPU seconds that it had used after its last run."""
 
     def end(self) -> int:
         """Kill it, unless it has ended; its exit code."""
         self.sock.close()
+        os.close(self.report)
         try:
             os.kill(self.pid, signal.SIGKILL)
-            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            _, status, usage = os.wait4(self.pid, 0)
         except (ProcessLookupError, ChildProcessError):
             return 0
+        self.used_s = usage.ru_utime + usage.ru_stime - self.used_s
+        return os.waitstatus_to_exitcode(status)
 
 
 class Judge:
@@ -89,26 +98,29 @@ class Judge:
         if "bad" in ready:
             zygote.end()
             return ready, b""
+        zygote.stays, zygote.used_s = ready["stays"], ready["used_s"]
         self._zygotes[request["key"]] = zygote
         return ready, b""
 
     def _fork(self, request: dict[str, Any], *, early: bool) -> _Zygote:
         ours, theirs = socket.socketpair()
+        report = os.memfd_create("report")
         pid = os.fork()
         if pid == 0:
             try:
-                kept = theirs.detach()
-                os.dup2(kept, 3)
+                kept = os.dup(theirs.detach()), os.dup(report)
+                for fd, target in zip(kept, (3, 4), strict=True):
+                    os.dup2(fd, target)
                 null = os.open("/dev/null", os.O_RDWR)
                 for target in (0, 1, 2):
                     os.dup2(null, target)
-                os.closerange(4, 1024)
+                os.closerange(5, 1024)
                 isolation.die_with_parent()
-                _be_zygote(socket.socket(fileno=3), self._box, request, early=early)
+                _be_zygote(socket.socket(fileno=3), 4, self._box, request, early=early)
             finally:
                 os._exit(70)
         theirs.close()
-        return _Zygote(pid, ours)
+        return _Zygote(pid, ours, report)
 
     def _hear(self, zygote: _Zygote, deadline: float | None) -> dict[str, Any] | None:
         """What it says; None where it has ended, or does not come to an end."""
@@ -133,14 +145,26 @@ class Judge:
             zygote = self._zygotes.get(request["key"])
             if zygote is None:
                 return {"unknown": True}, b""
+            start = time.monotonic()
+            wall_s = request["limits"]["wall_s"]
             try:
                 socket.send_fds(zygote.sock, [wire.pack(request)], fds)
-                reply = self._hear(zygote, None)
+                # a fork is watched by the zygote
+                reply = self._hear(zygote, start + wall_s if zygote.stays else None)
             except OSError:
                 reply = None
             if reply is None:
+                took = time.monotonic() - start
+                said = os.pread(zygote.report, _MOST_REPORTED, 0)
+                status: int | None = self._zygotes.pop(request["key"]).end()
+                if not zygote.stays or (status == -signal.SIGKILL and took < wall_s):
+                    return {"unknown": True}, b""
+                status = status if took < wall_s else None
+                header = {"status": status, "cpu_s": zygote.used_s, "wall_s": took, "ended": True}
+                return header, said
+            zygote.used_s = reply["used_s"]
+            if reply["ended"]:
                 self._zygotes.pop(request["key"]).end()
-                return {"unknown": True}, b""
             return reply, self._said
         finally:  # whoever else holds the connection, the tested code sees its end
             for fd in fds:
@@ -148,8 +172,10 @@ class Judge:
                     sock.shutdown(socket.SHUT_RDWR)
 
 
-def _be_zygote(sock: socket.socket, box: Any, request: dict[str, Any], *, early: bool) -> NoReturn:
-    """Collect the tests, unless that needs tested code; then fork a run for each request."""
+def _be_zygote(
+    sock: socket.socket, report: int, box: Any, request: dict[str, Any], *, early: bool
+) -> NoReturn:
+    """Collect the tests, unless that needs tested code; then make a run for each request."""
     root, temporary = box.workspace, box.temporary
     if box.isolated:
         isolation.unshare(isolation.CLONE_NEWNS)
@@ -177,24 +203,66 @@ def _be_zygote(sock: socket.socket, box: Any, request: dict[str, Any], *, early:
             text = f"{type(error).__name__}: {calls.describe(error, root)[1]}"
             sock.sendall(wire.pack({"bad": f"the tests cannot be collected: {text}"}))
             os._exit(1)
-    sock.sendall(wire.pack({"used": course.finder.used}))
+    base = None if course.finder.used else course.baseline()
     gc.collect()
     gc.freeze()
-    gc.disable()
-    report = os.memfd_create("report")
+    if base is None:
+        gc.disable()
+    ready = {"used": course.finder.used, "stays": base is not None, "used_s": _used_s()}
+    sock.sendall(wire.pack(ready))
     before = _look(root, request["files"]), _look(temporary, {})
     while True:
         try:
             run, _, (fd,) = wire.receive(sock)
         except wire.Broken:
             os._exit(0)
-        sock.sendall(wire.pack(*_run(course, run, fd, report)))
+        os.ftruncate(report, 0)
+        os.lseek(report, 0, os.SEEK_SET)
+        if base is None:
+            header, text = _run(course, run, fd, report)
+            intact = True
+        else:
+            header, text, intact = _run_here(course, run, fd, report)
+            intact = base.restore() and intact
+        header |= {"ended": not intact, "used_s": _used_s()}
+        sock.sendall(wire.pack(header, text))
         now = _look(root, request["files"]), _look(temporary, {})
         if now != before:  # a test has written something
             files.wipe(temporary)
             files.wipe(root)
             calls.write_files(root, request["files"])
             before = _look(root, request["files"]), _look(temporary, {})
+
+
+def _used_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _run_here(
+    course: examination.Course, request: dict[str, Any], fd: int, report: int
+) -> tuple[dict[str, Any], bytes, bool]:
+    """Run the tests in this process; also says whether it can be trusted with another run.
+
+    The guest watches the time: past the limits this process is no more.
+    """
+    start, used_s = time.monotonic(), _used_s()
+    _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"])
+    intact = True
+    try:
+        with socket.socket(fileno=fd) as sock:
+            link = Examiner(sock, course.support, course.own)
+            course.run(link, examination.events_to(report))
+        intact = not link.broken
+    except crossing.Lost:
+        pass
+    except BaseException as error:
+        intact = False
+        why = f"{type(error).__name__}: {calls.describe(error, '/')[1]}"
+        examination.events_to(report)({"bad": why})
+    _signal.setitimer(_signal.ITIMER_PROF, 0)
+    header = {"status": 0, "cpu_s": _used_s() - used_s, "wall_s": time.monotonic() - start}
+    return header, os.pread(report, _MOST_REPORTED, 0), intact
 
 
 def _look(top: str, names: dict[str, str]) -> list[tuple[int, ...]]:
@@ -221,8 +289,6 @@ def _run(course: examination.Course, request: dict[str, Any], fd: int, report: i
     limits = request["limits"]
     start = time.monotonic()
     deadline = start + limits["wall_s"]
-    os.ftruncate(report, 0)
-    os.lseek(report, 0, os.SEEK_SET)
     child = os.fork()
     if child == 0:
         try:

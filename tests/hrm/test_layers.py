@@ -6,14 +6,17 @@ import torch.nn.functional as F
 
 from hrmgym.hrm.layers import (
     Attention,
+    Block,
     CastedEmbedding,
     CastedLinear,
+    Level,
     RotaryPositions,
     SwiGLU,
     attend,
-    quarter_turn,
+    interleave,
     rms_norm,
     truncated_normal_,
+    turn,
 )
 
 
@@ -52,10 +55,9 @@ def scores_of(positions, same):
     attention = Attention(8, 1)
     weight = attention.qkv_proj.weight.detach()
     query, key = weight[:8] @ same, weight[8:16] @ same
-    cos, sin = RotaryPositions(8, 1, positions, 10000.0)(positions, torch.float32)
-    turned = quarter_turn(weight[:16], 2) @ same
-    both = torch.cat((query, key)) * cos + turned * sin
-    return both[:, :8] @ both[:, 8:].T, query @ key
+    both = F.linear(same.expand(1, positions, 8), attention.weights(torch.float32).query_key)
+    both = turn(both, RotaryPositions(8, 1, positions, 10000.0)(positions, torch.float32))[0]
+    return (both[:, :8] @ both[:, 8:].T).detach(), query @ key
 
 
 def test_rotation_depends_on_distance_only():
@@ -65,18 +67,44 @@ def test_rotation_depends_on_distance_only():
     assert not torch.isclose(scores[3, 1], scores[1, 3])
 
 
-def test_quarter_turn_pairs_a_dimension_with_the_one_half_a_head_on():
+def test_interleaving_pairs_a_dimension_with_the_one_half_a_head_on():
     weight = torch.arange(8.0).view(8, 1)  # two heads of four
-    expected = [-2.0, -3.0, 0.0, 1.0, -6.0, -7.0, 4.0, 5.0]
-    assert quarter_turn(weight, 2).flatten().tolist() == expected
+    assert interleave(weight, 2).flatten().tolist() == [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]
 
 
-def test_rotary_tables_by_hand():
-    cos, sin = RotaryPositions(8, 2, 5, 100.0)(3, torch.float32)
-    assert cos.shape == sin.shape == (3, 16)
-    expected = torch.tensor([2.0, 0.2] * 8)  # position 2, frequencies 1 and 100^(-1/2)
-    torch.testing.assert_close(cos[2], expected.cos())
-    torch.testing.assert_close(sin[2], expected.sin())
+def test_turning_by_hand():
+    x = torch.tensor([1.0, 0.0, 0.0, 2.0]).view(1, 1, 4)  # two pairs of one head
+    rotary = torch.polar(torch.ones(2), torch.tensor([math.pi / 2, math.pi])).view(1, 1, 2)
+    torch.testing.assert_close(turn(x, rotary).flatten(), torch.tensor([0.0, 1.0, 0.0, -2.0]))
+    half = turn(x.bfloat16(), rotary)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), turn(x, rotary), atol=1e-2, rtol=0)
+
+
+def test_rotary_table_by_hand():
+    rotary = RotaryPositions(8, 2, 5, 100.0)(3, torch.float32)
+    assert rotary.shape == (3, 1, 2)
+    expected = torch.tensor([2.0, 0.2])  # position 2, frequencies 1 and 100^(-1/2)
+    torch.testing.assert_close(rotary[2, 0].real, expected.cos())
+    torch.testing.assert_close(rotary[2, 0].imag, expected.sin())
+    assert RotaryPositions(8, 2, 5, 100.0)(3, torch.float64).dtype == torch.complex128
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_frozen_weights_give_what_the_parameters_give(dtype):
+    torch.manual_seed(0)
+    level = Level([Block(16, 2, 1.0, 1e-5) for _ in range(2)])
+    rotary = RotaryPositions(16, 2, 5, 10000.0)(5, dtype)
+    x = torch.randn(3, 5, 16).to(dtype)
+    frozen = level.frozen(dtype)
+    taped = level(x, x, rotary, None)
+    assert taped.requires_grad
+    with torch.no_grad():
+        assert torch.equal(level(x, x, rotary, None), level(x, x, rotary, None, frozen))
+        bound = 1e-5 if dtype == torch.float32 else 0.1
+        torch.testing.assert_close(
+            level(x, x, rotary, None, frozen), taped.detach(), atol=bound, rtol=0
+        )
 
 
 def test_tables_are_not_saved():

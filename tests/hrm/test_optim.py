@@ -45,6 +45,23 @@ def test_a_learning_rate_of_zero_and_a_zero_gradient_change_nothing():
     assert p[1].item() < 1.0
 
 
+@pytest.mark.parametrize("shape", [(3, 1 << 18), ((1 << 18) + 7,)])
+def test_a_large_parameter_is_updated_like_its_small_parts(shape):
+    torch.manual_seed(0)
+    start, gradient = torch.randn(shape), torch.randn(shape)
+    whole = nn.Parameter(start.clone())
+    whole.grad = gradient
+    rows = [nn.Parameter(part.clone()) for part in start.flatten().split(1000)]
+    for row, part in zip(rows, gradient.flatten().split(1000), strict=True):
+        row.grad = part
+    for parameters in ([whole], rows):
+        optimizer = AdamATan2(parameters, lr=0.01)
+        optimizer.step()
+        optimizer.step()
+    found = torch.cat([row.detach() for row in rows])
+    torch.testing.assert_close(whole.detach().flatten(), found, rtol=1e-6, atol=1e-7)
+
+
 def test_parameters_without_a_gradient_are_left_alone():
     p = nn.Parameter(torch.ones(1))
     AdamATan2([p], lr=0.1, weight_decay=1.0).step()

@@ -1,0 +1,100 @@
+"""One decision of the 27 M code model on a full canvas of 512, and the peak memory of its process.
+
+    python benchmarks/model_decision.py
+
+A decision is all that a policy does with an observation: embed it, run every segment, and search
+the best complete edit. Prints one JSON object. `benchmarks/model.py`
+runs it in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+
+import torch
+
+from hrmgym.envs.interfaces.edit import EditInterface
+from hrmgym.envs.state import Cursor, State
+from hrmgym.envs.task import CallTests, Outcome, Status, Task, Workspace
+from hrmgym.policies.config import SIZES
+from hrmgym.policies.hrm import HRMPolicy
+
+CANVAS = 512
+
+
+def full_canvas(interface: EditInterface) -> State:
+    """A program too long for the canvas, so that every position is used."""
+    lines = [f"    total_{n} = values[{n}] * scale + offset_{n}" for n in range(200)]
+    text = "\n".join(["def program(values, scale):", *lines, "    return scale", ""])
+    nothing = CallTests(path="program.py", function="program", cases=())
+    task = Task(
+        id="benchmark/full",
+        benchmark="benchmark",
+        language="python",
+        split="valid",
+        prompt="Repair the program.",
+        workspace=Workspace(files={"program.py": text}),
+        editable=("program.py",),
+        visible_tests=nothing,
+        hidden_tests=nothing,
+    )
+    return State(
+        task=task,
+        files=task.workspace.start,
+        cursor=Cursor("program.py"),
+        outcome=Outcome(tests={"visible": Status.FAILED}, message="expected 3, found 4; " * 100),
+        max_steps=8,
+        max_test_runs=8,
+    )
+
+
+def measure(size: str, segments: int, dtype: str, repeat: int) -> dict[str, float]:
+    """Median seconds of a decision, parameters, and the peak memory so far in MB."""
+    torch.manual_seed(0)
+    interface = EditInterface(CANVAS)
+    model = {**SIZES[size], "segments": segments, "dtype": dtype}
+    policy = HRMPolicy(
+        interface.observation_space,
+        interface.action_space,
+        lambda _: 0.0,
+        model=model,
+        trainable=False,
+    )
+    policy.set_training_mode(False)
+    observation = interface.observe(full_canvas(interface))
+    times = []
+    for number in range(repeat + 1):
+        start = time.perf_counter()
+        proposals = policy.propose(observation, 1)
+        if number:  # the first compiles kernels
+            times.append(time.perf_counter() - start)
+    assert proposals.actions
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else KiB
+    return {
+        "decision_s": statistics.median(times),
+        "positions": int((observation["tokens"] != 0).sum()),
+        "segments": segments,
+        "params": sum(p.numel() for p in policy.model.parameters()),
+        "recursion_params": sum(p.numel() for p in policy.model.core.parameters()),
+        "peak_rss_mb": peak / (1 << 20 if sys.platform == "darwin" else 1 << 10),
+    }
+
+
+def main() -> None:
+    """Measure, and print JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size", choices=SIZES, default="base")
+    parser.add_argument("--segments", type=int, default=1, help="as the shipped configs have it")
+    parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--repeat", type=int, default=5)
+    chosen = parser.parse_args()
+    print(json.dumps(measure(chosen.size, chosen.segments, chosen.dtype, chosen.repeat)))
+
+
+if __name__ == "__main__":
+    main()
