@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from model_decision import peak_rss_mb
 from model_published import Published
 from torch import Tensor
 
@@ -223,8 +223,7 @@ def train_alone(dtype: str) -> None:
     for batch in stream:
         side.forward(batch).backward()
         side.update()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else KiB
-    print(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
+    print(peak_rss_mb())
 
 
 def main() -> None:

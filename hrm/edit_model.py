@@ -179,12 +179,12 @@ class EditModel(nn.Module):
         if config.reverse.kind != "off":
             feedback = self.outcome_gate.bind(memory, x)
         rotary = self.rotary(size, x.dtype)
-        frozen = self.core.freeze(x.dtype)
+        weights = self.core.cast(x.dtype)
         if self.training or config.latent_samples == 1:
             with torch.no_grad():
                 for _ in range(config.segments - 1):
-                    z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask, feedback, frozen)
-            z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask, feedback, frozen)
+                    z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask, feedback, weights)
+            z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask, feedback, weights)
             return z_H, z_L
         best_H, best_L, best_q = z_H, z_L, torch.full((rows,), -torch.inf, device=x.device)
         for sample in range(config.latent_samples):
@@ -192,7 +192,7 @@ class EditModel(nn.Module):
             for _ in range(config.segments):
                 if sample:
                     now_H, now_L = self._noisy(now_H), self._noisy(now_L)
-                now_H, now_L = self.core.segment(now_H, now_L, x, rotary, mask, feedback, frozen)
+                now_H, now_L = self.core.segment(now_H, now_L, x, rotary, mask, feedback, weights)
             q = self.q_head(read(now_H)[:, 0]).squeeze(-1)
             better = q > best_q
             best_q = torch.where(better, q, best_q)

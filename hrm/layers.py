@@ -230,9 +230,8 @@ class Level(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
-    @torch.no_grad()
-    def frozen(self, dtype: torch.dtype) -> list[BlockWeights]:
-        """The weights in a type, once for many calls that are not differentiated.
+    def cast(self, dtype: torch.dtype) -> list[BlockWeights]:
+        """The weights in a type, once for many calls; differentiable where gradients are on.
 
         To be used before the parameters change: it depends on the type what follows a change.
         """
@@ -248,9 +247,9 @@ class Level(nn.Module):
         injection_BSD: Tensor,
         rotary: Rotary | None,
         mask: Tensor | None,
-        frozen: list[BlockWeights] | None = None,
+        weights: list[BlockWeights] | None = None,
     ) -> Tensor:
         state_BSD = state_BSD + injection_BSD
         for at, layer in enumerate(self.layers):
-            state_BSD = layer(state_BSD, rotary, mask, frozen[at] if frozen else None)
+            state_BSD = layer(state_BSD, rotary, mask, weights[at] if weights else None)
         return state_BSD

@@ -27,8 +27,8 @@ from hrmgym.hrm.layers import (
     truncated_normal_,
 )
 
-#: Weights of the high and of the low stack as `Level.frozen` gives them.
-Frozen = tuple[list[BlockWeights], list[BlockWeights]]
+#: Weights of the high and of the low stack as `Level.cast` gives them.
+Weights = tuple[list[BlockWeights], list[BlockWeights]]
 
 
 class Recursion(nn.Module):
@@ -52,10 +52,20 @@ class Recursion(nn.Module):
         """The stack that updates z_H."""
         return self.L_level if self.recursion.shared_levels else self.H_level
 
-    def freeze(self, dtype: torch.dtype) -> Frozen:
-        """Both stacks' weights, cast once for all calls that are not differentiated."""
-        low = self.L_level.frozen(dtype)
-        return (low if self.recursion.shared_levels else self.high.frozen(dtype)), low
+    def cast(self, dtype: torch.dtype) -> Weights:
+        """Both stacks' weights, cast once for all calls before the parameters change.
+
+        Where each stack has one differentiated call, that call takes them too. Where it has more,
+        their gradients are added up in fp32, so each casts for itself.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self._taped_once):
+            low = self.L_level.cast(dtype)
+            return (low if self.recursion.shared_levels else self.high.cast(dtype)), low
+
+    @property
+    def _taped_once(self) -> bool:
+        config = self.recursion
+        return config.gradient == "last_step" and not config.shared_levels
 
     def initial_state(self, batch: int, positions: int) -> tuple[Tensor, Tensor]:
         """(z_H, z_L) before the first segment, each [B, P + S, D]; do not write into them."""
@@ -70,7 +80,7 @@ class Recursion(nn.Module):
         rotary: Rotary | None,
         mask: Tensor | None = None,
         feedback: Callable[[Tensor], Tensor] | None = None,
-        frozen: Frozen | None = None,
+        weights: Weights | None = None,
     ) -> tuple[Tensor, Tensor]:
         """One segment: `H_cycles` times `L_cycles` low updates and one high update.
 
@@ -82,7 +92,7 @@ class Recursion(nn.Module):
             mask: bool, broadcast to [B, H, query, key]; True where a key may be attended to.
             feedback: gives what is added to z_H at the start of each high-level cycle; in the last
                 one it is differentiated.
-            frozen: from `freeze`, where several segments share it.
+            weights: from `cast`, where several segments share it.
 
         Returns:
             New (z_H, z_L); only the calls that `gradient` names are differentiated.
@@ -94,14 +104,13 @@ class Recursion(nn.Module):
         calls = config.H_cycles * (config.L_cycles + 1)
         taped = 2 if config.gradient == "last_step" else config.L_cycles + 1
         outer = torch.is_grad_enabled()
-        if frozen is None and (calls > taped or not outer):
-            frozen = self.freeze(x.dtype)
+        weights = weights or self.cast(x.dtype)
         for call in range(calls):
             if feedback is not None and call % (config.L_cycles + 1) == 0:
                 with torch.set_grad_enabled(outer and call == calls - config.L_cycles - 1):
                     z_H = z_H + feedback(z_H)
             grad = outer and call >= calls - taped
-            high, low = (None, None) if grad or frozen is None else frozen
+            high, low = (None, None) if grad and not self._taped_once else weights
             with torch.set_grad_enabled(grad):
                 if call % (config.L_cycles + 1) < config.L_cycles:
                     z_L = self.L_level(z_L, z_H + x, rotary, mask, low)
@@ -174,9 +183,9 @@ class HRMCore(Recursion):
         z_H: Tensor,
         z_L: Tensor,
         data: Mapping[str, Tensor],
-        frozen: Frozen | None = None,
+        weights: Weights | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One segment; `frozen` as in `Recursion.segment`.
+        """One segment; `weights` as in `Recursion.segment`.
 
         Returns:
             z_H and z_L [B, P + S, D], logits [B, S, V], and the q logits (halt, continue) [B, 2]
@@ -185,7 +194,7 @@ class HRMCore(Recursion):
         x = self.embed(data["inputs"], data["puzzle_identifiers"])
         rope = self.config.pos_encodings == "rope"
         rotary = self.rotary_emb(x.shape[1], x.dtype) if rope else None
-        z_H, z_L = self.segment(z_H, z_L, x, rotary, frozen=frozen)
+        z_H, z_L = self.segment(z_H, z_L, x, rotary, weights=weights)
         logits: Tensor = self.lm_head(z_H[:, self.config.puzzle_positions :])
         return z_H, z_L, logits, self.q_head(z_H[:, 0]).float()
 
@@ -238,8 +247,8 @@ class HRM(nn.Module):
         z_H = torch.where(fresh, self.inner.H_init, carry.z_H)
         z_L = torch.where(fresh, self.inner.L_init, carry.z_L)
         data = take_new_rows(carry, batch)
-        frozen = self.inner.freeze(self.config.dtype)
-        z_H, z_L, logits, q_B2 = self.inner(z_H, z_L, data, frozen)
+        weights = self.inner.cast(self.config.dtype)
+        z_H, z_L, logits, q_B2 = self.inner(z_H, z_L, data, weights)
         z_H, z_L = z_H.detach(), z_L.detach()
         outputs = Outputs(logits=logits, q_halt_logits=q_B2[:, 0], q_continue_logits=q_B2[:, 1])
         with torch.no_grad():
@@ -248,7 +257,7 @@ class HRM(nn.Module):
             if self.training and self.config.continue_pass and self.config.halt_max_steps > 1:
                 # No target network and no replay: the same weights one segment on, as in PQN
                 # (Gallici et al. 2024, arXiv 2407.04811).
-                next_B2 = self.inner(z_H, z_L, data, frozen)[3]
+                next_B2 = self.inner(z_H, z_L, data, weights)[3]
                 last = steps >= self.config.halt_max_steps
                 outputs["target_q_continue"] = continue_target(last, next_B2[:, 0], next_B2[:, 1])
         return Carry(z_H, z_L, steps, halted, data), outputs

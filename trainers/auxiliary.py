@@ -67,7 +67,7 @@ class OutcomeLearning(BaseCallback):
     def _on_rollout_start(self) -> None:
         model = self._policy.model
         if model.config.reverse.kind != "off":
-            self.logger.record("hrm/alpha", float(torch.tanh(model.outcome_gate.alpha)))
+            self.logger.record("hrm/alpha", float(torch.tanh(model.outcome_gate.alpha.detach())))
         if self._rollout is not None:
             observations, actions, shares, known = self._rollout
             self._rollout = None

@@ -23,7 +23,8 @@ def model(monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     yield module
-    sys.modules.pop("model_published")
+    for name in ("model_published", "model_decision"):
+        sys.modules.pop(name)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -91,19 +91,19 @@ def test_rotary_table_by_hand():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_frozen_weights_give_what_the_parameters_give(dtype):
+def test_weights_cast_once_give_what_the_parameters_give(dtype):
     torch.manual_seed(0)
     level = Level([Block(16, 2, 1.0, 1e-5) for _ in range(2)])
     rotary = RotaryPositions(16, 2, 5, 10000.0)(5, dtype)
     x = torch.randn(3, 5, 16).to(dtype)
-    frozen = level.frozen(dtype)
+    cast = level.cast(dtype)
     taped = level(x, x, rotary, None)
     assert taped.requires_grad
     with torch.no_grad():
-        assert torch.equal(level(x, x, rotary, None), level(x, x, rotary, None, frozen))
+        assert torch.equal(level(x, x, rotary, None), level(x, x, rotary, None, cast))
         bound = 1e-5 if dtype == torch.float32 else 0.1
         torch.testing.assert_close(
-            level(x, x, rotary, None, frozen), taped.detach(), atol=bound, rtol=0
+            level(x, x, rotary, None, cast), taped.detach(), atol=bound, rtol=0
         )
 
 

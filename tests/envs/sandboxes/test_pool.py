@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from hrmgym.envs.sandboxes.config import LocalSandboxConfig
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, release
 from hrmgym.envs.task import CallTests, Limits, Status
@@ -181,7 +182,8 @@ def test_a_pool_has_at_least_one_sandbox() -> None:
 
 @pytest.mark.usefixtures("clean")
 def test_shared_pools_are_counted(calls: Make, quick: Limits) -> None:
-    first, second = acquire(), acquire()
+    config = LocalSandboxConfig(allow_unisolated=True)  # nobody else's here
+    first, second = acquire(config), acquire(config)
     assert first is second
     assert first.run_tests(DOUBLE, calls(((2,), 4)), quick).resolved
     release(first)
@@ -191,7 +193,7 @@ def test_shared_pools_are_counted(calls: Make, quick: Limits) -> None:
         second.run_tests(DOUBLE, calls(((2,), 4)), quick)
     with pytest.raises(SandboxError, match="released before"):
         release(first)
-    third = acquire()
+    third = acquire(config)
     assert third is not first
     release(third)
 
