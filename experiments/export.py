@@ -6,9 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import Any
 
 from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.interfaces.edit import EditInterface
@@ -162,7 +160,6 @@ def export_on(
     return cost
 
 
-@torch.no_grad()
 def drive(model: EditModel, fixes: Sequence[Fix]) -> None:
     """Runs all of a network, its heads too, over fixes and their repairs."""
     for at in range(0, len(fixes), _ROWS):
@@ -199,7 +196,7 @@ def _check(checkpoint: Path, out: Path, bits: int) -> None:
         raise CheckpointError(f"{out}: the checkpoint itself; choose another folder")
 
 
-def _inputs(fixes: Sequence[Fix]) -> dict[str, Tensor]:
+def _inputs(fixes: Sequence[Fix]) -> dict[str, Any]:
     batch = collate([fix.sample for fix in fixes])
     del batch["action"]
     return batch

@@ -420,3 +420,14 @@ def test_a_snapshot_of_other_data_says_so(make: MakeEnv) -> None:
     other = replace(snapshot, files=Files.of({"double.py": "other"}))
     with pytest.raises(ConfigError, match="began with other files"):
         env.restore(other)
+
+
+def test_an_episode_can_start_from_other_files(make: MakeEnv) -> None:
+    env = make(task="double")
+    env.reset(options={"files": {"double.py": DOUBLE_FIXED}})
+    assert env.state.files["double.py"] == DOUBLE_FIXED
+    assert env.state.outcome is not None
+    assert env.state.outcome.resolved
+    assert [task.id for task in env.tasks] == ["double"]
+    with pytest.raises(ConfigError, match="lets nobody edit 'other.py', only double.py"):
+        env.reset(options={"files": {"other.py": ""}})

@@ -173,3 +173,25 @@ def test_value_and_halt_loss_by_hand():
     assert value_loss(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 2.0])).item() == 0.25
     loss = halt_loss(torch.tensor([0.0, 0.0]), torch.tensor([True, False]))
     assert loss.item() == pytest.approx(math.log(2))
+
+
+def test_act_loss_is_a_tensor_that_unpacks():
+    data = {
+        "inputs": torch.tensor([[1, 2, 3], [3, 2, 1]]),
+        "labels": torch.tensor([[1, 2, 3], [-100, -100, -100]]),
+        "puzzle_identifiers": torch.zeros(2, dtype=torch.long),
+    }
+    model = tiny_hrm().train()
+    result = act_loss(model, model.initial_carry(data), data)
+    assert isinstance(result, torch.Tensor)
+    assert result.shape == ()
+    carry, loss, metrics, outputs = result
+    assert carry.inner_carry.z_H is carry.z_H
+    assert loss.item() == float(result.detach())
+    assert torch.equal(outputs.q_halt_logits, outputs["q_halt_logits"])
+    assert outputs.target_q_continue is not None
+    assert metrics["lm_loss"] > 0
+    half = result / 2
+    assert type(half) is torch.Tensor
+    half.backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())

@@ -248,6 +248,54 @@ def test_loss_and_every_gradient_agree(variant):
         compared += 1
     assert compared == len(w) - 3  # all but the two initial states and the puzzle table
     puzzle = model.inner.puzzle_emb
-    summed = torch.zeros_like(puzzle.weights).index_add(0, puzzle.local_ids, puzzle.local_weights.grad)
+    summed = torch.zeros_like(puzzle.weights).index_add(
+        0, puzzle.local_ids, puzzle.local_weights.grad
+    )
     expected = w["puzzle_emb.weights"].grad
     assert (summed - expected).norm() / expected.norm() < 1e-4
+
+
+def test_training_over_segments_with_halting_agrees():
+    """Losses, steps and halts while rows halt, explore and are refilled, one without any label."""
+    config = official_config(halt_max_steps=3, halt_exploration_prob=0.5)
+    w = official_weights(config, seed=5)
+    w["q_head.bias"] = torch.tensor([0.3, 0.0])
+    model = load_official(w, config).train()
+    batches = [data(seed=number) for number in range(6)]
+    batches[1]["labels"][:] = -100
+    carry = model.initial_carry(batches[0])
+    torch.manual_seed(0)
+    results = []
+    for batch in batches:
+        carry, loss, _, _ = act_loss(model, carry, batch)
+        results.append((loss.item(), carry.steps.tolist(), carry.halted.tolist()))
+
+    torch.manual_seed(0)
+    fresh_H, fresh_L = restated_start(w, config)
+    z_H, z_L = fresh_H.clone(), fresh_L.clone()
+    now = {key: value.clone() for key, value in batches[0].items()}
+    halted, steps = [True] * BATCH, [0] * BATCH
+    refilled = 0
+    for batch, found in zip(batches, results, strict=True):
+        for b in range(BATCH):
+            if halted[b]:
+                z_H[b], z_L[b], steps[b] = fresh_H[b], fresh_L[b], 0
+                refilled += 1
+                for key in now:
+                    now[key][b] = batch[key][b]
+        with torch.no_grad():
+            z_H, z_L, logits, q = restated_segment(w, config, z_H, z_L, now)
+            after = restated_segment(w, config, z_H, z_L, now)[3]
+        steps = [step + 1 for step in steps]
+        explores = (torch.rand(BATCH) < 0.5).tolist()
+        least = torch.randint(2, 4, (BATCH,), dtype=torch.int32).tolist()
+        target = []
+        for b in range(BATCH):
+            last = steps[b] >= 3
+            halted[b] = last or bool(q[b, 0] > q[b, 1])
+            halted[b] = halted[b] and (not explores[b] or steps[b] >= least[b])
+            target.append(torch.sigmoid(after[b, 0] if last else after[b].max()))
+        loss = restated_loss(logits, now["labels"], q, torch.stack(target))
+        assert found[0] == pytest.approx(loss.item(), rel=1e-5)
+        assert found[1:] == (steps, halted)
+    assert BATCH < refilled < BATCH * len(batches)  # some rows halted early, some went on

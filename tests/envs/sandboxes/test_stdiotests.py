@@ -139,7 +139,7 @@ def test_large_input_and_control_characters(judge: Judge) -> None:
         "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n",
         "import os\nos.kill(-1, 9)\n",
         "import os\nif os.fork() == 0:\n    os.setsid()\n    import time\n    time.sleep(50)\n",
-        "import gc\nfor x in gc.get_objects():\n    if type(x) is dict and 'cases' in x: print(x)\n",
+        "import gc\nfor x in gc.get_objects():\n    if 'cases' in str(x): print(x)\n",
     ],
 )
 def test_attacks_earn_nothing(sandbox: Sandbox, quick: Limits, attack: str) -> None:
