@@ -219,13 +219,13 @@ def _be_zygote(
         os.ftruncate(report, 0)
         os.lseek(report, 0, os.SEEK_SET)
         if base is None:
-            header, text = _run(course, run, fd, report)
+            header, said = _run(course, run, fd, report)
             intact = True
         else:
-            header, text, intact = _run_here(course, run, fd, report)
+            header, said, intact = _run_here(course, run, fd, report)
             intact = base.restore() and intact
         header |= {"ended": not intact, "used_s": _used_s()}
-        sock.sendall(wire.pack(header, text))
+        sock.sendall(wire.pack(header, said))
         now = _look(root, request["files"]), _look(temporary, {})
         if now != before:  # a test has written something
             files.wipe(temporary)

@@ -429,5 +429,5 @@ def test_an_episode_can_start_from_other_files(make: MakeEnv) -> None:
     assert env.state.outcome is not None
     assert env.state.outcome.resolved
     assert [task.id for task in env.tasks] == ["double"]
-    with pytest.raises(ConfigError, match="lets nobody edit 'other.py', only double.py"):
+    with pytest.raises(ConfigError, match=r"lets nobody edit 'other\.py', only double\.py"):
         env.reset(options={"files": {"other.py": ""}})
