@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -51,7 +51,9 @@ class Buckets(Dataset[list[list[Sample]]]):
         return [samples[at * size : (at + 1) * size] for at in order.tolist()]
 
 
-def batches(stream: Stream, batch_size: int, start: int, workers: int) -> Iterator[list[Sample]]:
+def batches(
+    stream: Stream, batch_size: int, start: int, workers: int
+) -> Generator[list[Sample], None, None]:
     """Batches from sample `start` on, without end; the same whatever the number of workers.
 
     Args:
@@ -68,7 +70,7 @@ def batches(stream: Stream, batch_size: int, start: int, workers: int) -> Iterat
     loader = DataLoader(
         buckets,
         batch_size=None,
-        sampler=_count_from(first),  # type: ignore[arg-type]
+        sampler=_count_from(first),
         num_workers=workers,
         prefetch_factor=2 if workers else None,
         worker_init_fn=_start_worker,

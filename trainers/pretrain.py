@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import gymnasium
 import numpy as np
 from stable_baselines3.common.logger import Logger, configure
 
@@ -118,7 +119,11 @@ def _network(job: Job[Any]) -> EditModel:
         return model
     env = job.make_env(job.train_split)
     try:
-        length = env.observation_space["tokens"].shape[0]
+        space = env.observation_space
+        assert isinstance(space, gymnasium.spaces.Dict)
+        shape = space["tokens"].shape
+        assert shape is not None
+        length = shape[0]
     finally:
         env.close()
     return EditModel(edit_model_config(length, job.model))

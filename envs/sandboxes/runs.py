@@ -107,4 +107,3 @@ def cpu_of_children() -> float:
     """CPU seconds of all processes below this one that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-

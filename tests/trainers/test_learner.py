@@ -83,9 +83,9 @@ def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"a.pt: not the state of this model"):
         learner().load(path)
     learner().save(path)
+    wide = learner()
+    wide.model.q_head = torch.nn.Linear(3, 3)  # type: ignore[assignment]
     with pytest.raises(CheckpointError, match=r"not the state of this model"):
-        wide = learner()
-        wide.model.q_head = torch.nn.Linear(3, 3)  # type: ignore[assignment]
         wide.load(path)
 
 
