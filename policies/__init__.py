@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 
 from hrmgym.policies.base import Action, Observation, Policy, PolicyState, Proposal, Proposals
-from hrmgym.policies.config import HRMConfig, NoopConfig, PolicyConfig, RandomConfig
+from hrmgym.policies.config import HRMConfig, NgramConfig, NoopConfig, PolicyConfig, RandomConfig
 
 __all__ = [
     "Action",
@@ -36,6 +36,10 @@ def make_policy(config: PolicyConfig, env: gymnasium.Env[Any, Any], seed: int = 
         from hrmgym.policies.hrm import make_hrm_policy
 
         return make_hrm_policy(config, env, seed)
+    if isinstance(config, NgramConfig):
+        from hrmgym.policies.ngram import make_ngram_policy
+
+        return make_ngram_policy(config, env)
     if isinstance(config, RandomConfig):
         return RandomPolicy(env, seed)
     if isinstance(config, NoopConfig):

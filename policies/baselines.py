@@ -13,7 +13,7 @@ from hrmgym.envs.interfaces.shell import SUBMIT
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import ConfigError
-from hrmgym.policies.base import Action, Observation, PolicyState
+from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals
 
 
 def software_env(env: gymnasium.Env[object, object]) -> SoftwareEnv:
@@ -57,6 +57,16 @@ class RandomPolicy:
         if TOOLS[tool] != "edit":
             return tool_action(TOOLS[tool]), None
         return self._edit(observation["tokens"], observation["roles"], rng), None
+
+    def propose(self, observation: Observation, k: int) -> Proposals:
+        """Up to k different legal edits, drawn uniformly as `act` does; all score the same."""
+        drawn: dict[bytes, Action] = {}
+        for _ in range(4 * k):  # few edits are legal on a tiny canvas
+            action = self._edit(observation["tokens"], observation["roles"], self._rng)
+            drawn[action.tobytes()] = action
+            if len(drawn) == k:
+                break
+        return Proposals([Proposal(action, 0.0) for action in drawn.values()], 0.0)
 
     def _edit(
         self, tokens: npt.NDArray[np.int32], roles: npt.NDArray[np.int32], rng: np.random.Generator

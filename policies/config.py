@@ -91,6 +91,16 @@ class HRMConfig(Block):
         return self
 
 
+class NgramConfig(Block):
+    """Ranks all small edits by how much likelier an n-gram model of code finds what they make."""
+
+    kind: Literal["ngram"]
+    """Tag of this block."""
+    packages: bool = False
+    """Also learn from functions of the training packages (downloaded on first use), not only of
+    the standard library."""
+
+
 class RandomConfig(Block):
     """Draws uniformly from the action space."""
 
@@ -113,5 +123,6 @@ class NoopConfig(Block):
 
 
 PolicyConfig = Annotated[
-    HRMConfig | RandomConfig | ReferenceConfig | NoopConfig, Field(discriminator="kind")
+    HRMConfig | NgramConfig | RandomConfig | ReferenceConfig | NoopConfig,
+    Field(discriminator="kind"),
 ]
