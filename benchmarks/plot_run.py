@@ -15,12 +15,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 #: (title, x axis, tags with their labels)
 PANELS = (
     (
-        "warm start: self-made bugs",
+        "supervised: bugs and their repairs",
         "samples",
         {
-            "hrm/warm_start_exact": "exact repair, training batches",
-            "hrm/held_out_start_accuracy": "right place, held-out programs",
-            "hrm/held_out_exact": "exact repair, held-out programs",
+            "learn/exact": "exact repair at 1, training batches",
+            "heldout_made/exact_at_1": "exact repair at 1, held-out made bugs",
+            "heldout_made/exact_at_32": "at 32, held-out made bugs",
+            "heldout_real/exact_at_32": "at 32, held-out real edits",
         },
     ),
     (

@@ -11,7 +11,13 @@ from typing import Any
 from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.errors import CheckpointError, ConfigError
-from hrmgym.hrm.checkpoint import CARD, WEIGHTS, load_checkpoint, save_checkpoint
+from hrmgym.hrm.checkpoint import (
+    CARD,
+    WEIGHTS,
+    checkpoint_folder,
+    load_checkpoint,
+    save_checkpoint,
+)
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.quantize import BITS, calibrate, carry_cosine, pack
 from hrmgym.policies.distribution import edit_distribution
@@ -128,7 +134,7 @@ def export_on(
     _check(checkpoint, out, bits)
     model, extra = load_checkpoint(checkpoint)
     interface = EditInterface(model.config.max_length)
-    card = (checkpoint / CARD).read_text(encoding="utf-8") + _note(bits)
+    card = (checkpoint_folder(checkpoint) / CARD).read_text(encoding="utf-8") + _note(bits)
     on_progress("calibrating")
     packed = pack(model, bits, calibrate(model, lambda copy: drive(copy, seen)))
     with tempfile.TemporaryDirectory() as scratch:

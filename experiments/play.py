@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gymnasium
 
@@ -35,9 +35,23 @@ Env = gymnasium.Env[Any, Any]
 EnvFactory = Callable[[], Env]
 PolicyFactory = Callable[[Env], "Policy"]
 #: Called with each task as it is done, in any order, and with the number of tasks.
-OnTask = Callable[[TaskScore, int], None]
+OnTask = Callable[["Scored", int], None]
 
 _log = logging.getLogger(__name__)
+
+
+class Scored(Protocol):
+    """What is known of a task when it is done."""
+
+    @property
+    def task(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def solved(self) -> int:
+        """Number of times that it was solved."""
+        ...
 
 
 def episode_seeds(seed: int, task: str, episode: int) -> tuple[int, int]:
@@ -160,7 +174,7 @@ def _play_here(
 ) -> None:
     try:
         player.open()
-        with _one_thread():
+        with one_thread():
             for index, task in enumerate(tasks):
                 note(index, player.play(task.id, task.tags, lambda: False))
     except KeyboardInterrupt:
@@ -208,12 +222,12 @@ def _work(task: str, tags: tuple[str, ...]) -> TaskScore | None:
     assert _worker is not None
     player, stop = _worker
     player.open()  # here and not in `_start_worker`, so that an error reaches the caller
-    with _one_thread():
+    with one_thread():
         return player.play(task, tags, stop.is_set)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keeps torch to one thread, so that sums are added in one order whatever `workers`."""
     torch = sys.modules.get("torch")
     if torch is None:

@@ -26,6 +26,7 @@ import hrmgym
 from hrmgym.envs.scoring import Report
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.experiments.loader import load, resolved
+from hrmgym.experiments.proposals import ProposalReport
 from hrmgym.experiments.schema import Experiment
 
 Status = Literal["running", "finished", "interrupted", "failed"]
@@ -126,14 +127,14 @@ class RunFolder:
         facts = self.facts | {"status": status, "end": None if status == "running" else _now()}
         _write_json(self.path / "run.json", facts)
 
-    def write_report(self, name: str, report: Report) -> Path:
+    def write_report(self, name: str, report: Report | ProposalReport) -> Path:
         """Writes `scores/<name>.json`, and the times to `scores/<name>.timing.json`."""
         path = self.scores / f"{name}.json"
         write_report(path, report)
         return path
 
 
-def write_report(path: Path, report: Report) -> None:
+def write_report(path: Path, report: Report | ProposalReport) -> None:
     """Writes a report, and its times to a file beside it.
 
     Raises:

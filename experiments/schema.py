@@ -15,6 +15,9 @@ from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.policies.config import PolicyConfig
 from hrmgym.trainers.config import TrainerConfig
 
+#: What `score.mode: fixes` scores on, in place of a benchmark: it has no tests to run.
+HELD_OUT = "heldout-fixes"
+
 #: Blocks that may be written as one word, and the key that the word stands for: `policy: noop` is
 #: `policy: {kind: noop}`. A layer that names another word replaces the block below it.
 TAGS = {"benchmark": "name", "sandbox": "type", "policy": "kind", "trainer": "kind"}
@@ -85,10 +88,18 @@ class EnvConfig(Block):
 class ScoreConfig(Block):
     """How a policy is scored."""
 
+    mode: Literal["episodes", "proposals", "fixes"] = "episodes"
+    """`episodes` plays tasks. `proposals` runs the visible tests on each of the policy's best edits
+    of the original program, submits the first that passes, and lets the hidden tests decide.
+    `fixes` asks at which proposal the policy makes the known repair of held-out bugs (benchmark
+    `heldout-fixes`, splits `made` and `real`)."""
+    made: Count = 500
+    """Bugs in the split `made` of `heldout-fixes`."""
     episodes: Count = 1
     """Episodes of each task."""
     k: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] = (1,)
-    """The k of each pass@k to report; none may be more than `episodes`."""
+    """The k of each pass@k to report; none may be more than `episodes`. In the other modes,
+    numbers of proposals."""
     deterministic: bool = True
     """Take the most probable action instead of drawing one."""
     workers: Count = 1
@@ -103,7 +114,9 @@ class ScoreConfig(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> ScoreConfig:
-        if max(self.k) > self.episodes:
+        if self.mode != "episodes" and (self.episodes > 1 or self.workers > 1 or self.before):
+            raise ValueError(f"mode: {self.mode} takes no episodes, workers or before")
+        if self.mode == "episodes" and max(self.k) > self.episodes:
             raise ValueError(f"k: {max(self.k)} is more than episodes: {self.episodes}")
         if len(set(self.k)) < len(self.k):
             raise ValueError("k: a value is repeated")
@@ -140,6 +153,14 @@ class Experiment(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
+        if (self.score.mode == "fixes") != (self.benchmark.name == HELD_OUT):
+            raise ValueError(
+                f"score.mode: fixes goes with benchmark {HELD_OUT!r}, and with no other"
+            )
+        if self.trainer is not None and self.score.mode == "fixes":
+            raise ValueError(
+                "score.mode: fixes has nothing to train on; score the checkpoint apart"
+            )
         if self.policy.kind == "hrm":
             if self.env.interface != "edit":
                 raise ValueError("policy 'hrm' needs env.interface: edit")

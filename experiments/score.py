@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
 from hrmgym.envs.scoring import Report
 from hrmgym.envs.task import Task
-from hrmgym.experiments.play import Env, EnvFactory, OnTask, Player, PolicyFactory, play
+from hrmgym.errors import ConfigError
+from hrmgym.experiments.play import (
+    Env,
+    EnvFactory,
+    OnTask,
+    Player,
+    PolicyFactory,
+    one_thread,
+    play,
+)
+from hrmgym.experiments.proposals import (
+    ItemScore,
+    ProposalReport,
+    fix_benchmark,
+    held_out_fixes,
+    score_fixes,
+    score_tasks,
+)
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
 from hrmgym.trainers.config import PPOConfig
 
 if TYPE_CHECKING:
-    from hrmgym.policies.base import Policy
+    from hrmgym.policies.base import Policy, Proposer
 
 
 def score(
@@ -25,7 +42,7 @@ def score(
     policy_factory: PolicyFactory | None = None,
     on_task: OnTask | None = None,
 ) -> Report:
-    """Scores an experiment's policy on the benchmark's `eval_split`.
+    """Plays and scores an experiment's policy on the benchmark's `eval_split`.
 
     Ctrl-C ends it early: the report then holds the tasks that were played to the end, and its
     `complete` is False.
@@ -43,13 +60,7 @@ def score(
     """
     benchmark = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
     tasks = select_tasks(benchmark, experiment)
-    checkpoint, policy = None, experiment.policy.model_dump(mode="json", exclude={"checkpoint"})
-    if isinstance(experiment.policy, HRMConfig) and experiment.policy.checkpoint is not None:
-        from hrmgym.hrm.checkpoint import checkpoint_hash  # both import torch
-        from hrmgym.policies.hrm import checkpoint_options
-
-        checkpoint = checkpoint_hash(experiment.policy.checkpoint)
-        policy |= checkpoint_options(experiment.policy)
+    policy, checkpoint = _described(experiment)
     player = Player(
         env_factory or partial(make_env, experiment),
         policy_factory or partial(_make_policy, experiment),
@@ -81,6 +92,90 @@ def score(
     )
 
 
+def score_any(experiment: Experiment, on_task: OnTask | None = None) -> Report | ProposalReport:
+    """Scores an experiment's policy in the mode that it names."""
+    if experiment.score.mode == "episodes":
+        return score(experiment, on_task=on_task)
+    return score_proposals(experiment, on_task)
+
+
+def score_proposals(experiment: Experiment, on_task: OnTask | None = None) -> ProposalReport:
+    """Scores what an experiment's policy proposes, in the modes `proposals` and `fixes`.
+
+    Ctrl-C ends it early, as with `score`.
+
+    Raises:
+        UserError: The benchmark, the tasks, the policy or the sandbox cannot be had.
+    """
+    from hrmgym.envs.software import SoftwareEnv
+
+    mode, ks = experiment.score.mode, experiment.score.k
+    described, checkpoint = _described(experiment)
+    env = make_env(experiment)
+    items: list[ItemScore] = []
+    try:
+        policy = _proposer(experiment, env)
+        software = env.unwrapped
+        assert isinstance(software, SoftwareEnv)
+        if mode == "fixes":
+            fixes = held_out_fixes(experiment)
+            benchmark = fix_benchmark(experiment, fixes)
+            found = score_fixes(fixes, policy, software, ks)
+        else:
+            chosen = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
+            tasks = select_tasks(chosen, experiment)
+            benchmark = {
+                "name": chosen.name,
+                "version": chosen.version,
+                "split": experiment.benchmark.eval_split,
+                "tasks": len(tasks),
+            }
+            found = score_tasks(tasks, policy, software, ks, experiment.seed)
+        with one_thread():
+            for item in found:
+                items.append(item)
+                if on_task is not None:
+                    on_task(item, benchmark["tasks"])
+    except KeyboardInterrupt:
+        if not items:
+            raise
+    finally:
+        env.close()
+    return ProposalReport(
+        mode=mode,
+        benchmark=benchmark,
+        experiment=experiment,
+        policy=described,
+        checkpoint=checkpoint,
+        budget=max(ks),
+        items=tuple(items),
+    )
+
+
+def _described(experiment: Experiment) -> tuple[dict[str, Any], str | None]:
+    """The policy as a report shows it, and the hash of its checkpoint."""
+    policy = experiment.policy.model_dump(mode="json", exclude={"checkpoint"})
+    if not isinstance(experiment.policy, HRMConfig) or experiment.policy.checkpoint is None:
+        return policy, None
+    from hrmgym.hrm.checkpoint import checkpoint_hash  # both import torch
+    from hrmgym.policies.hrm import checkpoint_options
+
+    policy |= checkpoint_options(experiment.policy)
+    return policy, checkpoint_hash(experiment.policy.checkpoint)
+
+
+def _proposer(experiment: Experiment, env: Env) -> Proposer:
+    from hrmgym.policies.base import Proposer
+
+    policy = _make_policy(experiment, env)
+    if not isinstance(policy, Proposer):
+        raise ConfigError(
+            f"policy {experiment.policy.kind!r} makes no proposals, which score.mode: "
+            f"{experiment.score.mode} asks for; use hrm, ngram or random"
+        )
+    return policy
+
+
 def check(experiment: Experiment) -> None:
     """Makes everything that the experiment names once, so that a mistake leaves nothing behind.
 
@@ -88,15 +183,21 @@ def check(experiment: Experiment) -> None:
         UserError: The benchmark, its tasks or splits, the environment or the policy cannot be had.
     """
     config = experiment.benchmark
-    benchmark = make_benchmark(config.name, config.path)
-    select_tasks(benchmark, experiment)
+    if experiment.score.mode == "fixes":
+        held_out_fixes(experiment)
+    else:
+        benchmark = make_benchmark(config.name, config.path)
+        select_tasks(benchmark, experiment)
     if experiment.trainer is not None:
         benchmark.check_split(config.train_split)
         if isinstance(experiment.trainer, PPOConfig) and experiment.trainer.eval_every is not None:
             benchmark.check_split(config.valid_split)
     env = make_env(experiment)
     try:
-        _make_policy(experiment, env)
+        if experiment.score.mode == "episodes":
+            _make_policy(experiment, env)
+        else:
+            _proposer(experiment, env)
     finally:
         env.close()
 
@@ -113,6 +214,9 @@ def make_env(experiment: Experiment) -> Env:
     """The environment that an experiment scores in."""
     from hrmgym.envs.software import SoftwareEnv
 
+    if experiment.score.mode == "fixes":  # an environment for its spaces alone
+        kwargs = experiment.env_kwargs("test") | {"benchmark": "katas", "benchmark_path": None}
+        return SoftwareEnv(**kwargs)
     return SoftwareEnv(**experiment.env_kwargs(experiment.benchmark.eval_split))
 
 

@@ -20,8 +20,7 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
-from hrmgym.envs.scoring import TaskScore
-from hrmgym.experiments.play import OnTask
+from hrmgym.experiments.play import OnTask, Scored
 from hrmgym.experiments.train import OnTraining
 
 #: `Report.to_dict()`, or the same from a file.
@@ -44,9 +43,13 @@ def report_table(report: ReportData) -> Group:
     for tag, part in report["by_tag"].items():
         cells = [_estimate(part[name]) for name in report["scores"]]
         table.add_row(escape(tag), str(part["tasks"]), *cells)
-    means = ", ".join(f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS)
-    lines = [f"mean of an episode: {means}"]
-    if report["sandbox_errors"]:
+    lines = []
+    if "mean" in report:
+        means = ", ".join(f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS)
+        lines.append(f"mean of an episode: {means}")
+    else:
+        lines.append(f"at most {report['proposals_per_task']} proposals a task")
+    if report.get("sandbox_errors"):
         lines.append(f"episodes that a sandbox error ended: {report['sandbox_errors']}")
     return Group(_title(report), table, *map(Text, lines))
 
@@ -57,7 +60,7 @@ def comparison_table(reports: Mapping[str, ReportData]) -> Group:
     last = list(reports.values())[-1]
     for name in last["scores"]:
         table.add_row(name, *(_estimate(report["scores"][name]) for report in reports.values()))
-    for label, key in _MEANS:
+    for label, key in _MEANS if "mean" in last else ():
         table.add_row(f"mean {label}", *(f"{one['mean'][key]:.3g}" for one in reports.values()))
     return Group(_title(last), table)
 
@@ -89,7 +92,7 @@ class Bars:
         with _progress() as bar:
             row = bar.add_task(title, total=None, text="")
 
-            def on_task(task: TaskScore, total: int) -> None:
+            def on_task(task: Scored, total: int) -> None:
                 nonlocal solved
                 solved += task.solved
                 bar.update(row, advance=1, total=total, text=f"{solved} solved")

@@ -14,7 +14,7 @@ from hrmgym.experiments.card import model_card
 from hrmgym.experiments.play import OnTask
 from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
-from hrmgym.experiments.score import score
+from hrmgym.experiments.score import score_any
 from hrmgym.policies.config import HRMConfig
 
 #: The checkpoint folder that the trainer leaves after a warm start, before reinforcement learning.
@@ -139,7 +139,7 @@ def _score(
     experiment: Experiment, run: RunFolder, name: str, display: Display
 ) -> Mapping[str, Any]:
     with display.scoring(f"score: {name}") as on_task:
-        report = score(experiment, on_task=on_task)
+        report = score_any(experiment, on_task)
     run.write_report(_file(name), report)
     if not report.complete:
         raise KeyboardInterrupt

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,8 @@ from hrmgym.hrm.model import HRM
 from hrmgym.hrm.quantize import Packed, unpack
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+#: What names of checkpoints begin with that come with the package.
+SHIPPED = "hrmgym:"
 KIND, FORMAT = "hrmgym.EditModel", 1
 
 C = TypeVar("C", HRMConfig, EditModelConfig)
@@ -128,13 +131,45 @@ def save_checkpoint(
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def shipped_checkpoints(root: Path | None = None) -> dict[str, Path]:
+    """The checkpoints that come with the package: `hrmgym:<name>` -> folder.
+
+    Args:
+        root: where they are; by default in the package.
+    """
+    root = root or Path(str(resources.files("hrmgym.hrm"))) / "checkpoints"
+    found = sorted(root.iterdir()) if root.is_dir() else []
+    return {SHIPPED + path.name: path for path in found if (path / CONFIG).is_file()}
+
+
+def checkpoint_folder(folder: str | Path, root: Path | None = None) -> Path:
+    """The folder of a checkpoint: a path, or `hrmgym:<name>` of one that comes with the package.
+
+    Args:
+        folder: path or name.
+        root: as for `shipped_checkpoints`.
+
+    Raises:
+        CheckpointError: no checkpoint of that name comes with the package.
+    """
+    if not str(folder).startswith(SHIPPED):
+        return Path(folder)
+    known = shipped_checkpoints(root)
+    if str(folder) not in known:
+        raise CheckpointError(f"no checkpoint {str(folder)!r}{did_you_mean(str(folder), known)}")
+    return known[str(folder)]
+
+
 def load_checkpoint(folder: str | Path) -> tuple[EditModel, dict[str, Any]]:
     """The network, on the CPU and in evaluation mode, and the `extra` it was saved with.
+
+    Args:
+        folder: A path, or the name of a checkpoint that comes with the package: `hrmgym:hrm-small`.
 
     Raises:
         CheckpointError: when the folder or a file is missing or broken, or is another model's.
     """
-    folder = Path(folder)
+    folder = checkpoint_folder(folder)
     path = _existing(folder, CONFIG)
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
@@ -165,7 +200,7 @@ def checkpoint_hash(folder: str | Path) -> str:
     Raises:
         CheckpointError: when there is none.
     """
-    with _existing(Path(folder), WEIGHTS).open("rb") as file:
+    with _existing(checkpoint_folder(folder), WEIGHTS).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 

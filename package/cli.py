@@ -154,13 +154,13 @@ def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -
     from rich.console import Console
 
     from hrmgym.experiments.run import RunFolder, write_report
-    from hrmgym.experiments.score import score as score_experiment
+    from hrmgym.experiments.score import score_any
     from hrmgym.experiments.tables import Bars, report_table
 
     run = RunFolder.create(experiment, runs)
     try:
         with Bars().scoring("score") as on_task:
-            report = score_experiment(experiment, on_task=on_task)
+            report = score_any(experiment, on_task)
     except BaseException:
         run.set_status("failed")
         raise

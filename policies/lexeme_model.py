@@ -81,7 +81,8 @@ class LexemeModel:
             divisor = np.where(seen, totals, 1.0)
             own = np.maximum(counts - _DISCOUNT, 0) / divisor
             probs = np.where(seen, own + _DISCOUNT * kinds / divisor * probs, probs)
-        return np.log(probs)
+        result: npt.NDArray[np.float64] = np.log(probs)
+        return result
 
 
 def windows_of(ids: Ids) -> Ids:
@@ -117,7 +118,7 @@ def _tables(rows: Sequence[Ids]) -> list[_Table]:
             mask = np.uint64((1 << (_BITS * order)) - 1)
             keys, counts = np.unique(tables[0].keys & mask, return_counts=True)
         contexts, place = np.unique(keys >> np.uint64(_BITS), return_inverse=True)
-        totals = np.bincount(place, weights=counts, minlength=len(contexts))
+        totals = np.bincount(place, weights=counts, minlength=len(contexts)).astype(np.float64)
         kinds = np.bincount(place, minlength=len(contexts)).astype(np.float64)
         tables.insert(0, _Table(keys, counts.astype(np.float64), contexts, totals, kinds))
     return tables

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -80,7 +81,7 @@ class NgramPolicy:
             return Proposals([], 0.0)
         written = self._writable(observation)
         gains, starts, lengths, choices = self._gains(code, [one.text for one in written])
-        order = np.argsort(-gains, kind="stable")[:k]
+        order = np.argsort(-gains, kind="stable")[: min(k, int(np.isfinite(gains).sum()))]
         actions = []
         for at in order.tolist():
             first, last = int(starts[at]), int(starts[at] + lengths[at])
@@ -98,7 +99,7 @@ class NgramPolicy:
 
     def _gains(
         self, code: Sequence[_Lexeme], written: Sequence[str]
-    ) -> tuple[npt.NDArray[np.float64], ...]:
+    ) -> tuple[npt.NDArray[Any], ...]:
         """Gain, first lexeme, number of lexemes replaced, and what is written (-1: nothing)."""
         texts = [one.text for one in code]
         ids, new = self._model.ids(texts), self._model.ids(written)

@@ -8,6 +8,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,7 +67,7 @@ class Learner:
         self.updates = 0
 
     def update(self, samples: Sequence[Sample], rate: float) -> dict[str, float]:
-        """One step on a batch, in `accumulate` parts whose gradients are added up.
+        """One step on a batch, in parts whose gradients are added up (see `part_tokens`).
 
         Args:
             samples: The batch.
@@ -80,10 +81,8 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * rate
         self.optimizer.zero_grad(set_to_none=True)
-        size = -(-len(samples) // self.config.accumulate)
         totals: dict[str, float] = {}
-        for at in range(0, len(samples), size):
-            part = samples[at : at + size]
+        for part in parts_of(samples, self.config.part_tokens):
             loss, metrics, exact = repair_loss(self.model, part, self.device)
             if self.selector is not None:
                 for sample, right in zip(part, exact, strict=True):
@@ -159,6 +158,20 @@ class Learner:
         for group, own in zip(self.optimizer.param_groups, rates, strict=True):
             group |= own
         return state
+
+
+def parts_of(samples: Sequence[Sample], tokens: int) -> list[list[Sample]]:
+    """Samples by length, in parts that hold at most so many tokens once they are padded.
+
+    A part holds one sample at least.
+    """
+    lengths = [int(np.count_nonzero(one.observation["tokens"])) for one in samples]
+    parts: list[list[Sample]] = []
+    for at in sorted(range(len(samples)), key=lengths.__getitem__):
+        if not parts or (len(parts[-1]) + 1) * lengths[at] > tokens:
+            parts.append([])
+        parts[-1].append(samples[at])
+    return parts
 
 
 def repair_loss(

@@ -121,7 +121,7 @@ def test_a_mistake_is_told_with_its_line_and_key(text: str, message: str) -> Non
 
 def test_an_unknown_kind_is_answered_with_the_legal_ones() -> None:
     assert mistake("name: a\nbenchmark: katas\npolicy:\n  kind: hrn") == (
-        "x.yaml:4: policy.kind: unknown kind 'hrn'; known: hrm, random, reference, noop"
+        "x.yaml:4: policy.kind: unknown kind 'hrn'; known: hrm, ngram, random, reference, noop"
     )
     assert mistake("name: a\nbenchmark: katas\npolicy:\n  hidden_size: 64") == (
         "x.yaml:3: policy.kind: required, and missing"
@@ -209,7 +209,10 @@ def test_naming_another_kind_replaces_the_whole_block() -> None:
         ("=1", "should be key=value, for example trainer.gamma=0.9"),
         ("env..max_steps=1", "should be key=value, for example trainer.gamma=0.9"),
         ("extends=demo", "extends belongs in a file"),
-        ("policy=modal", "policy.kind: unknown kind 'modal'; known: hrm, random, reference, noop"),
+        (
+            "policy=modal",
+            "policy.kind: unknown kind 'modal'; known: hrm, ngram, random, reference, noop",
+        ),
         ("score.k=[5]", "score: k: 5 is more than episodes: 1"),
     ],
 )

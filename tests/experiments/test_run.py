@@ -110,3 +110,26 @@ def test_run_json_is_json_with_a_last_newline(tmp_path: Path, experiment: Experi
     text = (RunFolder.create(experiment, tmp_path).path / "run.json").read_text()
     assert text.endswith("}\n")
     assert json.loads(text)["git"] is None or set(json.loads(text)["git"]) == {"commit", "dirty"}
+
+
+def test_a_run_that_goes_on_may_be_changed_and_what_it_was_is_kept(
+    tmp_path: Path, experiment: Experiment
+) -> None:
+    run = RunFolder.create(experiment, tmp_path)
+    run.override(["trainer.warm_start.real_share=0.5"])
+    run.override(["trainer.gamma=0.5"])
+    again = RunFolder(run.path)
+    assert again.experiment == run.experiment
+    trainer = again.experiment.trainer
+    assert trainer is not None
+    assert trainer.kind == "ppo"
+    assert trainer.warm_start is not None
+    assert (trainer.warm_start.real_share, trainer.gamma) == (0.5, 0.5)
+    assert load(run.path / "config-1.yaml") == experiment
+    assert [one["overrides"] for one in run.facts["overrides"]] == [
+        ["trainer.warm_start.real_share=0.5"],
+        ["trainer.gamma=0.5"],
+    ]
+    with pytest.raises(ConfigError, match="did you mean"):
+        run.override(["trainer.gama=1"])
+    assert len(run.facts["overrides"]) == 2

@@ -6,10 +6,12 @@ import torch
 
 from hrmgym.errors import CheckpointError
 from hrmgym.hrm.checkpoint import (
+    checkpoint_folder,
     checkpoint_hash,
     load_checkpoint,
     load_official,
     save_checkpoint,
+    shipped_checkpoints,
 )
 
 from .conftest import canvases, small_model
@@ -206,3 +208,22 @@ def test_damage_is_one_clear_line(tmp_path, damage, message):
 def test_missing_folder(tmp_path):
     with pytest.raises(CheckpointError, match="no such folder"):
         load_checkpoint(tmp_path / "none")
+
+
+def test_names_of_checkpoints_that_come_with_the_package(tmp_path):
+    save_checkpoint(tmp_path / "hrm-tiny", small_model(), "card", {"steps": 3})
+    (tmp_path / "notes").mkdir()
+    assert shipped_checkpoints(tmp_path) == {"hrmgym:hrm-tiny": tmp_path / "hrm-tiny"}
+    assert checkpoint_folder("hrmgym:hrm-tiny", tmp_path) == tmp_path / "hrm-tiny"
+    assert checkpoint_folder(tmp_path / "other") == tmp_path / "other"
+    with pytest.raises(CheckpointError, match="did you mean 'hrmgym:hrm-tiny'"):
+        checkpoint_folder("hrmgym:hrm-tin", tmp_path)
+
+
+def test_every_checkpoint_that_comes_with_the_package_loads_and_is_small():
+    for name, folder in shipped_checkpoints().items():
+        model, _ = load_checkpoint(name)
+        assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+        assert (folder / "model.safetensors").stat().st_size <= 16e6
+        assert len(checkpoint_hash(name)) == 16
+        assert "## Data" in (folder / "README.md").read_text()

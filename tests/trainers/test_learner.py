@@ -11,15 +11,17 @@ import torch
 from hrmgym.errors import CheckpointError
 from hrmgym.hrm.optim import AdamATan2
 from hrmgym.tests.learning import learner, network, stream
+from hrmgym.trainers.bug_stream import Sample
 from hrmgym.trainers.gradients import gradient_norms
-from hrmgym.trainers.learner import repair_loss
+from hrmgym.trainers.learner import parts_of, repair_loss
 
 SAMPLES = [stream().sample(index) for index in range(16)]
 
 
-@pytest.mark.parametrize("parts", [2, 3, 16])
-def test_accumulated_parts_make_the_same_update_as_the_whole(parts: int) -> None:
-    whole, cut = learner(), learner(accumulate=parts)
+@pytest.mark.parametrize("tokens", [64, 150, 300])
+def test_accumulated_parts_make_the_same_update_as_the_whole(tokens: int) -> None:
+    assert len(parts_of(SAMPLES, 8192)) == 1 < len(parts_of(SAMPLES, tokens))
+    whole, cut = learner(), learner(part_tokens=tokens)
     metrics, again = whole.update(SAMPLES, 1.0), cut.update(SAMPLES, 1.0)
     for one, two in zip(whole.model.parameters(), cut.model.parameters(), strict=True):
         if one.grad is not None:
@@ -99,3 +101,14 @@ def test_a_run_may_begin_to_average_and_change_its_decay(tmp_path: Path) -> None
     for name, weight in two.model.named_parameters():
         torch.testing.assert_close(two.ema.average[name], weight.detach())
     assert two.optimizer.param_groups[0]["weight_decay"] == 0.5
+
+
+def test_parts_hold_every_sample_once_and_not_too_many_tokens() -> None:
+    def length(sample: Sample) -> int:
+        return int(np.count_nonzero(sample.observation["tokens"]))
+
+    for tokens in (1, 100, 300, 10_000):
+        parts = parts_of(SAMPLES, tokens)
+        assert sorted(id(one) for part in parts for one in part) == sorted(map(id, SAMPLES))
+        for part in parts:
+            assert len(part) == 1 or len(part) * max(map(length, part)) <= tokens

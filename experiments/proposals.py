@@ -1,0 +1,245 @@
+"""Scores of a policy's proposals, without an episode: what one look at the bug is worth.
+
+`fixes`: held-out bugs whose repair is known; a proposal is right when the program after it is the
+known one, to the letter. `proposals`: a benchmark's tasks; each proposal is one complete edit of
+the original program, run on the visible tests. The first that passes them is submitted, and the
+hidden tests decide.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hrmgym.envs.bugs.real_edits import VERSION
+from hrmgym.envs.scoring import Estimate, estimate
+from hrmgym.envs.task import Task
+from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.experiments.schema import HELD_OUT, Experiment
+
+if TYPE_CHECKING:
+    from hrmgym.envs.software import SoftwareEnv
+    from hrmgym.policies.base import Proposer
+    from hrmgym.trainers.fixes import Fix
+
+#: Splits of the held-out fixes.
+FIX_SPLITS = ("made", "real")
+_MADE_SEED = 0  # the set is the same whatever the experiment's seed
+_MOST_LINES = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemScore:
+    """How one bug or task went."""
+
+    task: str
+    tags: tuple[str, ...]
+    values: Mapping[str, float]
+    """Score name -> value, 0 to 1."""
+    detail: Mapping[str, int | None]
+    """Numbers of the proposals that the values follow from; None: there was none."""
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def solved(self) -> int:
+        """1 if any of the proposals did it."""
+        return int(any(value > 0 for value in self.values.values()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalReport:
+    """Scores of proposals with everything that it takes to believe them."""
+
+    mode: str
+    benchmark: Mapping[str, Any]
+    """Name, version, split, number of tasks."""
+    experiment: Experiment
+    policy: Mapping[str, Any]
+    checkpoint: str | None
+    budget: int
+    """Proposals for each task at most; of `proposals`, each is one run of the visible tests."""
+    items: tuple[ItemScore, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task was looked at."""
+        return len(self.items) == int(self.benchmark["tasks"])
+
+    def scores(self, items: Sequence[ItemScore]) -> dict[str, Estimate]:
+        """Mean of every value over some items, with its interval."""
+        config = self.experiment.score
+        names = items[0].values if items else ()
+        return {
+            name: estimate(
+                [item.values[name] for item in items],
+                binary=name != "mrr",
+                method="bootstrap" if name == "mrr" else config.interval,
+                confidence=config.confidence,
+                seed=self.experiment.seed,
+            )
+            for name in names
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data in a fixed order."""
+        tags = sorted({tag for item in self.items for tag in item.tags})
+        by_tag = {tag: [item for item in self.items if tag in item.tags] for tag in tags}
+        return {
+            "mode": self.mode,
+            "benchmark": dict(self.benchmark),
+            "complete": self.complete,
+            "tasks_played": len(self.items),
+            "seed": self.experiment.seed,
+            "proposals_per_task": self.budget,
+            "environment": self.experiment.env.model_dump(mode="json"),
+            # Reports are published; a token is not.
+            "sandbox": self.experiment.sandbox.model_dump(mode="json", exclude={"auth_token"}),
+            "policy": dict(self.policy),
+            "checkpoint_hash": self.checkpoint,
+            "scores": {name: asdict(one) for name, one in self.scores(self.items).items()},
+            "by_tag": {
+                tag: {
+                    "tasks": len(items),
+                    **{name: asdict(one) for name, one in self.scores(items).items()},
+                }
+                for tag, items in by_tag.items()
+            },
+            "outcomes": [
+                {"task": item.task, "tags": list(item.tags), **dict(item.detail)}
+                for item in self.items
+            ],
+        }
+
+    def to_json(self) -> str:
+        """The report as JSON text: the same bytes for the same outcomes."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def timing_json(self) -> str:
+        """Wall-clock seconds of each task, as JSON text."""
+        each = {item.task: round(item.seconds, 3) for item in self.items}
+        return json.dumps({"seconds": each, "total": round(sum(each.values()), 3)}, indent=2) + "\n"
+
+
+def held_out_fixes(experiment: Experiment) -> list[Fix]:
+    """The bugs that a `fixes` experiment scores.
+
+    Raises:
+        UnknownNameError: the split is not one of `FIX_SPLITS`, or a named bug is not in it.
+    """
+    from hrmgym.envs.interfaces.edit import EditInterface
+    from hrmgym.policies.config import HRMConfig
+    from hrmgym.trainers.sources import held_out_programs, made_fixes, real_fixes
+
+    split, wanted = experiment.benchmark.eval_split, experiment.benchmark.tasks
+    if split not in FIX_SPLITS:
+        raise UnknownNameError("split", split, FIX_SPLITS, f"benchmark {HELD_OUT!r}: ")
+    interface = EditInterface(experiment.env.canvas)
+    policy = experiment.policy
+    # The same for every policy, whatever the spans that it can write.
+    span = HRMConfig(kind="hrm").max_span if policy.kind != "hrm" else policy.max_span
+    if split == "real":
+        fixes = real_fixes("valid", interface, max_span=span)
+    else:
+        programs = held_out_programs(_MOST_LINES)
+        most = experiment.score.made
+        fixes = made_fixes(programs, interface, seed=_MADE_SEED, max_span=span, most=most)
+    if wanted is None:
+        return fixes
+    named = {fix.name: fix for fix in fixes}
+    for name in wanted:
+        if name not in named:
+            raise UnknownNameError("task", name, named, f"benchmark {HELD_OUT!r}: ")
+    return [named[name] for name in wanted]
+
+
+def fix_benchmark(experiment: Experiment, fixes: Sequence[Fix]) -> dict[str, Any]:
+    """How a report names the held-out bugs."""
+    split = experiment.benchmark.eval_split
+    return {"name": HELD_OUT, "version": str(VERSION), "split": split, "tasks": len(fixes)}
+
+
+def score_fixes(
+    fixes: Sequence[Fix], policy: Proposer, env: SoftwareEnv, ks: Sequence[int]
+) -> Iterator[ItemScore]:
+    """Scores each bug; more proposals are asked for only while the fix is not among them."""
+    from hrmgym.envs.interfaces.edit import EditInterface
+    from hrmgym.trainers.fixes import Found, look, rates
+
+    interface = env.interface
+    assert isinstance(interface, EditInterface)
+    for fix in fixes:
+        started = time.perf_counter()
+        found = Found(None, None, 0)
+        for k in sorted(ks):
+            actions = [one.action for one in policy.propose(fix.sample.observation, k).actions]
+            found = look(fix, actions, interface)
+            if found.rank is not None:
+                break
+        yield ItemScore(
+            task=fix.name,
+            tags=(fix.group, fix.sample.operator)
+            if fix.sample.operator != fix.group
+            else (fix.group,),
+            values=rates([found], ks),
+            detail={"rank": found.rank, "location": found.location},
+            seconds=time.perf_counter() - started,
+        )
+
+
+def score_tasks(
+    tasks: Sequence[Task], policy: Proposer, env: SoftwareEnv, ks: Sequence[int], seed: int
+) -> Iterator[ItemScore]:
+    """Scores each task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
+
+    Raises:
+        ConfigError: the environment does not run the tests by itself, or needs no edits to.
+    """
+    if not (env.auto_test and env.auto_submit):
+        raise ConfigError("score.mode: proposals needs env.auto_test and env.auto_submit: true")
+    for task in tasks:
+        started = time.perf_counter()
+        observation, _ = env.reset(seed=seed, options={"task": task.id})
+        if hasattr(policy, "seed"):
+            policy.seed(seed)
+        passes, solves = None, None
+        submitted = False
+        for number, (snapshot, action) in enumerate(
+            _proposals(policy, env, observation, max(ks)), start=1
+        ):
+            env.restore(snapshot)
+            _, _, terminated, _, info = env.step(action)
+            if info["tool"] != "edit" or not terminated:
+                continue
+            if passes is None:
+                passes, submitted = number, bool(info["is_success"])
+            if solves is None and info["is_success"]:
+                solves = number
+        yield ItemScore(
+            task=task.id,
+            tags=task.tags,
+            values={f"solved@{k}": float(submitted and (passes or 0) <= k) for k in ks}
+            | {f"oracle@{k}": float(solves is not None and solves <= k) for k in ks},
+            detail={"first_passing": passes, "first_solving": solves},
+            seconds=time.perf_counter() - started,
+        )
+
+
+def _proposals(policy: Proposer, env: SoftwareEnv, observation: Any, k: int) -> list[Any]:
+    """The k best proposals over all windows of the file, each with the state that it is for."""
+    from hrmgym.envs.interfaces.edit import BUDGET, tool_action
+
+    found: list[tuple[float, Any, Any]] = []
+    windows = int(observation["budget"][BUDGET.index("other_windows")]) + 1
+    for window in range(windows):
+        snapshot = env.save()
+        for one in policy.propose(observation, k).actions:
+            found.append((one.log_prob, snapshot, one.action))
+        if window + 1 < windows:
+            observation, _, terminated, truncated, _ = env.step(tool_action("next_window"))
+            if terminated or truncated:
+                break
+    found.sort(key=lambda one: -one[0])  # stable: equal scores stay in the policy's order
+    return [(snapshot, action) for _, snapshot, action in found[:k]]
