@@ -36,6 +36,8 @@ _MEANS = (
 
 def report_table(report: ReportData) -> Group:
     """Scores with their intervals, over all tasks and by tag, and the means of an episode."""
+    if "mean" not in report:
+        return _proposals_table(report)
     table = Table("", Column("tasks", justify="right"))
     for name in report["scores"]:
         table.add_column(name, justify="right")
@@ -43,15 +45,27 @@ def report_table(report: ReportData) -> Group:
     for tag, part in report["by_tag"].items():
         cells = [_estimate(part[name]) for name in report["scores"]]
         table.add_row(escape(tag), str(part["tasks"]), *cells)
-    lines = []
-    if "mean" in report:
-        means = ", ".join(f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS)
-        lines.append(f"mean of an episode: {means}")
-    else:
-        lines.append(f"at most {report['proposals_per_task']} proposals a task")
-    if report.get("sandbox_errors"):
+    means = ", ".join(f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS)
+    lines = [f"mean of an episode: {means}"]
+    if report["sandbox_errors"]:
         lines.append(f"episodes that a sandbox error ended: {report['sandbox_errors']}")
     return Group(_title(report), table, *map(Text, lines))
+
+
+def _proposals_table(report: ReportData) -> Group:
+    """Scores of proposals: many scores, so one row each, and the tags without intervals."""
+    table = Table("", Column("all", justify="right"))
+    for name, score in report["scores"].items():
+        table.add_row(name, _estimate(score))
+    shown = list(report["scores"])[:4]
+    tags = Table("", Column("tasks", justify="right"), *(Column(n, justify="right") for n in shown))
+    for tag, part in report["by_tag"].items():
+        values = (f"{part[name]['value']:.3f}" for name in shown)
+        tags.add_row(escape(tag), str(part["tasks"]), *values)
+    budget = (
+        f"{report['tasks_played']} tasks, at most {report['proposals_per_task']} proposals each"
+    )
+    return Group(_title(report), table, tags, Text(budget))
 
 
 def comparison_table(reports: Mapping[str, ReportData]) -> Group:

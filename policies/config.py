@@ -72,7 +72,7 @@ class HRMConfig(Block):
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the recursion's activations; `auto` takes bfloat16 where the hardware multiplies in
-    it (CUDA, or a CPU with AMX), else float32. Weights are float32 always."""
+    it (CUDA, or a CPU with AMX or AVX-512 BF16), else float32. Weights are float32 always."""
 
     @model_validator(mode="before")
     @classmethod

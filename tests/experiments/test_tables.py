@@ -90,3 +90,23 @@ def test_bars_go_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     assert "2 solved" in err
     assert "warm start" in err
     assert "1/4" in err
+
+
+def test_scores_of_proposals_are_shown_whole_in_80_columns() -> None:
+    estimate = {"value": 0.5, "low": 0.25, "high": 0.75}
+    names = [f"{kind}@{k}" for kind in ("solved", "oracle") for k in (1, 8, 32, 128)]
+    report = {
+        "benchmark": {"name": "quixbugs", "version": "1", "split": "test", "tasks": 40},
+        "policy": {"kind": "ngram"},
+        "complete": True,
+        "tasks_played": 40,
+        "proposals_per_task": 128,
+        "scores": dict.fromkeys(names, estimate),
+        "by_tag": {"json": {"tasks": 31, **dict.fromkeys(names, estimate)}},
+    }
+    console = Console(width=80, record=True)
+    console.print(report_table(report))
+    text = console.export_text()
+    assert text.count("0.500 [0.250, 0.750]") == 8
+    assert "40 tasks, at most 128 proposals each" in text
+    assert "oracle@128" in text
