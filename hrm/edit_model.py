@@ -51,6 +51,19 @@ class Encoded:
     balance: Tensor | None = None
     """Load-balance loss of a learned router, scalar."""
 
+    def rows(self, index: Tensor) -> Encoded:
+        """The rows of an index, int64 [N], in its order; a row may come more than once."""
+        return Encoded(
+            z_H=self.z_H[index],
+            tokens=self.tokens[index],
+            length=self.length,
+            tool_logits=self.tool_logits[index],
+            value=self.value[index],
+            q_halt=self.q_halt[index],
+            latents=(self.latents[0][index], self.latents[1][index]),
+            balance=self.balance,
+        )
+
 
 class EditModel(nn.Module):
     """Canvas -> recursion -> tool, span, replacement, value."""

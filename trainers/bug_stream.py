@@ -53,6 +53,8 @@ class Sample:
     operator: str
     kind: str = "nothing"
     """What the repair writes first: one of `hrmgym.envs.bugs.selector.KINDS`."""
+    others: tuple[npt.NDArray[np.int64], ...] = ()
+    """Actions that repair further broken places of the same canvas, as good as `action`."""
 
 
 class BugStream:
@@ -67,6 +69,7 @@ class BugStream:
         example_share: Share of samples drawn from `examples`.
         recipe: Which operators make the bugs; by default the mix `hand`.
         selector: Chooses among bugs by what the model missed; None takes them as they come.
+        every_place: Show a bug with all its places broken, each of which is a target.
 
     Raises:
         ConfigError: nothing to draw from.
@@ -83,6 +86,7 @@ class BugStream:
         example_share: float = 0.0,
         recipe: Mix | None = None,
         selector: Selector | None = None,
+        every_place: bool = False,
     ) -> None:
         if (not programs and example_share < 1) or (not examples and example_share > 0):
             raise ConfigError("the bug stream has a share of programs or examples but holds none")
@@ -90,6 +94,7 @@ class BugStream:
         self._interface, self._seed, self._share = interface, seed, example_share
         self._max_span = max_span
         self._recipe, self._selector = recipe or mix("hand"), selector
+        self._every_place = every_place
 
     def sample(self, index: int) -> Sample:
         """Sample number `index`."""
@@ -99,7 +104,13 @@ class BugStream:
         for _ in range(_ATTEMPTS):
             program = self._programs[int(rng.integers(len(self._programs)))]
             made = broken(
-                program, self._interface, rng, self._max_span, self._recipe, self._selector
+                program,
+                self._interface,
+                rng,
+                self._max_span,
+                self._recipe,
+                self._selector,
+                self._every_place,
             )
             if made is not None:
                 return made
@@ -123,28 +134,37 @@ def broken(
     max_span: int,
     recipe: Mix | None = None,
     selector: Selector | None = None,
+    every_place: bool = False,
 ) -> Sample | None:
-    """The program with a bug, and the action that takes its first part out; None: cannot be.
+    """The program with a bug, and an action that takes a part of it out; None: cannot be.
 
     A bug of several parts is shown with a random number of them repaired already, the first ones
-    first, so that every step of its repair is learned.
+    first, so that every step of its repair is learned; with `every_place`, with none repaired, and
+    whatever repairs one of them is a target.
     """
     bug = _drawn(program, rng, recipe or mix("hand"), selector)
     if bug is None:
         return None
-    if len(bug.repairs) > 1:
+    if len(bug.repairs) > 1 and not every_place:
         bug = bug.after(int(rng.integers(len(bug.repairs))))
-    repair = bug.repairs[0]
     prompt = program.prompt if rng.random() < _PROMPT_SHARE else ""
     state = _state(program.name, bug.code, prompt)
     windows = int(interface.observe(state)["budget"][BUDGET.index("other_windows")]) + 1
+    wanted = rng.permutation(len(bug.repairs)).tolist() if every_place else [0]
     for window in range(windows):
         shown = State(task=state.task, files=state.files, cursor=Cursor(state.cursor.path, window))
-        action = interface.encode_edit(shown, repair.start, repair.end, repair.text)
-        if action is not None and action[2] - action[1] <= max_span:
+        found = []
+        for at in wanted:
+            repair = bug.repairs[at]
+            action = interface.encode_edit(shown, repair.start, repair.end, repair.text)
+            if action is not None and action[2] - action[1] <= max_span:
+                found.append((at, action))
+        if found:
             observation = interface.observe(shown)
             observation["budget"] = _budget(observation["budget"], rng)
-            return Sample(observation, action, bug.operators[0], kind_of(repair))
+            (first, action), others = found[0], tuple(other for _, other in found[1:])
+            kind = kind_of(bug.repairs[first])
+            return Sample(observation, action, bug.operators[first], kind, others)
     return None
 
 

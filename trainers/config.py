@@ -45,6 +45,10 @@ class SupervisedConfig(Block):
     operators: Literal["hand", "uniform", "fitted"] = "hand"
     """How often each operator makes a bug: `hand` is a plain list of single edits; `fitted` follows
     real edits of the training packages, in number too; `uniform` takes all alike."""
+    places: Annotated[int, Field(ge=1, le=3)] | None = None
+    """Bugs are made in 1 to this many places of a canvas, each number alike, and each place is a
+    target: more is learned from one run of the network. Null: as many places as `operators` says,
+    of which one is the target."""
     packages: bool = False
     """Also make bugs in functions of the training packages (downloaded on first use), not only of
     the standard library."""

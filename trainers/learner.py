@@ -82,12 +82,13 @@ class Learner:
             group["lr"] = self.config.learning_rate * rate
         self.optimizer.zero_grad(set_to_none=True)
         totals: dict[str, float] = {}
+        targets = count_targets(samples)
         for part in parts_of(samples, self.config.part_tokens):
             loss, metrics, exact = repair_loss(self.model, part, self.device)
             if self.selector is not None:
                 for sample, right in zip(part, exact, strict=True):
                     self.selector.report(sample.operator, sample.kind, 1.0 - right)
-            share = len(part) / len(samples)
+            share = count_targets(part) / targets
             (loss * share).backward()  # type: ignore[no-untyped-call]
             for name, value in metrics.items():
                 totals[name] = totals.get(name, 0.0) + share * value
@@ -174,25 +175,45 @@ def parts_of(samples: Sequence[Sample], tokens: int) -> list[list[Sample]]:
     return parts
 
 
+def count_targets(samples: Sequence[Sample]) -> int:
+    """Actions to learn from in a batch; each counts the same."""
+    return sum(1 + len(one.others) for one in samples)
+
+
 def repair_loss(
     model: EditModel, samples: Sequence[Sample], device: str
 ) -> tuple[Tensor, dict[str, float], list[bool]]:
-    """Loss of the repairing actions, scalar, its parts, and which greedy actions are right."""
+    """Loss of the repairing actions, scalar, its parts, and which greedy actions are right.
+
+    A sample with several targets is encoded once; each target counts the same in the loss and its
+    parts, and the greedy action of a sample is right if it is any of them.
+    """
     batch = {key: value.to(device) for key, value in collate(samples).items()}
     action = batch.pop("action")
     encoded = model.encode(batch)
-    edits = edit_distribution(model, encoded, batch)
+    several = any(one.others for one in samples)
+    row = torch.arange(len(samples), device=action.device)
+    if several:
+        number = torch.tensor([1 + len(one.others) for one in samples], device=action.device)
+        row = row.repeat_interleave(number)
+        every = [target for one in samples for target in (one.action, *one.others)]
+        action = torch.from_numpy(np.stack(every)).to(action.device)
+        batch = {key: batch[key][row] for key in ("roles", "budget")}
+    edits = edit_distribution(model, encoded.rows(row) if several else encoded, batch)
     repair = edit_loss(edits, action)
-    halt = halt_loss(encoded.q_halt, repair.exact)
+    right = torch.zeros(len(samples), dtype=torch.int64, device=action.device)
+    right = right.index_add(0, row, repair.exact.long()) > 0
+    halt = halt_loss(encoded.q_halt, right)
     parts = _parts(edits, action)
     replacement = repair.metrics["nll"] - sum(parts.values())
     metrics = {**repair.metrics, **parts, "nll_replacement": replacement}
+    metrics["exact"] = float(right.float().mean())
     metrics["halt_loss"] = float(halt.detach())
     loss = repair.loss + _HALT * halt
     if encoded.balance is not None:
         loss = loss + BALANCE * encoded.balance
         metrics["balance"] = float(encoded.balance.detach())
-    return loss, metrics, repair.exact.tolist()
+    return loss, metrics, right.tolist()
 
 
 @torch.no_grad()

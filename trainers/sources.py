@@ -106,13 +106,17 @@ def training_stream(
         split: The benchmark's training split.
         selector: What it prefers among made bugs; None prefers none.
     """
+    recipe = mix(config.operators)
+    if config.places is not None:
+        recipe = Mix(recipe.weights, (1 / config.places,) * config.places)
     made = BugStream(
         training_programs(config),
         interface,
         seed=seed,
         max_span=max_span,
-        recipe=mix(config.operators),
+        recipe=recipe,
         selector=selector,
+        every_place=config.places is not None,
     )
     parts: list[tuple[float, Stream]] = [(1 - config.benchmark_share - config.real_share, made)]
     if config.benchmark_share > 0:
