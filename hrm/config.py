@@ -159,6 +159,11 @@ class EditModelConfig(RecursionConfig):
     segments: int = Field(default=1, ge=1)
     """Segments run per observation; the carry between them is detached, so only the last one is
     differentiated (HRM, section "deep supervision")."""
+    halting: bool = False
+    """A row stops before `segments` once its halting logit is above 0 (HRM, section "adaptive
+    computational time"; TRM's rule, which needs no `q_continue`). HRM halts in training alone; here
+    it is evaluation that saves the time, and supervised training draws a number of segments for
+    each batch, so that a row may stop after any."""
     forward_dtype: DType = "float32"
     """Type of the recursion's activations; embeddings and heads always compute in fp32."""
     gradient: Gradient = "last_recursion"
@@ -182,12 +187,15 @@ class EditModelConfig(RecursionConfig):
         if self.architecture == "transformer":
             for key, value, plain in (
                 ("carry", self.carry, "reset"),
+                ("halting", self.halting, False),
                 ("latent_samples", self.latent_samples, 1),
                 ("reverse.kind", self.reverse.kind, "off"),
                 ("shared_levels", self.shared_levels, False),
             ):
                 if value != plain:
                     raise ValueError(f"{key}: {value!r} needs architecture 'hrm'")
+        if self.halting and self.latent_samples > 1:
+            raise ValueError("latent_samples: more than 1 needs halting: false")
         return self
 
     @property

@@ -48,6 +48,8 @@ class Encoded:
     """Logit of "the greedy action is right" [B]."""
     latents: tuple[Tensor, Tensor]
     """(z_H, z_L) as the recursion left them, detached, each [B, S, D]."""
+    segments: Tensor
+    """Segments that each row ran, int64 [B]."""
     balance: Tensor | None = None
     """Load-balance loss of a learned router, scalar."""
 
@@ -61,6 +63,7 @@ class Encoded:
             value=self.value[index],
             q_halt=self.q_halt[index],
             latents=(self.latents[0][index], self.latents[1][index]),
+            segments=self.segments[index],
             balance=self.balance,
         )
 
@@ -90,6 +93,8 @@ class EditModel(nn.Module):
             self.outcome_head = OutcomeHead(width, config.num_tools, config.vocab_size)
         self.generator: torch.Generator | None = None
         """Draws the latent noise; None: torch's global one."""
+        self.depth: int | None = None
+        """Segments of every row, whatever the halting head says; None: as configured."""
 
     def encode(self, batch: Mapping[str, Tensor], memory: Memory | None = None) -> Encoded:
         """Runs the recursion once.
@@ -135,7 +140,7 @@ class EditModel(nn.Module):
             out: Tensor = self.specialists.readout(state, index, weight)
             return out
 
-        z_H, z_L = self._recur(x, mask, memory, read)
+        z_H, z_L, segments = self._recur(x, mask, memory, read)
         latents = (z_H.detach(), z_L.detach())
         z_H = read(z_H)
         first = z_H[:, 0]
@@ -147,6 +152,7 @@ class EditModel(nn.Module):
             value=self.value_head(first).squeeze(-1),
             q_halt=self.q_head(first).squeeze(-1),
             latents=latents,
+            segments=segments,
             balance=balance,
         )
 
@@ -180,8 +186,12 @@ class EditModel(nn.Module):
         mask: Tensor,
         memory: Memory | None,
         read: Callable[[Tensor], Tensor],
-    ) -> tuple[Tensor, Tensor]:
-        """All segments from the start that the memory gives: (z_H, z_L), each [B, S, D]."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """All segments from the start that the memory gives.
+
+        Returns:
+            z_H and z_L, each [B, S, D], and the number of segments, int64 [B].
+        """
         config, (rows, size) = self.config, x.shape[:2]
         z_H, z_L = self.core.initial_state(rows, size)
         if config.carry == "keep" and memory is not None:
@@ -193,25 +203,59 @@ class EditModel(nn.Module):
             feedback = self.outcome_gate.bind(memory, x)
         rotary = self.rotary(size, x.dtype)
         weights = self.core.cast(x.dtype)
+
+        def segment(z_H: Tensor, z_L: Tensor) -> tuple[Tensor, Tensor]:
+            return self.core.segment(z_H, z_L, x, rotary, mask, feedback, weights)
+
+        count = torch.full((rows,), self.depth or config.segments, device=x.device)
+        if config.halting and self.depth is None and config.segments > 1:
+            return self._until_halted(z_H, z_L, segment, read)
         if self.training or config.latent_samples == 1:
             with torch.no_grad():
-                for _ in range(config.segments - 1):
-                    z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask, feedback, weights)
-            z_H, z_L = self.core.segment(z_H, z_L, x, rotary, mask, feedback, weights)
-            return z_H, z_L
+                for _ in range((self.depth or config.segments) - 1):
+                    z_H, z_L = segment(z_H, z_L)
+            return *segment(z_H, z_L), count
         best_H, best_L, best_q = z_H, z_L, torch.full((rows,), -torch.inf, device=x.device)
         for sample in range(config.latent_samples):
             now_H, now_L = z_H, z_L
             for _ in range(config.segments):
                 if sample:
                     now_H, now_L = self._noisy(now_H), self._noisy(now_L)
-                now_H, now_L = self.core.segment(now_H, now_L, x, rotary, mask, feedback, weights)
+                now_H, now_L = segment(now_H, now_L)
             q = self.q_head(read(now_H)[:, 0]).squeeze(-1)
             better = q > best_q
             best_q = torch.where(better, q, best_q)
             best_H = torch.where(better.view(-1, 1, 1), now_H, best_H)
             best_L = torch.where(better.view(-1, 1, 1), now_L, best_L)
-        return best_H, best_L
+        return best_H, best_L, count
+
+    def _until_halted(
+        self,
+        z_H: Tensor,
+        z_L: Tensor,
+        segment: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+        read: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_recur`, each row until it halts; its last segment is differentiated."""
+        count = torch.zeros(len(z_H), dtype=torch.int64, device=z_H.device)
+        going = torch.ones_like(count, dtype=torch.bool)
+        before, after = (z_H, z_L), (z_H, z_L)
+        with torch.no_grad():
+            for _ in range(self.config.segments):
+                rows = going.view(-1, 1, 1)
+                before = (
+                    torch.where(rows, after[0], before[0]),
+                    torch.where(rows, after[1], before[1]),
+                )
+                z_H, z_L = segment(*before)
+                after = (torch.where(rows, z_H, after[0]), torch.where(rows, z_L, after[1]))
+                count = count + going
+                going = going & (self.q_head(read(z_H)[:, 0]).squeeze(-1) <= 0)
+                if not bool(going.any()):
+                    break
+        if torch.is_grad_enabled():  # which segment is a row's last is known only after it
+            after = segment(*before)
+        return *after, count
 
     def _noisy(self, state: Tensor) -> Tensor:
         device = "cpu" if self.generator is None else self.generator.device

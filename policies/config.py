@@ -48,7 +48,10 @@ class HRMConfig(Block):
     L_cycles: Count = 2
     """Updates of the L module for each update of the H module."""
     segments: Count = 1
-    """Segments of computation for each action."""
+    """Segments of computation for each action; at most so many with `halting`."""
+    halting: bool = False
+    """Stop before `segments` once the halting head holds the greedy action for right; supervised
+    training then draws a number of segments for each batch."""
     gradient: Literal["last_recursion", "last_step"] = "last_recursion"
     """How far back the gradient goes: through the last H cycle, or through its last step only."""
     expansion: Annotated[float, Field(gt=0)] = 4.0

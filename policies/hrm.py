@@ -49,7 +49,7 @@ _SHAPE = tuple(
 )
 
 #: Those among them that the weights fit whatever they are.
-_FREE = ("carry", "latent_samples", "latent_noise")
+_FREE = ("segments", "halting", "carry", "latent_samples", "latent_noise")
 #: Those that may add parts to a checkpoint that lacks them; the parts begin as the identity.
 _ADDED = ("specialists", "reverse")
 _ADDED_PARTS = ("specialists.", "outcome_gate.", "outcome_head.")

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from hrmgym.config import Block, Count, Fraction, NonNegative, Rate, Seconds
 
+LossKind = Literal["likelihood", "balanced"]
+
 
 class SupervisedConfig(Block):
     """Supervised training on bugs and their repairs: what a warm start and pretraining share."""
@@ -25,6 +27,10 @@ class SupervisedConfig(Block):
     """Step size of the optimiser; null takes what suits the network's width."""
     weight_decay: NonNegative | None = None
     """Decoupled weight decay; null takes what suits the network's width."""
+    loss: LossKind = "likelihood"
+    """`likelihood`: of the whole action. `balanced`: its choices weighted, so that a long
+    replacement does not drown where the edit belongs: tool + 2 start + end + the mean over the
+    replacement's entries."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """`cosine`: down to a tenth of the rate at the end of `samples` or `seconds`. `constant`: the
     run can be extended for as long as one likes, and the rate decays in `finish` alone."""

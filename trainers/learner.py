@@ -14,19 +14,21 @@ from torch import Tensor
 
 from hrmgym.envs.bugs.selector import Selector
 from hrmgym.errors import CheckpointError
-from hrmgym.hrm.edit_distribution import EditDistribution
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.losses import edit_loss, halt_loss
 from hrmgym.hrm.optim import EMA, AdamATan2
 from hrmgym.policies.distribution import edit_distribution
 from hrmgym.trainers.batches import collate
 from hrmgym.trainers.bug_stream import Sample
-from hrmgym.trainers.config import SupervisedConfig
+from hrmgym.trainers.config import LossKind, SupervisedConfig
 
 #: Weight of the halting loss, as in HRM.
 _HALT = 0.5
 #: Weight of the load-balance loss of a learned router, as in Switch Transformers.
 BALANCE = 0.01
+_DEPTH_SEED = 5_000_011
+#: Weight of where an edit starts in the balanced loss: the hardest choice.
+_START = 2.0
 #: Gradients are clipped to this norm.
 _CLIP = 1.0
 
@@ -81,10 +83,14 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * rate
         self.optimizer.zero_grad(set_to_none=True)
+        shape = self.model.config
+        if shape.halting:  # by the update's number alone: a resumed run draws the same
+            draw = np.random.default_rng((_DEPTH_SEED, self.updates))
+            self.model.depth = int(draw.integers(1, shape.segments + 1))
         totals: dict[str, float] = {}
         targets = count_targets(samples)
         for part in parts_of(samples, self.config.part_tokens):
-            loss, metrics, exact = repair_loss(self.model, part, self.device)
+            loss, metrics, exact = repair_loss(self.model, part, self.device, self.config.loss)
             if self.selector is not None:
                 for sample, right in zip(part, exact, strict=True):
                     self.selector.report(sample.operator, sample.kind, 1.0 - right)
@@ -92,6 +98,7 @@ class Learner:
             (loss * share).backward()  # type: ignore[no-untyped-call]
             for name, value in metrics.items():
                 totals[name] = totals.get(name, 0.0) + share * value
+        self.model.depth = None
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
         totals["grad_norm"] = float(norm)
         self.optimizer.step()
@@ -181,12 +188,13 @@ def count_targets(samples: Sequence[Sample]) -> int:
 
 
 def repair_loss(
-    model: EditModel, samples: Sequence[Sample], device: str
+    model: EditModel, samples: Sequence[Sample], device: str, kind: LossKind = "likelihood"
 ) -> tuple[Tensor, dict[str, float], list[bool]]:
     """Loss of the repairing actions, scalar, its parts, and which greedy actions are right.
 
     A sample with several targets is encoded once; each target counts the same in the loss and its
-    parts, and the greedy action of a sample is right if it is any of them.
+    parts, and the greedy action of a sample is right if it is any of them. The best network is the
+    same for both kinds of loss, since every choice has a distribution of its own.
     """
     batch = {key: value.to(device) for key, value in collate(samples).items()}
     action = batch.pop("action")
@@ -204,31 +212,15 @@ def repair_loss(
     right = torch.zeros(len(samples), dtype=torch.int64, device=action.device)
     right = right.index_add(0, row, repair.exact.long()) > 0
     halt = halt_loss(encoded.q_halt, right)
-    parts = _parts(edits, action)
-    replacement = repair.metrics["nll"] - sum(parts.values())
-    metrics = {**repair.metrics, **parts, "nll_replacement": replacement}
+    parts = repair.parts
+    loss = repair.loss
+    if kind == "balanced":
+        loss = parts.tool + _START * parts.start + parts.end + parts.per_entry
+    metrics = {**repair.metrics, **parts.logged()}
     metrics["exact"] = float(right.float().mean())
     metrics["halt_loss"] = float(halt.detach())
-    loss = repair.loss + _HALT * halt
+    loss = loss + _HALT * halt
     if encoded.balance is not None:
         loss = loss + BALANCE * encoded.balance
         metrics["balance"] = float(encoded.balance.detach())
     return loss, metrics, right.tolist()
-
-
-@torch.no_grad()
-def _parts(edits: EditDistribution, action: Tensor) -> dict[str, float]:
-    """Negative log-likelihoods of tool, start and end, in nats, means over the batch."""
-    tool, start, span = action[:, :1], action[:, 1:2], action[:, 2:3] - action[:, 1:2]
-    is_edit = (tool == 0).squeeze(1)
-    ends = edits.end_log_probs(start).squeeze(1)
-
-    def mean(log_probs: Tensor, at: Tensor, counted: Tensor) -> float:
-        chosen = log_probs.gather(1, at).squeeze(1)
-        return -float(torch.where(counted, chosen, 0.0).mean())
-
-    return {
-        "nll_tool": mean(edits.tool_log_probs, tool, torch.ones_like(is_edit)),
-        "nll_start": mean(edits.start_log_probs, start, is_edit),
-        "nll_end": mean(ends, span.clamp(min=0), is_edit),
-    }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hrmgym.envs.bugs.making import Mix
+from hrmgym.envs.bugs.making import Mix, mix
 from hrmgym.envs.bugs.selector import KINDS, Selector
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET
@@ -69,6 +70,26 @@ def repaired(sample: Sample) -> str:
             at += 1
     ids = [*map(int, tokens[first:start]), *new, *map(int, tokens[end:last])]
     return vocabulary.decode(ids)
+
+
+def test_with_every_place_each_target_repairs_one_of_the_broken_places() -> None:
+    texts = {program.code for program in PROGRAMS}
+    recipe = Mix(mix("fitted").weights, (0.0, 1.0))
+    made = stream(recipe=recipe, every_place=True)
+    seen = 0
+    for index in range(40):
+        sample = made.sample(index)
+        for other in sample.others:
+            seen += 1
+            assert other[0] == 0
+            # One after the other, the later place first, so that the earlier one stays in place.
+            first, second = sorted((sample.action, other), key=lambda action: -action[1])
+            assert first[1] >= second[2]
+            assert repaired(replace(sample, action=first)) not in texts
+            assert repaired(replace(sample, action=second)) not in texts
+    assert seen
+    alone = stream(recipe=recipe)
+    assert not any(alone.sample(index).others for index in range(20))
 
 
 def test_every_action_restores_a_working_program() -> None:
