@@ -1,4 +1,4 @@
-"""Writing a checkpoint in 4 or 8 bits, and saying what that costs."""
+"""Writing a checkpoint in 4, 8 or 16 bits, and saying what that costs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def export(
     Args:
         checkpoint: Folder to read.
         out: Folder to write; what it holds must be a checkpoint, or nothing.
-        bits: 4 or 8.
+        bits: 4, 8 or 16.
         held_out: Most fixes of each kind that it is measured on.
         most_lost: As in `export_on`.
         on_progress: Told what is being done.
@@ -119,7 +119,7 @@ def export_on(
     Args:
         checkpoint: Folder to read.
         out: Folder to write.
-        bits: 4 or 8.
+        bits: 4, 8 or 16.
         seen: What to calibrate on.
         fixes: What to measure on.
         most_lost: Largest share of the exact fixes among the first `DECISIVE` proposals that may
@@ -136,7 +136,8 @@ def export_on(
     interface = EditInterface(model.config.max_length)
     card = (checkpoint_folder(checkpoint) / CARD).read_text(encoding="utf-8") + _note(bits)
     on_progress("calibrating")
-    packed = pack(model, bits, calibrate(model, lambda copy: drive(copy, seen)))
+    moments = calibrate(model, lambda copy: drive(copy, seen)) if bits < 16 else None
+    packed = pack(model, bits, moments)
     with tempfile.TemporaryDirectory() as scratch:
         sizes = []
         for kind, tensors in (("plain", None), ("quantised", packed)):
@@ -209,4 +210,6 @@ def _inputs(fixes: Sequence[Fix]) -> dict[str, Any]:
 
 
 def _note(bits: int) -> str:
+    if bits == 16:
+        return "\n## Precision\n\nWeights in fp16.\n"
     return f"\n## Quantised\n\nWeights in {bits} bits, one scale for 32; activations are not.\n"

@@ -195,24 +195,13 @@ def score_tasks(
     """Scores each task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
     Raises:
-        ConfigError: the environment does not run the tests by itself, or needs no edits to.
+        ConfigError: as `passing` does.
     """
-    if not (env.auto_test and env.auto_submit):
-        raise ConfigError("score.mode: proposals needs env.auto_test and env.auto_submit: true")
     for task in tasks:
         started = time.perf_counter()
-        observation, _ = env.reset(seed=seed, options={"task": task.id})
-        if hasattr(policy, "seed"):
-            policy.seed(seed)
         passes, solves = None, None
         submitted = False
-        for number, (snapshot, action) in enumerate(
-            _proposals(policy, env, observation, max(ks)), start=1
-        ):
-            env.restore(snapshot)
-            _, _, terminated, _, info = env.step(action)
-            if info["tool"] != "edit" or not terminated:
-                continue
+        for number, info in passing(policy, env, task.id, max(ks), seed):
             if passes is None:
                 passes, submitted = number, bool(info["is_success"])
             if solves is None and info["is_success"]:
@@ -225,6 +214,29 @@ def score_tasks(
             detail={"first_passing": passes, "first_solving": solves},
             seconds=time.perf_counter() - started,
         )
+
+
+def passing(
+    policy: Proposer, env: SoftwareEnv, task: str, k: int, seed: int
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Those of the k best edits of a task's program that pass the visible tests, best first.
+
+    Yields:
+        Number of the proposal, from 1, and the info of its step; the environment is as it left it.
+
+    Raises:
+        ConfigError: the environment does not run the tests by itself, or does not submit.
+    """
+    if not (env.auto_test and env.auto_submit):
+        raise ConfigError("score.mode: proposals needs env.auto_test and env.auto_submit: true")
+    observation, _ = env.reset(seed=seed, options={"task": task})
+    if hasattr(policy, "seed"):
+        policy.seed(seed)
+    for number, (snapshot, action) in enumerate(_proposals(policy, env, observation, k), start=1):
+        env.restore(snapshot)
+        _, _, terminated, _, info = env.step(action)
+        if info["tool"] == "edit" and terminated:
+            yield number, info
 
 
 def _proposals(policy: Proposer, env: SoftwareEnv, observation: Any, k: int) -> list[Any]:

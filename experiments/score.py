@@ -114,7 +114,7 @@ def score_proposals(experiment: Experiment, on_task: OnTask | None = None) -> Pr
     env = make_env(experiment)
     items: list[ItemScore] = []
     try:
-        policy = _proposer(experiment, env)
+        policy = make_proposer(experiment, env)
         software = env.unwrapped
         assert isinstance(software, SoftwareEnv)
         if mode == "fixes":
@@ -164,7 +164,13 @@ def _described(experiment: Experiment) -> tuple[dict[str, Any], str | None]:
     return policy, checkpoint_hash(experiment.policy.checkpoint)
 
 
-def _proposer(experiment: Experiment, env: Env) -> Proposer:
+def make_proposer(experiment: Experiment, env: Env) -> Proposer:
+    """The experiment's policy, which must make proposals.
+
+    Raises:
+        ConfigError: it makes none.
+        UserError: it cannot be had.
+    """
     from hrmgym.policies.base import Proposer
 
     policy = _make_policy(experiment, env)
@@ -197,7 +203,7 @@ def check(experiment: Experiment) -> None:
         if experiment.score.mode == "episodes":
             _make_policy(experiment, env)
         else:
-            _proposer(experiment, env)
+            make_proposer(experiment, env)
     finally:
         env.close()
 
@@ -210,14 +216,15 @@ def select_tasks(benchmark: Benchmark, experiment: Experiment) -> Sequence[Task]
     return [find_task(benchmark, task, [split]) for task in experiment.benchmark.tasks]
 
 
-def make_env(experiment: Experiment) -> Env:
+def make_env(experiment: Experiment, render_mode: str | None = None) -> Env:
     """The environment that an experiment scores in."""
     from hrmgym.envs.software import SoftwareEnv
 
     if experiment.score.mode == "fixes":  # an environment for its spaces alone
         kwargs = experiment.env_kwargs("test") | {"benchmark": "katas", "benchmark_path": None}
-        return SoftwareEnv(**kwargs)
-    return SoftwareEnv(**experiment.env_kwargs(experiment.benchmark.eval_split))
+    else:
+        kwargs = experiment.env_kwargs(experiment.benchmark.eval_split)
+    return SoftwareEnv(**kwargs, render_mode=render_mode)
 
 
 def _make_policy(experiment: Experiment, env: Env) -> Policy:

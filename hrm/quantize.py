@@ -23,7 +23,8 @@ from torch.overrides import TorchFunctionMode
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.edit_model import EditModel
 
-BITS = (4, 8)
+BITS = (4, 8, 16)
+"""16 is plain fp16, without blocks."""
 BLOCK = 32
 CODES, SCALES = ":codes", ":scales"
 
@@ -41,8 +42,8 @@ class Packed:
 
     bits: int
     tensors: dict[str, Tensor]
-    """For a matrix `x`: `x:codes` uint8 [E, ceil(32 N bits / 8)] and `x:scales` fp16 [E, N]; all
-    other tensors by their names, in fp16 where that can hold them."""
+    """With fewer than 16 bits, for a matrix `x`: `x:codes` uint8 [E, ceil(32 N bits / 8)] and
+    `x:scales` fp16 [E, N]; all other tensors by their names, in fp16 where that can hold them."""
 
     @property
     def description(self) -> dict[str, int]:
@@ -55,7 +56,7 @@ def pack(model: EditModel, bits: int, moments: Mapping[str, Tensor] | None = Non
 
     Args:
         model: the network; it stays as it is.
-        bits: 4 or 8.
+        bits: one of `BITS`.
         moments: second moments of matrices' inputs, from `calibrate`; what has none is fitted to
             its own entries.
 
@@ -67,7 +68,8 @@ def pack(model: EditModel, bits: int, moments: Mapping[str, Tensor] | None = Non
     tensors: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         tensor = tensor.detach().cpu()
-        if tensor.ndim == 2 and tensor.numel() >= _LEAST and tensor.shape[1] >= BLOCK:
+        matrix = tensor.ndim == 2 and tensor.numel() >= _LEAST and tensor.shape[1] >= BLOCK
+        if matrix and bits < 16:
             codes, scales = quantise(tensor.float(), bits, (moments or {}).get(name))
             tensors[name + CODES], tensors[name + SCALES] = to_bytes(codes, bits), scales
         else:
@@ -94,7 +96,7 @@ def unpack(
     if bits not in BITS or description != {"bits": bits, "block": BLOCK}:
         raise CheckpointError(
             f"{where}: quantised as {description!r}, expected bits of "
-            f"{' or '.join(map(str, BITS))} and a block of {BLOCK}"
+            f"{', '.join(map(str, BITS[:-1]))} or {BITS[-1]} and a block of {BLOCK}"
         )
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():

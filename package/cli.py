@@ -177,6 +177,30 @@ def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -
 
 
 @app.command()
+def repair(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help=_CONFIG)] = "repair-katas",
+    overrides: Overrides = None,
+) -> None:
+    """Watch a policy repair tasks: each repair as a diff, and what the tests say."""
+    from hrmgym.experiments.loader import load
+    from hrmgym.experiments.repairs import repairs
+
+    tasks, solved = 0, 0
+    try:
+        for one in repairs(load(config, overrides or ())):
+            tasks, solved = tasks + 1, solved + one.solved
+            if one.proposal is None:
+                print(f"{one.task}: no proposal passes the visible tests ({one.seconds:.1f} s)\n")
+                continue
+            verdict = "pass" if one.solved else "FAIL"
+            print(one.shown.rstrip())
+            print(f"proposal {one.proposal}, {one.seconds:.1f} s; hidden tests: {verdict}\n")
+    finally:
+        if tasks:
+            print(f"{solved} of {tasks} solved (hidden tests)")
+
+
+@app.command()
 def tasks(
     benchmark: Annotated[
         str | None, typer.Argument(metavar="BENCHMARK", show_default=False)
@@ -207,7 +231,7 @@ def tasks(
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint.")],
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    bits: Annotated[int, typer.Option(help="Of a weight: 4 or 8.")] = 4,
+    bits: Annotated[int, typer.Option(help="Of a weight: 4, 8 or 16.")] = 4,
     held_out: Annotated[
         int, typer.Option(min=1, help="Most held-out fixes of each kind to measure it on.")
     ] = 64,

@@ -77,6 +77,16 @@ def test_a_checkpoint_is_written_and_its_cost_is_told(checkpoint, fixes, tmp_pat
     assert "cosine after segment 4" in text
 
 
+def test_16_bits_are_half_the_size_and_lose_nothing(checkpoint, fixes, tmp_path):
+    cost = export_on(checkpoint, tmp_path / "half", 16, fixes, fixes, most_lost=0.0)
+    assert 1.8 < cost.bytes_before / cost.bytes_after < 2.1
+    assert min(cost.cosines[-1]) > 0.999
+    ours, theirs = (load_checkpoint(one)[0].state_dict() for one in (checkpoint, tmp_path / "half"))
+    for name, tensor in ours.items():
+        assert torch.equal(theirs[name], tensor.half().float()), name
+    assert "fp16" in (tmp_path / "half" / "README.md").read_text()
+
+
 def test_too_large_a_loss_writes_nothing(checkpoint, fixes, tmp_path):
     with pytest.raises(CheckpointError, match=r"4 bits lose 0.0% .* --force"):
         export_on(checkpoint, tmp_path / "small", 4, fixes, fixes, most_lost=-0.01)
@@ -93,7 +103,7 @@ def test_loss_is_relative_and_may_be_unknown():
 
 
 def test_what_cannot_be_exported(checkpoint, fixes, tmp_path):
-    with pytest.raises(ConfigError, match="--bits 3: expected one of 4, 8"):
+    with pytest.raises(ConfigError, match="--bits 3: expected one of 4, 8, 16"):
         export_on(checkpoint, tmp_path, 3, fixes, fixes)
     with pytest.raises(CheckpointError, match="the checkpoint itself"):
         export_on(checkpoint, checkpoint, 4, fixes, fixes)
@@ -101,7 +111,7 @@ def test_what_cannot_be_exported(checkpoint, fixes, tmp_path):
 
 def test_mistakes_on_the_command_line(checkpoint, tmp_path, capsys):
     assert main(["export", str(checkpoint), str(tmp_path / "x"), "--bits", "5"]) == 2
-    assert "--bits 5: expected one of 4, 8" in capsys.readouterr().err
+    assert "--bits 5: expected one of 4, 8, 16" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "none"), str(tmp_path / "x")]) == 2
     assert "no such folder" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()

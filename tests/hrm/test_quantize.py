@@ -164,8 +164,8 @@ def test_states_stay_together_and_more_bits_keep_them_closer():
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        ({"bits": 3, "block": 32}, "expected bits of 4 or 8 and a block of 32"),
-        ({"bits": 4, "block": 64}, "expected bits of 4 or 8 and a block of 32"),
+        ({"bits": 3, "block": 32}, "expected bits of 4, 8 or 16 and a block of 32"),
+        ({"bits": 4, "block": 64}, "expected bits of 4, 8 or 16 and a block of 32"),
         ("int4", "quantised as 'int4'"),
         ({"bits": 8, "block": 32}, r"found torch.uint8 \[.*expected uint8 \["),
     ],
@@ -198,5 +198,5 @@ def test_damaged_tensors_are_refused(saved):
 
 
 def test_other_bits_are_refused():
-    with pytest.raises(ConfigError, match="bits=5: expected one of 4, 8"):
+    with pytest.raises(ConfigError, match="bits=5: expected one of 4, 8, 16"):
         pack(small_model(), 5)

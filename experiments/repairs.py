@@ -1,0 +1,67 @@
+"""Watching a policy repair programs: each repair as a diff, with what the tests say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hrmgym.envs.benchmark import make_benchmark
+from hrmgym.envs.software import SoftwareEnv
+from hrmgym.errors import ConfigError
+from hrmgym.experiments.play import one_thread
+from hrmgym.experiments.proposals import passing
+from hrmgym.experiments.schema import Experiment
+from hrmgym.experiments.score import make_env, make_proposer, select_tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What became of one task."""
+
+    task: str
+    proposal: int | None
+    """Number of the first proposal that passes the visible tests; None: none did."""
+    solved: bool
+    """Whether the hidden tests pass too."""
+    shown: str
+    """The task and the change, rendered; empty without a repair."""
+    seconds: float
+
+
+def repairs(experiment: Experiment) -> Iterator[Repair]:
+    """Lets an experiment's policy repair its tasks, as `score.mode: proposals` scores it.
+
+    Args:
+        experiment: Its mode must be `proposals`; the largest of `score.k` is the most proposals
+            that are run for a task.
+
+    Raises:
+        ConfigError: another mode, or a policy that makes no proposals.
+        UserError: the benchmark, the tasks, the policy or the sandbox cannot be had.
+    """
+    if experiment.score.mode != "proposals":
+        raise ConfigError(
+            f"score.mode: {experiment.score.mode} makes no proposals to watch; use proposals"
+        )
+    config = experiment.benchmark
+    tasks = select_tasks(make_benchmark(config.name, config.path), experiment)
+    env = make_env(experiment, render_mode="ansi")
+    try:
+        policy = make_proposer(experiment, env)
+        software = env.unwrapped
+        assert isinstance(software, SoftwareEnv)
+        most = max(experiment.score.k)
+        for task in tasks:
+            started = time.perf_counter()
+            with one_thread():
+                found = next(passing(policy, software, task.id, most, experiment.seed), None)
+            seconds = time.perf_counter() - started
+            if found is None:
+                yield Repair(task.id, None, False, "", seconds)
+            else:
+                number, info = found
+                solved = bool(info["is_success"])
+                yield Repair(task.id, number, solved, str(software.render()), seconds)
+    finally:
+        env.close()
