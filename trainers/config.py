@@ -48,9 +48,10 @@ class SupervisedConfig(Block):
     real_share: Fraction = 0.0
     """Part of the samples that are real edits between releases of the training packages, undone.
     What `benchmark_share` and `real_share` leave are bugs made in functions."""
-    operators: Literal["hand", "uniform", "fitted"] = "hand"
+    operators: Literal["hand", "uniform", "fitted", "blended"] = "hand"
     """How often each operator makes a bug: `hand` is a plain list of single edits; `fitted` follows
-    real edits of the training packages, in number too; `uniform` takes all alike."""
+    real edits of the training packages, in number too; `blended` is half of each; `uniform` takes
+    all alike."""
     places: Annotated[int, Field(ge=1, le=3)] | None = None
     """Bugs are made in 1 to this many places of a canvas, each number alike, and each place is a
     target: more is learned from one run of the network. Null: as many places as `operators` says,

@@ -19,8 +19,8 @@ from hrmgym.envs.bugs.source import parse
 from hrmgym.envs.bugs.spans import applied, inverses
 from hrmgym.errors import UnknownNameError
 
-MixName = Literal["hand", "uniform", "fitted"]
-MIXES: tuple[MixName, ...] = ("hand", "uniform", "fitted")
+MixName = Literal["hand", "uniform", "fitted", "blended"]
+MIXES: tuple[MixName, ...] = ("hand", "uniform", "fitted", "blended")
 FILE = "operator-weights-v1.json"
 _ATTEMPTS = 4
 
@@ -66,7 +66,8 @@ def mix(name: MixName) -> Mix:
 
     `hand`: the weights of `operators`, one edit. `uniform`: every operator as often as the others.
     `fitted`: as often as real edits of the training packages undo what it does, with as many
-    edits as they have.
+    edits as they have. `blended`: half of `hand`, half of `fitted`: slips of logic, which few
+    releases show since tests catch them first, and changes as maintainers make them.
 
     Raises:
         UnknownNameError: no such mix.
@@ -79,6 +80,12 @@ def mix(name: MixName) -> Mix:
         file = resources.files("hrmgym.envs").joinpath(f"data/{FILE}")
         data = json.loads(file.read_text(encoding="utf-8"))
         return Mix(MappingProxyType(data["weights"]), tuple(data["counts"]))
+    if name == "blended":
+        hand, fitted = mix("hand").weights, mix("fitted")
+        shares = {name: weight / sum(hand.values()) for name, weight in hand.items()}
+        total = sum(fitted.weights.values())
+        weights = {n: w / total + shares.get(n, 0.0) for n, w in fitted.weights.items()}
+        return Mix(MappingProxyType(weights), fitted.counts)
     raise UnknownNameError("mix", name, MIXES)
 
 
