@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 from hrmgym.config import Block, Count, NonNegative, Word
 from hrmgym.hrm.config import ReverseConfig, SpecialistsConfig
 
-Size = Literal["tiny", "small", "base", "large"]
+Size = Literal["tiny", "mini", "small", "base", "large"]
 
-#: Size -> shape. With the vocabulary of 8,192 tokens: 0.7, 6.7, 36 and 81 million parameters; those
-#: of the recursion alone: 0.13, 3.4, 27 (the released HRM's shape) and 64 million.
+#: Size -> shape. With the vocabulary of 8,192 tokens: 0.7, 2.4, 6.7, 36 and 81 million parameters;
+#: those of the recursion alone: 0.13, 1.1, 3.4, 27 (the released HRM's shape) and 64 million.
 SIZES: dict[str, dict[str, int]] = {
     "tiny": {"hidden_size": 64, "num_heads": 2, "H_layers": 1, "L_layers": 1},
+    "mini": {"hidden_size": 128, "num_heads": 4, "H_layers": 2, "L_layers": 2},
     "small": {"hidden_size": 256, "num_heads": 4, "H_layers": 2, "L_layers": 2},
     "base": {"hidden_size": 512, "num_heads": 8, "H_layers": 4, "L_layers": 4},
     "large": {"hidden_size": 768, "num_heads": 12, "H_layers": 4, "L_layers": 5},
