@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -78,17 +79,30 @@ def batches(
     )
     found = iter(loader)
     while True:
-        try:
+        with named_losses():
             bucket = next(found)
-        except RuntimeError as error:
-            if "exited unexpectedly" not in str(error):
-                raise
-            raise WorkerError(
-                f"a process that makes training samples died ({error}); most often the machine "
-                "has run out of memory; lower trainer.workers, or resume"
-            ) from error
         yield from bucket[skipped:]
         skipped = 0
+
+
+@contextmanager
+def named_losses() -> Iterator[None]:
+    """Inside, the death of a process that makes samples is a `WorkerError`.
+
+    torch reports it as a RuntimeError, from wherever the trainer is when the signal arrives.
+
+    Raises:
+        WorkerError: a worker process died.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise WorkerError(
+            f"a process that makes training samples died ({error}); most often the machine has run "
+            "out of memory; lower trainer.workers, or resume"
+        ) from error
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

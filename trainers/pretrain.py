@@ -24,12 +24,12 @@ from stable_baselines3.common.logger import Logger, configure
 from hrmgym.envs.bugs.selector import Selector
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.errors import CheckpointError, ConfigError
+from hrmgym.errors import CheckpointError, ConfigError, WorkerError
 from hrmgym.hrm.checkpoint import load_checkpoint, save_checkpoint
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config, take_weights
 from hrmgym.trainers import schedule
-from hrmgym.trainers.batches import Stream, batches
+from hrmgym.trainers.batches import Stream, batches, named_losses
 from hrmgym.trainers.config import PretrainConfig
 from hrmgym.trainers.fixes import KS, Fix, rates, search_fixes
 from hrmgym.trainers.gradients import gradient_norms
@@ -255,6 +255,8 @@ def _train(
     saved, waited = started, 0.0
     recent: list[dict[str, float]] = []
 
+    whole = True  # between two updates: the weights and the count of samples belong together
+
     def save() -> None:
         learner.save(run.state_file, **more)
         run.on_save()
@@ -262,30 +264,36 @@ def _train(
     with _stop_asked() as stopping:
         found = batches(run.stream, config.batch_size, learner.done, config.workers)
         try:
-            while True:
-                asked = time.monotonic()
-                batch = next(found)
-                waited += time.monotonic() - asked
-                recent.append(learner.update(batch, rate()))
-                now = time.monotonic()
-                speed = (learner.done - first) / (now - started)
-                shown = min(learner.done, total)
-                run.on_update(Progress(shown, total, speed, recent[-1]["nll"]))
-                over = learner.done >= total or now - started > (config.seconds or np.inf)
-                if learner.updates % _LOG_EVERY == 0:
-                    norms = gradient_norms(learner.model)
-                    _log(run.logger, recent, norms, rate(), speed, waited / (now - started))
-                    run.logger.dump(learner.done)
-                    recent = []
-                if over or stopping():
-                    break
-                if learner.updates % config.evaluate_every == 0:
-                    evaluate(learner, run)
-                if now - saved > config.save_every:
-                    save()
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            save()
+            with named_losses():
+                while True:
+                    asked = time.monotonic()
+                    batch = next(found)
+                    waited += time.monotonic() - asked
+                    whole = False
+                    recent.append(learner.update(batch, rate()))
+                    whole = True
+                    now = time.monotonic()
+                    speed = (learner.done - first) / (now - started)
+                    shown = min(learner.done, total)
+                    run.on_update(Progress(shown, total, speed, recent[-1]["nll"]))
+                    over = learner.done >= total or now - started > (config.seconds or np.inf)
+                    if learner.updates % _LOG_EVERY == 0:
+                        norms = gradient_norms(learner.model)
+                        _log(run.logger, recent, norms, rate(), speed, waited / (now - started))
+                        run.logger.dump(learner.done)
+                        recent = []
+                    if over or stopping():
+                        break
+                    if learner.updates % config.evaluate_every == 0:
+                        evaluate(learner, run)
+                    if now - saved > config.save_every:
+                        save()
+                        saved = time.monotonic()
+        except (KeyboardInterrupt, Exception) as error:
+            if whole:  # else the last saved state is the one to go on from
+                save()
+            if stopping() and isinstance(error, WorkerError):
+                raise KeyboardInterrupt from None  # the signal went to all processes
             raise
         finally:
             found.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,40 @@ def test_sigterm_ends_the_update_and_keeps_the_state(tmp_path: Path) -> None:
     again = learner()
     again.load(tmp_path / "a.pt")
     assert again.done == 64
+
+
+def test_a_signal_to_all_processes_stops_the_run_and_keeps_the_state(tmp_path: Path) -> None:
+    def terminate() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for child in multiprocessing.active_children():
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGTERM)
+        time.sleep(5)  # until the death of the worker is noticed
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(learner(workers=1), run(tmp_path / "a.pt", on_update=stop_at(64, terminate)))
+    again = learner()
+    again.load(tmp_path / "a.pt")
+    assert again.done == 64
+
+
+def test_an_update_that_was_cut_short_is_not_saved(tmp_path: Path) -> None:
+    one = learner()
+    update = one.update
+
+    def cut(samples: Sequence[Sample], rate: float) -> dict[str, float]:
+        found = update(samples, rate)
+        if one.done == 64:
+            raise KeyboardInterrupt
+        return found
+
+    one.save(tmp_path / "a.pt")
+    one.update = cut  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        learn(one, run(tmp_path / "a.pt"))
+    again = learner()
+    again.load(tmp_path / "a.pt")
+    assert again.done == 0
 
 
 def test_the_samples_may_be_raised_and_the_mix_changed(tmp_path: Path) -> None:
