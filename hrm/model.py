@@ -37,6 +37,8 @@ class Recursion(nn.Module):
     def __init__(self, config: RecursionConfig) -> None:
         super().__init__()
         self.recursion = config
+        self.may_pack = True
+        """Whether weights may be packed; a packed weight cannot be told by its storage."""
         if not config.shared_levels:
             self.H_level = _level(config, config.H_layers)
         self.L_level = _level(config, config.L_layers)
@@ -56,16 +58,19 @@ class Recursion(nn.Module):
         """Both stacks' weights, cast once for all calls before the parameters change.
 
         Where each stack has one differentiated call, that call takes them too. Where it has more,
-        their gradients are added up in fp32, so each casts for itself.
+        their gradients are added up in fp32, so each casts for itself; and so it does where there
+        is nothing to cast, for then the other calls take packed weights.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self._taped_once):
-            low = self.L_level.cast(dtype)
-            return (low if self.recursion.shared_levels else self.high.cast(dtype)), low
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self._taped_once(dtype)):
+            low = self.L_level.cast(dtype, self.may_pack)
+            if self.recursion.shared_levels:
+                return low, low
+            return self.high.cast(dtype, self.may_pack), low
 
-    @property
-    def _taped_once(self) -> bool:
+    def _taped_once(self, dtype: torch.dtype) -> bool:
         config = self.recursion
-        return config.gradient == "last_step" and not config.shared_levels
+        once = config.gradient == "last_step" and not config.shared_levels
+        return once and dtype != torch.float32
 
     def initial_state(self, batch: int, positions: int) -> tuple[Tensor, Tensor]:
         """(z_H, z_L) before the first segment, each [B, P + S, D]; do not write into them."""
@@ -81,6 +86,7 @@ class Recursion(nn.Module):
         mask: Tensor | None = None,
         feedback: Callable[[Tensor], Tensor] | None = None,
         weights: Weights | None = None,
+        first: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """One segment: `H_cycles` times `L_cycles` low updates and one high update.
 
@@ -93,6 +99,7 @@ class Recursion(nn.Module):
             feedback: gives what is added to z_H at the start of each high-level cycle; in the last
                 one it is differentiated.
             weights: from `cast`, where several segments share it.
+            first: of z_H, only position 0 is wanted, [B, 1, D], and no more of it is computed.
 
         Returns:
             New (z_H, z_L); only the calls that `gradient` names are differentiated.
@@ -110,12 +117,12 @@ class Recursion(nn.Module):
                 with torch.set_grad_enabled(outer and call == calls - config.L_cycles - 1):
                     z_H = z_H + feedback(z_H)
             grad = outer and call >= calls - taped
-            high, low = (None, None) if grad and not self._taped_once else weights
+            high, low = (None, None) if grad and not self._taped_once(x.dtype) else weights
             with torch.set_grad_enabled(grad):
                 if call % (config.L_cycles + 1) < config.L_cycles:
                     z_L = self.L_level(z_L, z_H + x, rotary, mask, low)
                 else:
-                    z_H = self.high(z_H, z_L, rotary, mask, high)
+                    z_H = self.high(z_H, z_L, rotary, mask, high, first and call == calls - 1)
         return z_H, z_L
 
 
@@ -191,12 +198,30 @@ class HRMCore(Recursion):
             z_H and z_L [B, P + S, D], logits [B, S, V], and the q logits (halt, continue) [B, 2]
             in fp32.
         """
+        z_H, z_L = self._states(z_H, z_L, data, weights)
+        logits: Tensor = self.lm_head(z_H[:, self.config.puzzle_positions :])
+        return z_H, z_L, logits, self.q_head(z_H[:, 0]).float()
+
+    def q_logits(
+        self, z_H: Tensor, z_L: Tensor, data: Mapping[str, Tensor], weights: Weights
+    ) -> Tensor:
+        """The q logits of `forward` alone, [B, 2]; they depend on position 0 of the last block."""
+        z_H, _ = self._states(z_H, z_L, data, weights, first=True)
+        q_B2: Tensor = self.q_head(z_H[:, 0]).float()
+        return q_B2
+
+    def _states(
+        self,
+        z_H: Tensor,
+        z_L: Tensor,
+        data: Mapping[str, Tensor],
+        weights: Weights | None,
+        first: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         x = self.embed(data["inputs"], data["puzzle_identifiers"])
         rope = self.config.pos_encodings == "rope"
         rotary = self.rotary_emb(x.shape[1], x.dtype) if rope else None
-        z_H, z_L = self.segment(z_H, z_L, x, rotary, weights=weights)
-        logits: Tensor = self.lm_head(z_H[:, self.config.puzzle_positions :])
-        return z_H, z_L, logits, self.q_head(z_H[:, 0]).float()
+        return self.segment(z_H, z_L, x, rotary, weights=weights, first=first)
 
 
 class HRM(nn.Module):
@@ -257,7 +282,7 @@ class HRM(nn.Module):
             if self.training and self.config.continue_pass and self.config.halt_max_steps > 1:
                 # No target network and no replay: the same weights one segment on, as in PQN
                 # (Gallici et al. 2024, arXiv 2407.04811).
-                next_B2 = self.inner(z_H, z_L, data, weights)[3]
+                next_B2 = self.inner.q_logits(z_H, z_L, data, weights)
                 last = steps >= self.config.halt_max_steps
                 outputs["target_q_continue"] = continue_target(last, next_B2[:, 0], next_B2[:, 1])
         return Carry(z_H, z_L, steps, halted, data), outputs

@@ -14,6 +14,7 @@ from hrmgym.hrm.layers import (
     SwiGLU,
     attend,
     interleave,
+    packs,
     rms_norm,
     truncated_normal_,
     turn,
@@ -141,16 +142,47 @@ def test_attention_ignores_masked_keys():
     )
 
 
-def test_attention_in_training_is_that_of_evaluation():
+def test_attention_in_bfloat16_is_that_of_float32_and_so_is_its_gradient():
     torch.manual_seed(0)
-    query, key, value = torch.randn(3, 2, 3, 5, 4).bfloat16().requires_grad_()
-    mask = torch.tensor([True, True, False, True, False]).view(1, 1, 1, 5)
+    mask = torch.tensor([[True, True, False, True, False], [True] * 5]).view(2, 1, 1, 5)
     for chosen in (mask, None):
-        taped = attend(query, key, value, chosen)
-        with torch.no_grad():
-            plain = attend(query, key, value, chosen)
-        assert taped.requires_grad
-        torch.testing.assert_close(taped, plain, atol=2e-2, rtol=2e-2)
+        wide = torch.randn(3, 2, 3, 5, 4).bfloat16().float().requires_grad_()
+        narrow = wide.detach().bfloat16().requires_grad_()
+        expected, found = (attend(*one.unbind(0), chosen) for one in (wide, narrow))
+        assert found.dtype == torch.bfloat16
+        torch.testing.assert_close(found.float(), expected, atol=2e-2, rtol=2e-2)
+        for out in (expected, found):
+            out.float().square().sum().backward()
+        torch.testing.assert_close(narrow.grad.float(), wide.grad, atol=6e-2, rtol=6e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_first_position_alone_is_that_of_all(dtype):
+    torch.manual_seed(0)
+    level = Level([Block(16, 2, 4.0, 1e-5) for _ in range(2)])
+    state, injection = torch.randn(2, 3, 5, 16).to(dtype).unbind(0)
+    rotary = RotaryPositions(16, 2, 5, 1e4)(5, dtype)
+    whole = level(state, injection, rotary, None)
+    alone = level(state, injection, rotary, None, first=True)
+    assert alone.shape == (3, 1, 16)
+    torch.testing.assert_close(alone, whole[:, :1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_weights_cast_without_gradients_give_the_same_and_are_packed_where_that_pays(dtype):
+    torch.manual_seed(0)
+    level = Level([Block(16, 2, 4.0, 1e-5)])
+    state, injection = torch.randn(2, 3, 5, 16).to(dtype).unbind(0)
+    with torch.no_grad():
+        weights = level.cast(dtype)
+        torch.testing.assert_close(
+            level(state, injection, None, None, weights), level(state, injection, None, None)
+        )
+    attention, _ = weights[0]
+    assert attention.out.is_mkldnn == packs(level.layers[0].self_attn.o_proj.weight.to(dtype))
+    taped, _ = level.cast(dtype)[0]
+    assert not taped.out.is_mkldnn
+    assert taped.out.requires_grad
 
 
 def test_attention_looks_both_ways():
