@@ -10,6 +10,7 @@ TORCH ?= torch==2.13.0
 .PHONY: demo test install lint types unit clean
 
 demo: install
+	$(BIN)/hrmgym repair
 	$(BIN)/hrmgym train demo
 
 test: install lint types unit
