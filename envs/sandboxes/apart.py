@@ -84,15 +84,16 @@ class Judges:
                 )
             ]
             try:
-                await asyncio.wait(asked, return_when=asyncio.FIRST_EXCEPTION)
+                _, left = await asyncio.wait(asked, return_when=asyncio.FIRST_EXCEPTION)
                 for end in (ours, theirs):  # whichever guest is left sees the end of it
                     with suppress(OSError):
                         end.shutdown(socket.SHUT_RDWR)
-                await asyncio.wait(asked)
+                if left:
+                    await asyncio.wait(left)
             finally:
-                for one in asked:
-                    one.cancel()
-                await asyncio.gather(*asked, return_exceptions=True)
+                left = {one for one in asked if one.cancel()}
+                if left:
+                    await asyncio.gather(*left, return_exceptions=True)
         (served, _), (judged, events) = asked[0].result(), asked[1].result()
         if "unknown" in judged:
             return None
@@ -111,6 +112,7 @@ async def _answer(
     guest: Guest, message: dict[str, Any], fds: list[int] | tuple[int, ...], wall_s: float
 ) -> tuple[dict[str, Any], bytes]:
     try:
-        return await asyncio.wait_for(guest.request(message, fds=fds), wall_s + _GRACE_S)
+        async with asyncio.timeout(wall_s + _GRACE_S):
+            return await guest.request(message, fds=fds)
     except TimeoutError:
         raise GuestBroken("the sandbox does not answer") from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hrmgym.envs.sandboxes import values
@@ -41,7 +41,7 @@ def request(files: Mapping[str, str], tests: CallTests, limits: Limits) -> dict[
             {"args": [values.encode(arg) for arg in case.args], "consume": case.consume}
             for case in tests.cases
         ],
-        "limits": asdict(limits),
+        "limits": limits.fields(),
     }
 
 

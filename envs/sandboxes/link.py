@@ -160,7 +160,8 @@ class Guest:
         if fds:
             done = socket.send_fds(self._sock, [data], list(fds))  # the buffer is empty: no wait
             data = data[done:]
-        await loop.sock_sendall(self._sock, data)
+        if data:
+            await loop.sock_sendall(self._sock, data)
 
     async def _receive(self) -> tuple[dict[str, Any], bytes]:
         text, blob = wire.lengths(await self._exactly(wire.HEAD.size))

@@ -324,9 +324,9 @@ class LocalRuntime(AbstractRuntime):
             GuestDied: The sandbox did not survive it.
         """
         guest = await self._guest("calls")
-        answer = guest.request(dict(request))
         try:
-            header, lines = await asyncio.wait_for(answer, limits.wall_s + _GRACE_S)
+            async with asyncio.timeout(limits.wall_s + _GRACE_S):
+                header, lines = await guest.request(dict(request))
         except TimeoutError:
             raise GuestBroken("the sandbox does not answer") from None
         return calltests.Reply(lines, header["status"], header["cpu_s"], header["wall_s"])

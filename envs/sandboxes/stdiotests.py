@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from hrmgym.envs.sandboxes import values
@@ -26,7 +25,7 @@ def request(files: Mapping[str, str], tests: StdioTests, limits: Limits) -> dict
         "files": dict(files),
         "path": tests.path,
         "cases": [case.stdin for case in tests.cases],
-        "limits": asdict(limits),
+        "limits": limits.fields(),
     }
 
 

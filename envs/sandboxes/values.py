@@ -132,6 +132,9 @@ def _no_constant(text: str) -> NoReturn:
     raise Unfit(f"{text} is not JSON")
 
 
+_parse = json.JSONDecoder(parse_constant=_no_constant).decode  # json.loads would make one each time
+
+
 def parse(text: str | bytes) -> Any:
     """JSON text from foreign code as Python data.
 
@@ -139,7 +142,7 @@ def parse(text: str | bytes) -> Any:
         Unfit: It is not JSON.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _parse(text if isinstance(text, str) else text.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise Unfit(str(error)) from None
 

@@ -12,7 +12,11 @@ import struct
 from typing import Any
 
 HEAD = struct.Struct(">II")
+# json.dumps and json.loads would make one each time
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
 MAX_FDS = 8
+_ROOM = socket.CMSG_LEN(MAX_FDS * struct.calcsize("i"))
 #: Largest message, in bytes. Foreign code never writes one, so a larger one is a broken guest.
 MAX_MESSAGE = 1 << 30
 
@@ -23,7 +27,7 @@ class Broken(ConnectionError):
 
 def pack(header: dict[str, Any], blob: bytes = b"") -> bytes:
     """One message as bytes."""
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _encode(header).encode()
     return HEAD.pack(len(text), len(blob)) + text + blob
 
 
@@ -41,20 +45,22 @@ def receive(sock: socket.socket) -> tuple[dict[str, Any], bytes, list[int]]:
     Raises:
         Broken: The other side has closed the connection.
     """
-    data, fds, _, _ = socket.recv_fds(sock, 65536, MAX_FDS)
-    buffer = bytearray(data)
-    while len(buffer) < HEAD.size:
-        _more(sock, buffer, HEAD.size)
-    text, blob = lengths(bytes(buffer[: HEAD.size]))
-    end = HEAD.size + text + blob
-    while len(buffer) < end:
-        _more(sock, buffer, end)
+    data, more, _, _ = sock.recvmsg(65536, _ROOM)
+    fds = [fd for _, _, numbers in more for fd in memoryview(numbers).cast("i")]
+    if len(data) < HEAD.size:
+        data = _more(sock, data, HEAD.size)
+    text, blob = lengths(data[: HEAD.size])
     body = HEAD.size + text
-    return json.loads(buffer[HEAD.size : body]), bytes(buffer[body:end]), fds
+    if len(data) < body + blob:
+        data = _more(sock, data, body + blob)
+    return _decode(data[HEAD.size : body].decode()), data[body : body + blob], fds
 
 
-def _more(sock: socket.socket, buffer: bytearray, end: int) -> None:
-    data = sock.recv(min(end - len(buffer), 1 << 20))
-    if not data:
-        raise Broken("the other side has closed the connection")
-    buffer += data
+def _more(sock: socket.socket, data: bytes, end: int) -> bytes:
+    buffer = bytearray(data)
+    while len(buffer) < end:
+        data = sock.recv(min(end - len(buffer), 1 << 20))
+        if not data:
+            raise Broken("the other side has closed the connection")
+        buffer += data
+    return bytes(buffer)

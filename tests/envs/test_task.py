@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from hrmgym.envs.task import CommandTests, Outcome, PytestTests, Status, merge_outcomes
+from hrmgym.envs.task import CommandTests, Limits, Outcome, PytestTests, Status, merge_outcomes
 from hrmgym.tests.tiny import double_task
 
 
@@ -21,6 +21,11 @@ def test_a_task_is_frozen_and_travels_between_processes() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         task.id = "other"  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(double_task())).workspace.files == task.workspace.files
+
+
+def test_limits_as_requests_have_them() -> None:
+    limits = Limits(cpu_s=3.0, memory_mb=7)
+    assert limits.fields() == dataclasses.asdict(limits)
 
 
 def test_the_known_solution_is_not_in_a_tasks_repr() -> None:
