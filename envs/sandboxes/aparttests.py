@@ -13,7 +13,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -45,7 +45,7 @@ class Reply:
     """What the two guests have answered."""
 
     events: bytes
-    """One JSON line for each event in the judge."""
+    """The events in the judge, as lines with lists of them in JSON."""
     judge: int | None
     """Exit code of the process with the tests; None where it ran out of time."""
     candidate: int | None
@@ -150,13 +150,13 @@ def candidate_request(plan: Plan, files: Mapping[str, str], limits: Limits) -> d
         "files": dict(files),
         "roots": list(plan.roots),
         "prints": plan.prints,
-        "limits": asdict(limits),
+        "limits": limits.fields(),
     }
 
 
 def judge_request(plan: Plan, limits: Limits) -> dict[str, Any]:
     """The message that has the judge run the tests."""
-    return {"op": "judge", "key": plan.key, "limits": asdict(limits)}
+    return {"op": "judge", "key": plan.key, "limits": limits.fields()}
 
 
 def prepare_request(plan: Plan, limits: Limits, end: list[str]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def prepare_request(plan: Plan, limits: Limits, end: list[str]) -> dict[str, Any
         "op": "prepare",
         "key": plan.key,
         "end": end,
-        "limits": asdict(limits),
+        "limits": limits.fields(),
         "wall_s": max(60.0, limits.wall_s),
         **plan.prepare,
     }
@@ -182,8 +182,7 @@ def judge(tests: PytestTests, reply: Reply) -> Outcome:
         return refusal(tests, reply.bad)
     book = Book(tests)
     lost = None
-    for line in reply.events.splitlines():
-        event = values.parse(line)
+    for event in (event for line in reply.events.splitlines() for event in values.parse(line)):
         if "lost" in event:
             lost = event
         elif "bad" in event:

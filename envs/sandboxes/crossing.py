@@ -9,16 +9,17 @@ known here is read. Standard library only.
 
 from __future__ import annotations
 
-import json
-import socket
+import _socket
 import struct
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from typing import Any, NoReturn
+from operator import itemgetter
+from typing import Any
 
-from hrmgym.envs.sandboxes import plain
+from hrmgym.envs.sandboxes import glances, plain
 from hrmgym.envs.sandboxes.plain import Unfit
+from hrmgym.envs.sandboxes.texts import dumps, parse
 
 MAX_DEPTH = 100
 #: Largest message, in bytes.
@@ -29,18 +30,10 @@ MAX_OBJECTS = 200_000
 MAX_NESTING = 150
 _HEAD = struct.Struct(">I")
 
-dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
-
 
 class Lost(BaseException):
     """The other side has gone. Not an Exception: tests must not take it for one of theirs."""
 
-
-def _no_constant(text: str) -> NoReturn:
-    raise Unfit(f"{text} is not JSON")
-
-
-_parse = json.JSONDecoder(parse_constant=_no_constant).decode
 
 #: Classes of mutable plain objects -> tag of their state.
 _KINDS: dict[type, str] = {
@@ -54,7 +47,9 @@ _KINDS: dict[type, str] = {
     Counter: "n",
 }
 _MAKERS: dict[str, Callable[[], Any]] = {tag: kind for kind, tag in _KINDS.items()}
+_ATOMS = {str, int, float, bool, type(None)}  # as JSON has them
 #: Instances before lists before what hashes its members.
+_NOTHING: Any = object()
 _ORDER = {"I": 0, "l": 1, "q": 1, "y": 1}
 
 
@@ -66,13 +61,14 @@ class Exchange:
         first: 0 on one side and 1 on the other, so that both can give out numbers.
     """
 
-    def __init__(self, sock: socket.socket, first: int) -> None:
+    def __init__(self, sock: _socket.socket, first: int) -> None:
         self._sock = sock
         self._buffer = bytearray()
         self._next, self._parity = first, first
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
-        self._states: dict[int, str] = {}
+        self._known: dict[int, Any] = {}
+        """What the other side knows of an object: what was seen of it, or the text of its state."""
         self._new: list[int] = []
         self._nesting = 0
 
@@ -105,11 +101,12 @@ class Exchange:
         kind = type(value)
         if kind is str or value is None or kind is bool:
             return value
-        simple = plain.to_json(value, kind)
-        if simple is not None:
-            return simple
         if kind in _KINDS:
             return ["r", self._number(value)]
+        if kind is not tuple:
+            simple = plain.to_json(value, kind)
+            if simple is not None:
+                return simple
         if depth <= 0:
             raise RecursionError("nested too deeply to cross over")
         if kind is tuple:
@@ -145,11 +142,11 @@ class Exchange:
         Raises:
             Unfit: It stands for none.
         """
-        if not isinstance(data, list):
-            if isinstance(data, dict):
+        if type(data) is not list:
+            if type(data) is dict:
                 raise Unfit("a JSON object")
             return data
-        if depth <= 0 or not data or not isinstance(data[0], str):
+        if depth <= 0 or not data or type(data[0]) is not str:
             raise Unfit("nested too deeply" if depth <= 0 else "no tag")
         tag, body = data[0], data[1:]
         try:
@@ -181,40 +178,51 @@ class Exchange:
             fields = [[str(key), self.pack(item)] for key, item in vars(value).items()]
             return ["I", module, name, *fields]
         if tag == "l":
-            if plain.are_flat(value):
-                return ["l", *value]
-            return ["l", *map(self.pack, value)]
+            return ["l", *self._pack_all(value)]
         if tag == "y":
             return ["y", value.hex()]
         if tag == "s":
             return ["s", *map(self.pack, value)]
         if tag == "q":
             return ["q", value.maxlen, *map(self.pack, value)]
-        pairs = [[self.pack(key), self.pack(item)] for key, item in value.items()]
-        return [tag, self.pack(value.default_factory), *pairs] if tag == "dd" else [tag, *pairs]
+        columns = [self._pack_all(list(value)), self._pack_all(list(value.values()))]
+        return [tag, *columns, self.pack(value.default_factory)] if tag == "dd" else [tag, *columns]
 
-    def _changed(self) -> list[str]:
-        """JSON texts [number, state...] of what the other side does not know yet."""
-        changed: dict[int, str] = {}
+    def _pack_all(self, items: list[Any]) -> list[Any]:
+        return items if plain.are_flat(items) else [self.pack(item) for item in items]
+
+    def _changed(self) -> list[list[Any]]:
+        """[number, state] of what the other side does not know yet."""
+        changed: dict[int, Any] = {}
+        states: list[list[Any]] = []
         numbers = list(self._objects)
         self._new.clear()
         try:
             for number in numbers:
-                text = dumps(self._state(self._objects[number]))
-                if self._states.get(number) != text:
-                    changed[number] = text
+                value, known = self._objects[number], self._known.get(number)
+                seen = glances.of(value)
+                if seen is not None and glances.same(seen, known):
+                    continue
+                state = self._state(value)
+                if glances.tell_all(seen):
+                    now: Any = seen
+                else:
+                    now = dumps(state)
+                if now is seen or now != known:
+                    changed[number] = now
+                    states.append([number, state])
                 if self._new:  # found on the way
                     numbers += self._new  # the loop sees them
                     self._new.clear()
         except BaseException:
             self._forget_unsent()
             raise
-        self._states.update(changed)
-        return [f"[{number},{text}]" for number, text in changed.items()]
+        self._known.update(changed)
+        return states
 
     def _forget_unsent(self) -> None:
         """Take back numbers that the other side has never heard of."""
-        self.forget([number for number in self._objects if number not in self._states])
+        self.forget([number for number in self._objects if number not in self._known])
 
     def packed(self, *values: Any) -> list[Any]:
         """JSON for several values; where one of them cannot cross, none is on its way."""
@@ -226,18 +234,19 @@ class Exchange:
 
     def _absorb(self, states: list[Any]) -> None:
         """Bring the table up to date."""
-        checked = []
-        for entry in states:
-            match entry:
-                case [int(number), [str(tag), *body]] if type(number) is int:
-                    checked.append((_ORDER.get(tag, 2), number, tag, body))
-                case _:
-                    raise Unfit("no state")
-        if len(self._objects) + len(checked) > 2 * MAX_OBJECTS:
+        if len(self._objects) + len(states) > 2 * MAX_OBJECTS:
             raise Unfit("too many objects")
-        for _, number, tag, body in checked:
-            if number in self._objects:
-                held = type(self._objects[number])
+        found = []
+        for entry in states:
+            if type(entry) is not list or len(entry) != 2 or type(entry[0]) is not int:
+                raise Unfit("no state")
+            number, state = entry
+            if type(state) is not list or not state or type(state[0]) is not str:
+                raise Unfit("no state")
+            tag, *body = state
+            value = self._objects.get(number, _NOTHING)
+            if value is not _NOTHING:
+                held = type(value)
                 if _KINDS.get(held, "I") != tag or (
                     tag == "I" and self.support_name(held) != body[:2]
                 ):
@@ -245,17 +254,20 @@ class Exchange:
             elif number % 2 == self._parity or number < 0:
                 raise Unfit("an object of ours that is none")
             else:
-                self._remember(number, self._make(tag, body))
-        checked.sort(key=lambda entry: entry[0])
-        for _, number, tag, body in checked:
+                value = self._make(tag, body)
+                self._remember(number, value)
+            found.append((_ORDER.get(tag, 2), number, value, tag, body))
+        found.sort(key=itemgetter(0))
+        for _, _, value, tag, body in found:
             try:
-                self._fill(self._objects[number], tag, body)
+                self._fill(value, tag, body)
             except Unfit:
                 raise
             except (TypeError, ValueError, LookupError) as error:
                 raise Unfit(f"state {tag}: {error}") from None
-        for _, number, _, _ in checked:
-            self._states[number] = dumps(self._state(self._objects[number]))
+        for _, number, value, _, _ in found:
+            seen = glances.of(value)
+            self._known[number] = seen if glances.tell_all(seen) else dumps(self._state(value))
 
     def _make(self, tag: str, body: list[Any]) -> Any:
         if tag == "I":
@@ -274,7 +286,7 @@ class Exchange:
 
     def _fill(self, value: Any, tag: str, body: list[Any]) -> None:
         if tag == "l":
-            value[:] = map(self.unpack, body)
+            value[:] = self._unpack_all(body)
         elif tag == "y":
             value[:] = bytes.fromhex(*body)
         elif tag == "q":
@@ -292,12 +304,18 @@ class Exchange:
             vars(value).update(fields)
         else:
             if tag == "dd":
-                value.default_factory = self.unpack(body[0])
-                body = body[1:]
-            pairs = [(self.unpack(key), self.unpack(item)) for key, item in body]
+                value.default_factory = self.unpack(body.pop())
+            keys, items = map(self._unpack_all, body)
             value.clear()
-            for key, item in pairs:
+            for key, item in zip(keys, items, strict=True):
                 value[key] = item
+
+    def _unpack_all(self, items: Any) -> list[Any]:
+        if type(items) is not list:
+            raise Unfit("not a list")
+        if _ATOMS.issuperset(map(type, items)):
+            return items
+        return [self.unpack(item) for item in items]
 
     def check_fields(self, value: Any, fields: dict[str, Any]) -> None:
         """Refuse what an instance must not hold."""
@@ -308,7 +326,7 @@ class Exchange:
             value = self._objects.pop(number, None)
             if value is not None:
                 self._numbers.pop(id(value), None)
-                self._states.pop(number, None)
+                self._known.pop(number, None)
 
     def _sweep(self) -> list[int]:
         """Forget what only the table holds; the numbers of it, for the other side."""
@@ -335,9 +353,9 @@ class Exchange:
         Raises:
             Lost: Nobody is there.
         """
-        states = ",".join(self._changed())
+        states = self._changed()
         gone = self._sweep() if sweep else []
-        data = f"[{dumps(head)},[{states}],{gone},{dumps(self.extra())}]".encode()
+        data = dumps([head, states, gone, self.extra()]).encode()
         try:
             self._sock.sendall(_HEAD.pack(len(data)) + data)
         except OSError:
@@ -381,16 +399,19 @@ class Exchange:
         if size > MAX_MESSAGE:
             raise Unfit("a message is too long")
         try:
-            message = _parse(self._take(size).decode())
+            message = parse(self._take(size).decode())
         except (ValueError, RecursionError) as error:
             raise Unfit(str(error)) from None
-        match message:
-            case [[str(), *_] as head, list(states), list(gone), list(extra)]:
-                self.heard(extra)
-                if states:
-                    self._absorb(states)
-                return head, [number for number in gone if type(number) is int]
-        raise Unfit("not a message")
+        if type(message) is not list or [*map(type, message)] != [list] * 4:
+            raise Unfit("not a message")
+        head, states, gone, extra = message
+        if not head or type(head[0]) is not str:
+            raise Unfit("not a message")
+        if extra:
+            self.heard(extra)
+        if states:
+            self._absorb(states)
+        return head, [number for number in gone if type(number) is int]
 
     def _take(self, size: int) -> bytes:
         buffer = self._buffer

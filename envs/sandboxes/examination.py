@@ -15,6 +15,7 @@ from typing import Any
 
 from hrmgym.envs.sandboxes import baseline, crossing, direct, excerpts, modules, proxies
 from hrmgym.envs.sandboxes.examiner import Examiner
+from hrmgym.envs.sandboxes.texts import dumps
 
 #: Plugins of pytest's own that no test that runs apart can tell from their absence.
 _UNUSED = (
@@ -309,9 +310,9 @@ def _seed_both(link: Examiner) -> None:
 
 
 def events_to(fd: int) -> Callable[..., None]:
-    """Writes events as JSON lines, all that are given at once."""
+    """Writes events, all that are given at once as one line of JSON."""
 
     def note(*events: dict[str, Any]) -> None:
-        os.write(fd, b"".join([crossing.dumps(event).encode() + b"\n" for event in events]))
+        os.write(fd, dumps(events).encode() + b"\n")
 
     return note

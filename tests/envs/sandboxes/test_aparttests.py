@@ -83,7 +83,7 @@ def test_shadowed(path: str, shadows: bool) -> None:
 
 
 def verdict(*events: dict[str, Any], judge: int | None = 0, candidate: int | None = 0) -> Any:
-    lines = b"".join(json.dumps(event).encode() + b"\n" for event in events)
+    lines = b"".join(json.dumps([event]).encode() + b"\n" for event in events)
     reply = aparttests.Reply(lines, judge, candidate, 1.0, 2.0)
     outcome = aparttests.judge(TESTS, reply)
     return [outcome.tests[one].value for one in TESTS.ids], outcome.message
@@ -119,7 +119,7 @@ def test_verdicts_on_imports() -> None:
 
 
 def test_killed_processes_are_told() -> None:
-    lost = json.dumps({"lost": FIRST, "message": ""}).encode() + b"\n"
+    lost = json.dumps([{"lost": FIRST, "message": ""}]).encode() + b"\n"
     kill = -signal.SIGKILL
     assert aparttests.judge(TESTS, aparttests.Reply(lost, 0, kill, 0.0, 0.0)).killed
     assert aparttests.judge(TESTS, aparttests.Reply(b"", kill, 0, 0.0, 0.0)).killed

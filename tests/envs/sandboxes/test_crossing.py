@@ -163,6 +163,59 @@ def test_numbers_are_told_from_what_equals_them(way: Way) -> None:
     assert [type(x) for x in xs] == [bool, float]
 
 
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        ([1, 2], lambda v: v.reverse()),
+        ([1, 2], lambda v: v.__setitem__(0, True)),
+        ([(1, [2])], lambda v: v[0][1].append(3)),
+        ([1000.5], lambda v: v.__setitem__(0, "1000.5")),
+        ({"a": 1}, lambda v: v.update(a=True)),
+        ({"a": 1, "b": 2}, lambda v: v.update(a=v.pop("a"))),
+        ({1: 2}, lambda v: v.__setitem__(max(v) + 1, v.pop(max(v)))),
+        ({"a": {"b": {}}}, lambda v: v["a"]["b"].update(c=[])),
+        ({1, 2}, lambda v: v.add(3)),
+        (deque([1], 3), lambda v: v.appendleft(0)),
+        (OrderedDict(a=1, b=2), lambda v: v.move_to_end("a")),
+        (Counter("ab"), lambda v: v.update("a")),
+        (bytearray(b"a"), lambda v: v.extend(b"b")),
+        (defaultdict(None, {1: 2}), lambda v: v.update({1: 3})),
+        ([Decimal(1)], lambda v: v.append(Decimal(2))),
+        ([Node(1)], lambda v: setattr(v[0], "value", [v[0].value])),
+    ],
+)
+def test_any_change_reaches_the_other_side(way: Way, value: Any, change: Any) -> None:
+    there = way.over(value)
+    assert str(show(there)) == str(show(value))
+    for _ in range(2):
+        change(there)
+        way.over(None, back=True)
+        assert str(show(there)) == str(show(value))
+        change(value)
+        way.over(None)
+        assert str(show(there)) == str(show(value))
+
+
+def show(value: Any) -> Any:
+    """What tells one value from another, its classes and its order."""
+    if isinstance(value, Node):
+        return show(value.value)
+    if isinstance(value, (list, tuple, deque)):
+        return type(value), [show(item) for item in value]
+    if isinstance(value, dict):
+        return type(value), [(show(key), show(item)) for key, item in value.items()]
+    return type(value), value
+
+
+def test_what_has_not_changed_is_not_sent_again(way: Way) -> None:
+    shared = {"a": [1, (2, "x")], "b": {"c": 1.5}}
+    way.over(shared)
+    assert not way.here._changed()
+    assert not way.there._changed()
+    shared["b"]["c"] = 2.5  # type: ignore[call-overload]
+    assert [number for number, _ in way.here._changed()] == [4]
+
+
 def test_what_nobody_else_holds_is_forgotten(way: Way) -> None:
     kept = way.over([1, [2]])
     way.over([5], back=True)
@@ -249,6 +302,20 @@ BAD = [
     [["ok", 1], [[True, ["l"]]], [], []],
     [["ok", 1], [[0, ["nosuch"]]], [], []],
     [["ok", 1], [[0, ["d", [1]]]], [], []],
+    [["ok", 1], [[0, ["d", [1], []]]], [], []],
+    [["ok", 1], [[0, ["d", [1], [1], [1]]]], [], []],
+    [["ok", 1], [[0, ["d", 1, 1]]], [], []],
+    [["ok", 1], [[0, ["d", "ab", "cd"]]], [], []],
+    [["ok", 1], [[0, ["d", [["r", 0]], [1]]]], [], []],
+    [["ok", 1], [[0, ["dd", [], []]]], [], []],
+    [["ok", 1], [[0, ["dd"]]], [], []],
+    [["ok", 1], [[0, ["l", {"a": 1}]]], [], []],
+    [["ok", 1], [[0, []]], [], []],
+    [["ok", 1], [[0, ["l"], 1]], [], []],
+    [["ok", 1], [[0.0, ["l"]]], [], []],
+    [["ok", 1], [[0, ["l"]], [0, ["s"]]], [], []],
+    b'[["ok",1],[],[],[]] ',
+    b'[["ok",1],[],[],[]]0',
     [["ok", 1], [[0, ["s", ["r", 0]]]], [], []],
     [["ok", 1], [[0, ["q", -1]]], [], []],
     [["ok", 1], [[0, ["I"]]], [], []],
