@@ -7,6 +7,7 @@ tests' modules are put back, and all data in their reach is compared. Standard l
 """
 
 # The guest starts faster without pathlib.
+# ruff: noqa: PTH109
 from __future__ import annotations
 
 import os
@@ -26,6 +27,7 @@ _MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
 #: Immutable, or looked at by identity alone.
 _FIXED = (ModuleType, BuiltinFunctionType, re.Pattern, modules.Placeholder, property)
 _FIXED_MODULES = {"typing", "decimal", "fractions", "datetime", "_pytest.mark.structures", "enum"}
+_environ = os.environ
 _MOST = 20_000  # parts of the data; more is slower to compare than to fork
 
 
@@ -61,12 +63,13 @@ class Baseline:
         for space, before in self._globals:
             space.clear()
             space.update(before)
-        for name, module in list(sys.modules.items()):
-            if self._modules.get(name) is not module:
-                if name in self._modules:
-                    sys.modules[name] = self._modules[name]
-                elif name.partition(".")[0] not in sys.stdlib_module_names:
-                    del sys.modules[name]
+        before = self._modules
+        changed = [name for name, held in sys.modules.items() if held is not before.get(name)]
+        for name in changed:
+            if name in before:
+                sys.modules[name] = before[name]
+            elif name.partition(".")[0] not in sys.stdlib_module_names:
+                del sys.modules[name]
         self._finder.lazy = True
         try:
             return self._look_around() == self._surroundings and self._look() == self._data
@@ -74,7 +77,9 @@ class Baseline:
             return False
 
     def _look_around(self) -> tuple[Any, ...]:
-        return os.path.realpath("."), dict(os.environ), tuple(sys.path), sys.getrecursionlimit()
+        variables = vars(_environ)["_data"].copy()  # undecoded: else it is most of the work
+        same = os.environ is _environ
+        return os.getcwd(), same, variables, tuple(sys.path), sys.getrecursionlimit()
 
     def _look(self) -> list[Any]:
         seen: dict[int, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -81,6 +82,16 @@ def test_imports_are_put_back() -> None:
     assert "a_module_of_tested_code" not in sys.modules
 
 
+def test_changes_of_the_environment_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = Baseline([space()], [], modules.Finder())
+    monkeypatch.setenv("HRMGYM_TEST_OF_BASELINE", "1")
+    assert not base.restore()
+    monkeypatch.undo()
+    assert base.restore()
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    assert not base.restore()
+
+
 @pytest.mark.parametrize("value", [iter([1]), (x for x in "a"), open], ids=["iter", "gen", "io"])
 def test_what_changes_unseen_is_refused(value: Any) -> None:
     held = [value] if value is not open else [sys.stdout]
@@ -135,6 +146,12 @@ def test_runs_do_not_see_each_other(run: Run) -> None:
         assert run(TESTS, spoiling).resolved
     assert not run(TESTS, GOOD.replace("sum(xs)", "4")).resolved
     assert run(TESTS, GOOD).resolved
+
+
+def test_tested_code_finds_nothing_of_how_its_process_was_made(run: Run) -> None:
+    tests = "from program import names\ndef test_names():\n    assert names() == []\n"
+    program = "import os\ndef names():\n    return [n for n in os.environ if n[:3] == 'LD_']\n"
+    assert run(tests, program).resolved
 
 
 def test_a_program_that_ends_or_hangs_the_tests_harms_no_later_run(run: Run) -> None:
