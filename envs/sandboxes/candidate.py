@@ -9,6 +9,7 @@ stay here, and the other side gets their numbers. Standard library only.
 from __future__ import annotations
 
 import _signal  # without the enums of `signal`
+import _socket
 import contextlib
 import gc
 import importlib
@@ -19,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes import calls, crossing, exports, sources
+from hrmgym.envs.sandboxes import calls, crossing, exports, isolation, sources
 from hrmgym.envs.sandboxes.plain import Unfit
 
 
@@ -29,10 +30,13 @@ class Candidate(crossing.Exchange):
     Args:
         sock: Connection to the tests.
         root: The workspace.
+        workspace: What imports its modules.
         prints: Whether what is printed goes to the tests.
     """
 
-    def __init__(self, sock: socket.socket, root: str, *, prints: bool) -> None:
+    def __init__(
+        self, sock: _socket.socket, root: str, workspace: sources.Sources, *, prints: bool
+    ) -> None:
         super().__init__(sock, 1)
         self._root = root
         self._exports: dict[int, Any] = {}
@@ -40,6 +44,7 @@ class Candidate(crossing.Exchange):
         self._told: set[int] = set()
         self._callbacks: dict[int, exports.Callback] = {}
         self._raised: dict[int, BaseException] = {}
+        self._workspace = workspace
         self._support: dict[type, list[str]] = {}
         self._sources: dict[str, ModuleType] = {}
         self._printed: list[tuple[int, str]] = []
@@ -128,7 +133,7 @@ class Candidate(crossing.Exchange):
     def _bind(self, name: str, names: Sequence[str]) -> tuple[Any, ...]:
         """A module and some of its names; each as ("ok", value) or ("err", exception)."""
         try:
-            module = importlib.import_module(name)
+            module = self._workspace.load(name) or importlib.import_module(name)
         except crossing.Lost:
             raise
         except BaseException as error:
@@ -275,27 +280,36 @@ class Candidate(crossing.Exchange):
         return error
 
 
-def run(request: Mapping[str, Any], root: str, sock: socket.socket) -> NoReturn:
+def run(request: Mapping[str, Any], root: str, connection: int) -> NoReturn:
     """Write the files, and serve them.
 
     Args:
         request: files, roots (folders on the path of imports), prints and limits.
         root: The workspace, empty.
-        sock: Connection to the tests.
+        connection: Descriptor of the connection to the tests.
     """
     try:
         os.chdir(root)
         calls.write_files(root, request["files"])
-        calls.forget(request["files"])
-        _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"])
-        gc.enable()
-        sys.path[:0] = [f"{root}/{folder}".rstrip("/") for folder in request["roots"]]
-        sources.Sources(root, request["roots"], request["files"]).install()
-        sys.argv = ["pytest"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        Candidate(sock, root, prints=request["prints"]).serve()
+        workspace = _settle(request, root)
+        # without the ways of `socket.socket`, which are a hundred microseconds the first time
+        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, connection)
+        Candidate(sock, root, workspace, prints=request["prints"]).serve()
     finally:
         os._exit(0)
+
+
+def _settle(request: Mapping[str, Any], root: str) -> sources.Sources:
+    """Make this the process of a workspace's files."""
+    calls.forget(request["files"])
+    _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"])
+    gc.enable()
+    sys.path[:0] = [f"{root}/{folder}".rstrip("/") for folder in request["roots"]]
+    workspace = sources.Sources(root, request["roots"], request["files"])
+    workspace.install()
+    sys.argv = ["pytest"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    return workspace
 
 
 _EXAMPLE = """
@@ -321,15 +335,24 @@ def total(xs, key=None):
 
 
 def warm_up(rounds: int = 12) -> None:
-    """Serve an example, before any fork: every later run is spared what is slow at first."""
+    """Serve an example, before any fork: every later run is spared what is slow at first.
+
+    The interpreter adapts code to what it meets only after some rounds, and a fork that had to do
+    that would copy a page of memory for nearly every line. Nothing but that is left behind.
+    """
     name = "example_of_tested_code"
-    loaded, path = set(sys.modules), sys.path[:]
+    files = {f"{name}.py": _EXAMPLE}
+    request = {"files": files, "roots": ["", "tests"], "limits": {"cpu_s": 0}}
+    loaded, path, finders, argv = dict(sys.modules), sys.path[:], sys.meta_path[:], sys.argv
+    collects = gc.isenabled()
     for _ in range(rounds):
-        sys.modules[name] = module = ModuleType(name)
-        exec(compile(_EXAMPLE, "example.py", "exec", dont_inherit=True), module.__dict__)
+        isolation.rehearse()
+        calls.write_files("/dev", {"null": _EXAMPLE})
+        workspace = _settle(request, "/workspace")
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            served, asking = Candidate(ours, "/", prints=False), crossing.Exchange(theirs, 0)
+            served = Candidate(ours, "/", workspace, prints=False)
+            asking = crossing.Exchange(theirs, 0)
             function, kind = ["o", 1], ["o", 2]  # as the first answer numbers them
             asking.send(["bind", *asking.packed(((name, ("total", "Thing")),))])
             served.serve_one()
@@ -337,6 +360,9 @@ def warm_up(rounds: int = 12) -> None:
                 asking.receive()
                 asking.send(["call", target, *asking.packed(args, ())])
                 served.serve_one()
-    sys.path[:] = path
-    for extra in sys.modules.keys() - loaded:
-        del sys.modules[extra]
+        sys.path[:], sys.meta_path[:], sys.argv = path, finders, argv
+        for extra in sys.modules.keys() - loaded:
+            del sys.modules[extra]
+        sys.modules.update(loaded)
+        if not collects:
+            gc.disable()

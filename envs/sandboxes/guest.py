@@ -169,16 +169,20 @@ class Box:
         hidden = {*self.options["hidden"], *isolation.package_folders(prefix)}
         return landlock.outside(prefix, self.tools, libraries.values(), hidden)
 
-    def become_foreign(self, limits: dict[str, Any]) -> None:
+    def bounds(self, limits: dict[str, Any]) -> isolation.Bounds:
+        """The resource limits of a run."""
+        count = None
+        if self.isolated and _KERNEL >= (5, 14):  # since then counted per user namespace
+            count = 0 if self.two else 2  # the guest, a keeper
+        return isolation.bounds(limits, count_processes=count)
+
+    def become_foreign(self, bounds: isolation.Bounds) -> None:
         """Take every power from this process, which is about to run foreign code.
 
         The guest's own filter of system calls holds for it too.
         """
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-        count = None
-        if self.isolated and _KERNEL >= (5, 14):  # since then counted per user namespace
-            count = 0 if self.two else 2  # the guest, a keeper
-        isolation.apply_limits(limits, count_processes=count)
+        isolation.apply_limits(bounds)
         isolation.drop_privileges(to_guest=self.two)
         if self.rules is not None:
             self.rules.restrict()
@@ -281,8 +285,9 @@ class _Calls:
         box = self._box
         if box.scratch_mb != request["limits"]["file_mb"]:
             box.fresh_scratch(request["limits"]["file_mb"])
+        bounds = box.bounds(request["limits"])  # before the fork, which pays for every step
         try:
-            result = run(lambda: box.become_foreign(request["limits"]), self._sock.fileno())
+            result = run(lambda: box.become_foreign(bounds), self._sock.fileno())
         except OSError as error:
             raise ConnectionError(str(error)) from None
         if not self._box.two and _own_state() != self._own_state:
@@ -376,7 +381,14 @@ class _Shell:
                 isolation.setns(box.own_pid_space, isolation.CLONE_NEWPID)
         if child == 0:
             try:
-                keeper.keep(request, fds, box.become_foreign, box.confine, isolated=box.isolated)
+                bounds = box.bounds(request["limits"])
+                keeper.keep(
+                    request,
+                    fds,
+                    lambda: box.become_foreign(bounds),
+                    box.confine,
+                    isolated=box.isolated,
+                )
             finally:
                 os._exit(70)
         return {}, b""

@@ -25,7 +25,7 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes import calls, candidate, examination, guest, isolation, wire
+from hrmgym.envs.sandboxes import calls, candidate, examination, guest, isolation, pages, wire
 
 _CLONE3 = 435  # the same number on every architecture
 _MOST_FILES = 1 << 16
@@ -35,6 +35,8 @@ def main() -> NoReturn:
     """Close in, report, and start guests until the host closes the connection."""
     control = socket.socket(fileno=int(sys.argv[1]))
     setup = json.loads(sys.argv[2])
+    pages.hand_down_files()
+    os.environ.pop("LD_BIND_NOW", None)  # foreign programs need not wait for it
     try:
         incubator = Incubator(control, setup)
         if setup["isolate"]:

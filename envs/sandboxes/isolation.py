@@ -329,10 +329,20 @@ def renounce() -> None:
 def drop_privileges(*, to_guest: bool) -> None:
     """Keep no capability; where the host allowed a second user, become that one."""
     if to_guest:  # leaving user 0 clears all capabilities
-        os.setresgid(GUEST_ID, GUEST_ID, GUEST_ID)
-        os.setresuid(GUEST_ID, GUEST_ID, GUEST_ID)
+        _become(GUEST_ID)
         return
     _call("capset", _CAPABILITY_HEADER, _NO_CAPABILITIES)
+
+
+def _become(user: int) -> None:
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def rehearse() -> None:
+    """Go through what takes power from a run, changing nothing: -1 stands for no change."""
+    _become(-1)
+    apply_limits([(which, *resource.getrlimit(which)) for which in _VARYING])
 
 
 _CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
@@ -352,8 +362,13 @@ if sys.platform == "linux":
     _SETTLED[resource.RLIMIT_SIGPENDING] = 4096
 
 
-def apply_limits(limits: Mapping[str, Any], *, count_processes: int | None) -> None:
-    """Set the resource limits that differ from run to run, of this process and all that it starts.
+Bounds = list[tuple[int, int, int]]
+
+_VARYING = (resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_AS)
+
+
+def bounds(limits: Mapping[str, Any], *, count_processes: int | None) -> Bounds:
+    """The resource limits that differ from run to run, each with its soft and its hard value.
 
     Args:
         limits: The fields of `hrmgym.envs.task.Limits`.
@@ -362,11 +377,18 @@ def apply_limits(limits: Mapping[str, Any], *, count_processes: int | None) -> N
     """
     mega = 1 << 20
     cpu = max(1, math.ceil(limits["cpu_s"]))
-    _limit(resource.RLIMIT_CPU, cpu, cpu + 1)
-    _limit(resource.RLIMIT_FSIZE, limits["file_mb"] * mega)
+    found = [(resource.RLIMIT_CPU, cpu, cpu + 1)]
+    found += [(resource.RLIMIT_FSIZE, limits["file_mb"] * mega, limits["file_mb"] * mega)]
     if count_processes is not None:
-        _limit(resource.RLIMIT_NPROC, limits["processes"] + count_processes)
-    _limit(resource.RLIMIT_AS, limits["memory_mb"] * mega)
+        most = limits["processes"] + count_processes
+        found += [(resource.RLIMIT_NPROC, most, most)]
+    return [*found, (resource.RLIMIT_AS, limits["memory_mb"] * mega, limits["memory_mb"] * mega)]
+
+
+def apply_limits(wanted: Bounds) -> None:
+    """Set resource limits, of this process and all that it starts, as far as they may be had."""
+    for which, soft, hard in wanted:
+        _limit(which, soft, hard)
 
 
 def _limit(which: int, soft: int, hard: int | None = None) -> None:

@@ -190,7 +190,7 @@ def _be_zygote(
     limits["cpu_s"] = 1 << 30  # a zygote lives for many runs
     limits["memory_mb"] += _MORE_MEMORY_MB
     limits["processes"] += _MORE_PROCESSES
-    box.become_foreign(limits)
+    box.become_foreign(box.bounds(limits))
     os.chdir(root)
     calls.write_files(root, request["files"])
     course = examination.Course(request, root)

@@ -30,7 +30,7 @@ INTERRUPT, KILL_OTHERS = b"i", b"k"
 def keep(
     request: dict[str, Any],
     fds: list[int],
-    become_foreign: Callable[[dict[str, Any]], None],
+    become_foreign: Callable[[], None],
     confine: Callable[[], None],
     *,
     isolated: bool,
@@ -78,7 +78,7 @@ def _move_up(fds: list[int]) -> tuple[socket.socket, list[int]]:
 
 
 def _become_program(
-    request: dict[str, Any], own: list[int], become_foreign: Callable[[dict[str, Any]], None]
+    request: dict[str, Any], own: list[int], become_foreign: Callable[[], None]
 ) -> NoReturn:
     try:
         os.setsid()
@@ -90,7 +90,7 @@ def _become_program(
                 os.fchmod(fd, 0o666)  # else /dev/stdout could not be opened by another user
             os.dup2(fd, target)
         os.closerange(max(3, *request["targets"]) + 1, 1024)
-        become_foreign(request["limits"])
+        become_foreign()
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
             signal.signal(number, signal.SIG_DFL)
         os.chdir(request["cwd"])

@@ -32,7 +32,13 @@ for name in ("hrmgym", "hrmgym.envs", "hrmgym.envs.sandboxes"):
 package.__path__.append(sys.argv.pop())
 """
 _MAIN = "from hrmgym.envs.sandboxes.incubator import main\nmain()"
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "HOME": "/tmp", "TMPDIR": "/tmp"}
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "LANG": "C.UTF-8",
+    "HOME": "/tmp",
+    "TMPDIR": "/tmp",
+    "LD_BIND_NOW": "1",  # what the linker leaves for later, every fork would do again
+}
 _START_S = 60.0
 _END_S = 5.0
 

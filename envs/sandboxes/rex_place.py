@@ -59,7 +59,7 @@ class Place:
             file.write("1000")  # the first to go when memory runs out
         self.drop_user()
         count = None if self.user is None else 0
-        isolation.apply_limits(limits, count_processes=count)
+        isolation.apply_limits(isolation.bounds(limits, count_processes=count))
 
     def drop_user(self) -> None:
         """Become the user that foreign code is, if it is another one."""

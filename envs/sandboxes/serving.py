@@ -49,6 +49,10 @@ def serve(
     start = time.monotonic()
     deadline = start + request["limits"]["wall_s"]
     before = runs.cpu_of_children()
+    sock = socket.socket(fileno=os.dup(connection))
+    poll = select.poll()
+    poll.register(host, select.POLLIN)
+    poll.register(sock, select.POLLRDHUP)
     child = os.fork()
     if child == 0:
         try:
@@ -58,12 +62,11 @@ def serve(
                 os.dup2(null, target)
             os.closerange(4, 1024)
             become_foreign()
-            candidate.run(request, root, socket.socket(fileno=3))
+            candidate.run(request, root, 3)
         finally:
             os._exit(70)
-    sock = socket.socket(fileno=os.dup(connection))
     try:
-        status = _wait_for_end(child, sock, deadline, host)
+        status = _wait_for_end(child, poll, deadline, host)
     finally:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)  # whoever else holds it
@@ -73,10 +76,7 @@ def serve(
     return {"status": status, "cpu_s": cpu_s, "wall_s": wall_s}
 
 
-def _wait_for_end(child: int, sock: socket.socket, deadline: float, host: int) -> int | None:
-    poll = select.poll()
-    poll.register(host, select.POLLIN)
-    poll.register(sock, select.POLLRDHUP)
+def _wait_for_end(child: int, poll: select.poll, deadline: float, host: int) -> int | None:
     ready, ended = wait_for_child(child, poll, deadline)
     if host in ready:
         raise ConnectionError("the host has gone")

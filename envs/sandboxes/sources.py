@@ -56,6 +56,32 @@ class Sources:
             spec.submodule_search_locations.append(f"{self._root}/{folder}")
         return spec
 
+    def load(self, name: str) -> ModuleType | None:
+        """Import a module that lies in no package, as an import would, in a third of the time.
+
+        Returns:
+            None for any other module, and for one that is loaded.
+        """
+        if name in sys.modules or name not in self._paths or "." in name or name in self._folders:
+            return None
+        module: Any = ModuleType(name)
+        spec: Any = self.find_spec(name)
+        folder, _, file = self._paths[name].rpartition("/")
+        start = f"{self._root}/{folder}" if folder else self._root
+        module.__spec__, module.__loader__, module.__package__ = spec, self, ""
+        module.__file__ = spec.origin
+        module.__cached__ = f"{start}/__pycache__/{file[:-3]}.{sys.implementation.cache_tag}.pyc"
+        sys.modules[name] = module
+        spec._initializing = True  # errors say so where modules import each other
+        try:
+            self.exec_module(module)
+        except BaseException:
+            sys.modules.pop(name, None)
+            raise
+        finally:
+            spec._initializing = False
+        return sys.modules[name]  # it may have put something else there
+
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """None: the usual kind of module."""
 
