@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hrmgym.hrm.products import pack, packs, product
+
 #: Rotary positions as complex numbers of modulus 1, [S, 1, K / 2].
 Rotary = Tensor
 
@@ -127,34 +129,6 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
     scale = 1 / math.sqrt(width)
     scores = torch.baddbmm(bias, flat_query, flat_key.transpose(1, 2), beta=beta, alpha=scale)
     return torch.bmm(scores.softmax(-1), flat_value).view(batch, heads, length, width)
-
-
-def packs(weight: Tensor) -> bool:
-    """Whether `pack` speeds up products with weights like this one: fp32 on a CPU with oneDNN."""
-    return (
-        weight.dtype == torch.float32
-        and weight.device.type == "cpu"
-        and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
-
-
-def pack(weight_ED: Tensor) -> Tensor:
-    """A weight in oneDNN's own layout, for `product` alone; cannot be differentiated.
-
-    Products take 4/5 of the time on an AMD EPYC, where torch's own are MKL's; the layout is made
-    once for all calls before the weights change.
-    """
-    out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight_ED.detach().contiguous())
-    return out
-
-
-def product(x: Tensor, weight: Tensor) -> Tensor:
-    """x W^T for a weight [E, D] as it is or packed."""
-    if weight.is_mkldnn:
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
-        return out
-    return F.linear(x, weight)
 
 
 class AttentionWeights(NamedTuple):

@@ -14,11 +14,11 @@ from hrmgym.hrm.layers import (
     SwiGLU,
     attend,
     interleave,
-    packs,
     rms_norm,
     truncated_normal_,
     turn,
 )
+from hrmgym.hrm.products import pack, packs, product
 
 
 @pytest.mark.parametrize("std", [1.0, 0.05])
@@ -166,6 +166,15 @@ def test_the_first_position_alone_is_that_of_all(dtype):
     alone = level(state, injection, rotary, None, first=True)
     assert alone.shape == (3, 1, 16)
     torch.testing.assert_close(alone, whole[:, :1])
+
+
+def test_a_packed_weight_gives_the_same_product():
+    torch.manual_seed(0)
+    weight, x = torch.randn(7, 5), torch.randn(2, 3, 5)
+    torch.testing.assert_close(product(x, weight), F.linear(x, weight))
+    assert not packs(weight.double())
+    if packs(weight):
+        torch.testing.assert_close(product(x, pack(weight)), F.linear(x, weight))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])

@@ -105,3 +105,12 @@ def test_an_untried_class_is_tried_and_other_sources_do_not_count() -> None:
         selector.report("name", "nam", 0.5)
     with pytest.raises(ConfigError, match="floor is 2"):
         Selector(floor=2)
+
+
+def test_blended_is_half_by_hand_and_half_fitted() -> None:
+    found, parts = mix("blended"), [mix("hand"), mix("fitted")]
+    total = sum(found.weights.values())
+    for name, weight in found.weights.items():
+        shares = [part.weights.get(name, 0.0) / sum(part.weights.values()) for part in parts]
+        assert weight / total == pytest.approx(sum(shares) / 2)
+    assert found.counts == mix("fitted").counts
