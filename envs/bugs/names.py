@@ -21,7 +21,7 @@ _MOST = {"attribute": 5000, "name": 5000, "keyword": 2000, "prefix": 200, "argum
 MOST_ALIKE = 10
 _LEAST_USES = 2
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-FILE = "identifiers-v1.json"
+FILE = "identifiers-v2.json"
 
 
 @lru_cache(maxsize=65536)
