@@ -86,7 +86,9 @@ def test_the_card_names_the_data(tmp_path: Path) -> None:
     assert "benchmark_share" in card
 
 
-@pytest.mark.parametrize("name", ["pretrain-tiny", "pretrain-base", "pretrain-small-transformer"])
+@pytest.mark.parametrize(
+    "name", ["pretrain-tiny", "pretrain-mini", "pretrain-base", "pretrain-small-transformer"]
+)
 def test_shipped_pretrainings_load(name: str) -> None:
     experiment = load(name)
     assert experiment.trainer is not None
