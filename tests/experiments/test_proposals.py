@@ -126,7 +126,7 @@ def test_a_report_of_fixes_says_what_it_takes_to_believe_it(tmp_path: Path) -> N
     data = json.loads(report.to_json())
     assert data["benchmark"] == {
         "name": "heldout-fixes",
-        "version": "1",
+        "version": "2",
         "split": "made",
         "tasks": 4,
     }

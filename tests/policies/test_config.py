@@ -13,6 +13,7 @@ from hrmgym.trainers.config import PretrainConfig
 #: Size -> parameters in all, and in the recursion alone.
 PARAMETERS = {
     "tiny": (742_123, 131_072),
+    "mini": (2_409_899, 1_048_576),
     "small": (6_712_107, 3_407_872),
     "base": (36_222_507, 27_262_976),
     "large": (80_675_115, 63_700_992),

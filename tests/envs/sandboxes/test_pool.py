@@ -98,7 +98,7 @@ def test_sandboxes_are_made_when_all_others_are_busy(calls: Make, quick: Limits)
 def test_lost_work_is_made_again_and_counted(calls: Make, quick: Limits) -> None:
     others = children(os.getpid())
     with Pool(size=2) as pool:
-        running = [pool.submit(SLEEP, calls(((0.2,), None)), quick) for _ in range(2)]
+        running = [pool.submit(SLEEP, calls(((1.0,), None)), quick) for _ in range(2)]
         assert wait_until(lambda: len(children(os.getpid()) - others) >= 6)
         kill_all(children(os.getpid()) - others)
         assert all(future.result().resolved for future in running)
