@@ -45,6 +45,9 @@ class Evaluation:
 
     log_prob: Tensor
     """In nats, -inf where the action is not legal [B]."""
+    choices: tuple[Tensor, Tensor, Tensor]
+    """The shares of tool, start and end in it, each [B]; 0 for what an action does not have. The
+    rest is the replacement's."""
     entropy: Tensor | None
     """See `EditDistribution.entropy` [B]."""
     hits: Hits | None
@@ -162,9 +165,10 @@ class EditDistribution:
         )
         edits_B = legal_B & (tool_B1.squeeze(1) == 0)
         end_log_probs = self.end_log_probs(start_B1).squeeze(1)
-        span_log_prob = self.start_log_probs.gather(1, start_B1) + end_log_probs.gather(1, span_B1)
-        log_prob_B = self.tool_log_probs.gather(1, tool_B1).squeeze(1)
-        log_prob_B = log_prob_B + torch.where(edits_B, span_log_prob.squeeze(1), 0.0)
+        tool_B = self.tool_log_probs.gather(1, tool_B1).squeeze(1)
+        start_B = self.start_log_probs.gather(1, start_B1).squeeze(1).where(edits_B, 0.0)
+        end_B = end_log_probs.gather(1, span_B1).squeeze(1).where(edits_B, 0.0)
+        log_prob_B = tool_B + (start_B + end_B)
         entropy_B = _entropy(self.tool_log_probs.exp())
         span_entropy_B = _entropy(self.start_log_probs.exp()) + _entropy(end_log_probs.exp())
         entropy_B = entropy_B + torch.where(edits_B, span_entropy_B, 0.0)
@@ -194,7 +198,8 @@ class EditDistribution:
                 replacement=misses_B == 0,
             )
         log_prob_B = torch.where(legal_B, log_prob_B, -torch.inf)
-        return Evaluation(log_prob_B, entropy_B if entropy else None, found)
+        choices = (tool_B, start_B, end_B)
+        return Evaluation(log_prob_B, choices, entropy_B if entropy else None, found)
 
     # --- one step of the chain, for the search ---------------------------------------------------
 

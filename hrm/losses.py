@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hrmgym.errors import ActionError
 from hrmgym.hrm.copying import PAD
-from hrmgym.hrm.edit_distribution import EditDistribution
+from hrmgym.hrm.edit_distribution import EditDistribution, Evaluation
 from hrmgym.hrm.halting import Carry
 from hrmgym.hrm.model import HRM, Outputs
 
@@ -172,7 +172,7 @@ def edit_loss(
     if weights is None:
         weights = torch.ones_like(result.log_prob)
     loss = -(weights * result.log_prob).sum() / weights.sum()
-    parts = _parts(distribution, actions, result.log_prob, weights / weights.sum())
+    parts = _parts(result, actions, weights / weights.sum())
     assert result.hits is not None
     hits, edits_B = result.hits, actions[:, 0] == 0
     edits = edits_B.sum().clamp(min=1)
@@ -190,25 +190,15 @@ def edit_loss(
     return EditLoss(loss, dict(zip(names, values, strict=True)), exact_B, parts)
 
 
-def _parts(
-    distribution: EditDistribution, actions: Tensor, log_prob_B: Tensor, share_B: Tensor
-) -> EditParts:
+def _parts(result: Evaluation, actions: Tensor, share_B: Tensor) -> EditParts:
     """The choices' shares in the log-probabilities of legal actions."""
-    tool_B1, start_B1 = actions[:, :1], actions[:, 1:2]
-    edits_B = (tool_B1 == 0).squeeze(1)
-    end_BW = distribution.end_log_probs(start_B1).squeeze(1)
-    tool_B = distribution.tool_log_probs.gather(1, tool_B1).squeeze(1)
-    start_B = distribution.start_log_probs.gather(1, start_B1).squeeze(1)
-    end_B = end_BW.gather(1, actions[:, 2:3] - start_B1).squeeze(1)
-    start_B, end_B = torch.where(edits_B, start_B, 0.0), torch.where(edits_B, end_B, 0.0)
-    replacement_B = log_prob_B - tool_B - start_B - end_B
+    replacement_B = result.log_prob - sum(result.choices)
     entries_B = (actions[:, 3:] != PAD).sum(1).clamp(min=1)  # the END counts
 
     def mean(part_B: Tensor) -> Tensor:
         return -(share_B * part_B).sum()
 
-    parts = (tool_B, start_B, end_B, replacement_B, replacement_B / entries_B)
-    return EditParts(*map(mean, parts))
+    return EditParts(*map(mean, (*result.choices, replacement_B, replacement_B / entries_B)))
 
 
 def value_loss(value_B: Tensor, returns_B: Tensor) -> Tensor:
