@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hrmgym.envs.bugs.corpus import CorpusFunction, stdlib_functions
+from hrmgym.envs.bugs.dressing import Surroundings, dress
 from hrmgym.envs.bugs.edits import apply, inverse
 from hrmgym.envs.bugs.making import Bug, Mix, make_bug, mix
 from hrmgym.envs.bugs.operators import Mutation, mutations
@@ -42,6 +43,8 @@ class Program:
     name: str
     code: str
     prompt: str
+    docstring: str = ""
+    """Whole; the prompt is its first paragraph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class BugStream:
         recipe: Which operators make the bugs; by default the mix `hand`.
         selector: Chooses among bugs by what the model missed; None takes them as they come.
         every_place: Show a bug with all its places broken, each of which is a target.
+        dressed: Share of the programs that are shown in a file with docstring, imports, and the
+            programs before and after them in the list.
 
     Raises:
         ConfigError: nothing to draw from.
@@ -87,6 +92,7 @@ class BugStream:
         recipe: Mix | None = None,
         selector: Selector | None = None,
         every_place: bool = False,
+        dressed: float = 0.0,
     ) -> None:
         if (not programs and example_share < 1) or (not examples and example_share > 0):
             raise ConfigError("the bug stream has a share of programs or examples but holds none")
@@ -94,7 +100,7 @@ class BugStream:
         self._interface, self._seed, self._share = interface, seed, example_share
         self._max_span = max_span
         self._recipe, self._selector = recipe or mix("hand"), selector
-        self._every_place = every_place
+        self._every_place, self._dressed = every_place, dressed
 
     def sample(self, index: int) -> Sample:
         """Sample number `index`."""
@@ -102,15 +108,16 @@ class BugStream:
         if rng.random() < self._share:
             return self._examples[int(rng.integers(len(self._examples)))]
         for _ in range(_ATTEMPTS):
-            program = self._programs[int(rng.integers(len(self._programs)))]
+            at = int(rng.integers(len(self._programs)))
             made = broken(
-                program,
+                self._programs[at],
                 self._interface,
                 rng,
                 self._max_span,
                 self._recipe,
                 self._selector,
                 self._every_place,
+                self._around(at) if self._dressed and rng.random() < self._dressed else None,
             )
             if made is not None:
                 return made
@@ -118,6 +125,11 @@ class BugStream:
             f"{_ATTEMPTS} programs in a row have no bug that fits a canvas of "
             f"{self._interface.length} tokens; use a larger canvas"
         )
+
+    def _around(self, at: int) -> Surroundings:
+        programs = self._programs
+        before, after = programs[at - 1], programs[(at + 1) % len(programs)]
+        return Surroundings(programs[at].docstring, before.code, after.code)
 
     def __call__(self, start: int) -> Iterator[Sample]:
         """Samples from number `start` on, without end."""
@@ -135,18 +147,21 @@ def broken(
     recipe: Mix | None = None,
     selector: Selector | None = None,
     every_place: bool = False,
+    around: Surroundings | None = None,
 ) -> Sample | None:
     """The program with a bug, and an action that takes a part of it out; None: cannot be.
 
     A bug of several parts is shown with a random number of them repaired already, the first ones
     first, so that every step of its repair is learned; with `every_place`, with none repaired, and
-    whatever repairs one of them is a target.
+    whatever repairs one of them is a target. With `around`, it stands in a file that holds more.
     """
     bug = _drawn(program, rng, recipe or mix("hand"), selector)
     if bug is None:
         return None
     if len(bug.repairs) > 1 and not every_place:
         bug = bug.after(int(rng.integers(len(bug.repairs))))
+    if around is not None:
+        bug = dress(bug, around, rng)
     prompt = program.prompt if rng.random() < _PROMPT_SHARE else ""
     state = _state(program.name, bug.code, prompt)
     windows = int(interface.observe(state)["budget"][BUDGET.index("other_windows")]) + 1
@@ -228,7 +243,12 @@ def package_programs(max_lines: int = 30, split: str = "train") -> list[Program]
 
 def _programs(functions: Sequence[CorpusFunction], max_lines: int) -> list[Program]:
     return [
-        Program(function.name, function.code, _first_paragraph(function.docstring))
+        Program(
+            function.name,
+            function.code,
+            _first_paragraph(function.docstring),
+            function.docstring or "",
+        )
         for function in functions
         if function.code.count("\n") <= max_lines
     ]
@@ -239,7 +259,13 @@ def _first_paragraph(docstring: str | None) -> str:
 
 
 def benchmark_examples(
-    env: SoftwareEnv, tasks: Sequence[Task], *, seed: int, max_span: int, per_program: int = 80
+    env: SoftwareEnv,
+    tasks: Sequence[Task],
+    *,
+    seed: int,
+    max_span: int,
+    per_program: int = 80,
+    dressed: float = 0.0,
 ) -> list[Sample]:
     """Samples of a benchmark's training tasks, with what their visible tests really said.
 
@@ -252,6 +278,7 @@ def benchmark_examples(
         seed: Draws the bugs.
         max_span: Most tokens that an action may replace.
         per_program: Most bugs made in one solution.
+        dressed: Share of these that are shown in a file with more in it, the prompt for docstring.
     """
     rng = np.random.default_rng(seed)
     samples: list[Sample] = []
@@ -267,12 +294,19 @@ def benchmark_examples(
     for code, task in solutions.items():
         found = mutations(code)
         chosen = rng.permutation(len(found))[:per_program]
-        samples += filter(None, (_made(env, task, code, found[index], rng) for index in chosen))
+        samples += filter(
+            None, (_made(env, task, code, found[index], rng, dressed) for index in chosen)
+        )
     return [one for one in samples if one.action[2] - one.action[1] <= max_span]
 
 
 def _made(
-    env: SoftwareEnv, task: Task, code: str, mutation: Mutation, rng: np.random.Generator
+    env: SoftwareEnv,
+    task: Task,
+    code: str,
+    mutation: Mutation,
+    rng: np.random.Generator,
+    dressed: float = 0.0,
 ) -> Sample | None:
     """The known solution with one bug; None where no visible test sees it."""
     (path,) = task.reference
@@ -288,6 +322,11 @@ def _made(
     if rng.random() > _FAILURE_SHARE:
         state = replace(state, outcome=replace(outcome, message=""))
     repair = inverse(code, mutation.edit)
+    if dressed and rng.random() < dressed:
+        bug = Bug(apply(code, mutation.edit), (repair,), (mutation.operator,))
+        bug = dress(bug, Surroundings(task.prompt), rng)
+        (repair,), files = bug.repairs, state.files.with_text(path, bug.code)
+        state = replace(state, files=files)
     interface = env.interface
     assert isinstance(interface, EditInterface)
     action = interface.encode_edit(state, repair.start, repair.end, repair.text)

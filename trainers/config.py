@@ -52,10 +52,13 @@ class SupervisedConfig(Block):
     """How often each operator makes a bug: `hand` is a plain list of single edits; `fitted` follows
     real edits of the training packages, in number too; `blended` is half of each; `uniform` takes
     all alike."""
-    places: Annotated[int, Field(ge=1, le=3)] | None = None
+    places: Annotated[int, Field(ge=1, le=8)] | None = None
     """Bugs are made in 1 to this many places of a canvas, each number alike, and each place is a
     target: more is learned from one run of the network. Null: as many places as `operators` says,
     of which one is the target."""
+    dressed: Fraction = 0.0
+    """Part of the made bugs that are shown in a file with more in it: imports, docstring, other
+    functions. Without it, a network takes these for the bug."""
     packages: bool = False
     """Also make bugs in functions of the training packages (downloaded on first use), not only of
     the standard library."""

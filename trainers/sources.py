@@ -117,13 +117,16 @@ def training_stream(
         recipe=recipe,
         selector=selector,
         every_place=config.places is not None,
+        dressed=config.dressed,
     )
     parts: list[tuple[float, Stream]] = [(1 - config.benchmark_share - config.real_share, made)]
     if config.benchmark_share > 0:
         if env is None:
             raise ConfigError("benchmark_share needs an environment")
         tasks = env.benchmark.tasks(split)
-        examples = benchmark_examples(env, tasks, seed=seed, max_span=max_span)
+        examples = benchmark_examples(
+            env, tasks, seed=seed, max_span=max_span, dressed=config.dressed
+        )
         parts.append((config.benchmark_share, Listed(examples, seed)))
     if config.real_share > 0:
         samples = [fix.sample for fix in real_fixes("train", interface, max_span=max_span)]

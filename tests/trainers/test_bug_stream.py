@@ -205,3 +205,25 @@ def test_kinds_say_what_the_repair_writes() -> None:
     made = [stream().sample(index) for index in range(60)]
     assert {one.kind for one in made} <= set(KINDS)
     assert len({one.kind for one in made}) > 3
+
+
+def test_a_dressed_program_stands_in_a_file_and_its_repair_still_works() -> None:
+    programs = [
+        Program("double", DOUBLE_FIXED, "Doubles.", "Doubles.\n\nWhatever it is."),
+        Program("clamp", CLAMP_FIXED, "Clamps.", "Clamps between two bounds."),
+    ]
+    interface = EditInterface(256)
+    made = BugStream(programs, interface, seed=0, max_span=32, dressed=1.0)
+    samples = [made.sample(index) for index in range(60)]
+    repairs = [repaired(sample) for sample in samples]
+    fixed = {DOUBLE_FIXED.strip(), CLAMP_FIXED.strip()}
+    assert all(any(code in repair for code in fixed) or '"""' in repair for repair in repairs)
+    assert any(all(code in repair for code in fixed) for repair in repairs)
+    assert any('"""\nDoubles' in repair for repair in repairs)
+    assert any('    """Clamps between' in repair for repair in repairs)
+    assert sum(repair.strip() in fixed for repair in repairs) < 30
+
+
+def test_without_a_share_nothing_is_dressed() -> None:
+    assert all(same(stream().sample(n), stream(dressed=0.0).sample(n)) for n in range(20))
+    assert not all(same(stream().sample(n), stream(dressed=1.0).sample(n)) for n in range(20))

@@ -1,0 +1,113 @@
+"""What stands around a function in a file: imports, its docstring, the functions beside it.
+
+The corpus holds bare functions. A network that has seen nothing else takes whatever more a file
+holds for the bug, so a share of the bugs is shown in surroundings. The bug stays where it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from hrmgym.envs.bugs.making import Bug
+from hrmgym.envs.bugs.source import is_docstring
+from hrmgym.envs.bugs.spans import Edit
+
+# How often each piece is there. The docstring is in its place or behind the function, not in both.
+_DOCSTRING, _BEHIND = 0.4, 0.25
+_BEFORE, _AFTER = 0.3, 0.2
+_IMPORTS = 0.4
+_BLANK = 0.3
+_MOST_LINES = 12
+"""Of a docstring; what is longer is cut after a paragraph, or left out."""
+_MODULE = re.compile(r"(?<![\w.])(\w+)\.\w")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What may stand around a function; "" is nothing."""
+
+    docstring: str = ""
+    """Cleaned, without quotes."""
+    before: str = ""
+    """A working function that may stand above."""
+    after: str = ""
+    """One that may stand below."""
+
+
+def dress(bug: Bug, around: Surroundings, rng: np.random.Generator) -> Bug:
+    """The same bug in a file that holds more; a random choice of what there is.
+
+    What comes after the function is not needed to find the bug, and what comes before is right.
+    """
+    doc = _shortened(around.docstring)
+    drawn = rng.random(6)
+    if doc and drawn[0] < _DOCSTRING:
+        bug = _with_docstring(bug, doc)
+    elif doc and drawn[0] < _DOCSTRING + _BEHIND:
+        bug = _extended(bug, "", f'\n"""\n{doc}\n"""\n')
+    if around.after and drawn[1] < _AFTER:
+        bug = _extended(bug, "", f"\n\n{around.after}")
+    above = ""
+    if drawn[2] < _IMPORTS:
+        above += "".join(f"import {name}\n" for name in _modules(bug.fixed))
+    if around.before and drawn[3] < _BEFORE:
+        above += "\n\n" * bool(above) + around.before
+    if above:
+        return _extended(bug, f"{above}\n\n", "")
+    return _extended(bug, "\n" * int(drawn[4] < _BLANK), "")
+
+
+def _extended(bug: Bug, above: str, below: str) -> Bug:
+    return Bug(above + bug.code + below, _moved(bug.repairs, 0, len(above)), bug.operators)
+
+
+def _with_docstring(bug: Bug, doc: str) -> Bug:
+    """With a docstring as the first statement; the bug as it is where a repair is in the way."""
+    try:
+        function = ast.parse(bug.code).body[0]
+    except (SyntaxError, ValueError):  # a bug of a kind that is found by looking
+        return bug
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return bug
+    first = function.body[0]
+    if is_docstring(first):
+        return bug
+    lines = bug.code.split("\n")
+    indent = lines[first.lineno - 1][: first.col_offset]
+    if indent.strip() or not indent:  # the body stands on the line of the header
+        return bug
+    at = sum(len(line) + 1 for line in lines[: first.lineno - 1])
+    if any(one.start < at < one.end for one in bug.repairs):
+        return bug
+    text = "\n".join(indent + line if line else "" for line in f'"""{doc}'.split("\n"))
+    text += f'\n{indent}"""\n' if "\n" in doc else '"""\n'
+    code = bug.code[:at] + text + bug.code[at:]
+    return Bug(code, _moved(bug.repairs, at, len(text)), bug.operators)
+
+
+def _moved(repairs: tuple[Edit, ...], at: int, length: int) -> tuple[Edit, ...]:
+    """Repairs of a text into which so many characters were put."""
+    return tuple(
+        Edit(one.start + length, one.end + length, one.text) if one.start >= at else one
+        for one in repairs
+    )
+
+
+def _shortened(docstring: str) -> str:
+    """At most `_MOST_LINES` lines, whole paragraphs; "" where that is not possible."""
+    if '"""' in docstring or "\\" in docstring:
+        return ""
+    doc = docstring.strip()
+    while doc.count("\n") >= _MOST_LINES:
+        doc = doc.rpartition("\n\n")[0].rstrip()
+    return "" if doc.endswith('"') else doc
+
+
+def _modules(code: str) -> list[str]:
+    """Modules of the standard library that the code seems to use."""
+    return sorted(set(_MODULE.findall(code)) & sys.stdlib_module_names)
