@@ -164,22 +164,43 @@ def broken(
         bug = dress(bug, around, rng)
     prompt = program.prompt if rng.random() < _PROMPT_SHARE else ""
     state = _state(program.name, bug.code, prompt)
+    sample = target_sample(state, bug, interface, max_span, rng if every_place else None)
+    if sample is not None:
+        sample.observation["budget"] = _budget(sample.observation["budget"], rng)
+    return sample
+
+
+def target_sample(
+    state: State,
+    bug: Bug,
+    interface: EditInterface,
+    max_span: int,
+    rng: np.random.Generator | None,
+) -> Sample | None:
+    """What a state shows, with repairs of its bug for targets; None where no window shows one.
+
+    Args:
+        state: Its cursor's window is looked at first.
+        bug: What the file at the cursor holds.
+        interface: Lays out the canvas.
+        max_span: Most tokens that an action may replace.
+        rng: Orders the targets; None: the first repair alone is one.
+    """
     windows = int(interface.observe(state)["budget"][BUDGET.index("other_windows")]) + 1
-    wanted = rng.permutation(len(bug.repairs)).tolist() if every_place else [0]
-    for window in range(windows):
-        shown = State(task=state.task, files=state.files, cursor=Cursor(state.cursor.path, window))
+    order = [0] if rng is None else rng.permutation(len(bug.repairs)).tolist()
+    first_window = state.cursor.window
+    for window in sorted(range(windows), key=lambda number: number != first_window):
+        shown = replace(state, cursor=Cursor(state.cursor.path, window))
         found = []
-        for at in wanted:
+        for at in order:
             repair = bug.repairs[at]
             action = interface.encode_edit(shown, repair.start, repair.end, repair.text)
             if action is not None and action[2] - action[1] <= max_span:
                 found.append((at, action))
         if found:
-            observation = interface.observe(shown)
-            observation["budget"] = _budget(observation["budget"], rng)
             (first, action), others = found[0], tuple(other for _, other in found[1:])
-            kind = kind_of(bug.repairs[first])
-            return Sample(observation, action, bug.operators[first], kind, others)
+            kind, operator = kind_of(bug.repairs[first]), bug.operators[first]
+            return Sample(interface.observe(shown), action, operator, kind, others)
     return None
 
 
@@ -246,7 +267,7 @@ def _programs(functions: Sequence[CorpusFunction], max_lines: int) -> list[Progr
         Program(
             function.name,
             function.code,
-            _first_paragraph(function.docstring),
+            first_paragraph(function.docstring),
             function.docstring or "",
         )
         for function in functions
@@ -254,7 +275,8 @@ def _programs(functions: Sequence[CorpusFunction], max_lines: int) -> list[Progr
     ]
 
 
-def _first_paragraph(docstring: str | None) -> str:
+def first_paragraph(docstring: str | None) -> str:
+    """On one line."""
     return " ".join((docstring or "").strip().partition("\n\n")[0].split())
 
 
@@ -310,8 +332,11 @@ def _made(
 ) -> Sample | None:
     """The known solution with one bug; None where no visible test sees it."""
     (path,) = task.reference
-    state = _begun(env, task, task.workspace.start.with_text(path, apply(code, mutation.edit)))
-    assert state.outcome is not None
+    bug = Bug(apply(code, mutation.edit), (inverse(code, mutation.edit),), (mutation.operator,))
+    if rng.random() < dressed:
+        bug = dress(bug, Surroundings(task.prompt), rng)
+    (repair,) = bug.repairs
+    state = _begun(env, task, task.workspace.start.with_text(path, bug.code))
     outcome = state.outcome
     assert outcome is not None, "_begun has run the tests"
     if outcome.resolved:
@@ -321,12 +346,6 @@ def _made(
         state = replace(state, task=replace(task, prompt=""))
     if rng.random() > _FAILURE_SHARE:
         state = replace(state, outcome=replace(outcome, message=""))
-    repair = inverse(code, mutation.edit)
-    if dressed and rng.random() < dressed:
-        bug = Bug(apply(code, mutation.edit), (repair,), (mutation.operator,))
-        bug = dress(bug, Surroundings(task.prompt), rng)
-        (repair,), files = bug.repairs, state.files.with_text(path, bug.code)
-        state = replace(state, files=files)
     interface = env.interface
     assert isinstance(interface, EditInterface)
     action = interface.encode_edit(state, repair.start, repair.end, repair.text)

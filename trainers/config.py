@@ -47,7 +47,10 @@ class SupervisedConfig(Block):
     bugs in their solutions, with what the visible tests say about them."""
     real_share: Fraction = 0.0
     """Part of the samples that are real edits between releases of the training packages, undone.
-    What `benchmark_share` and `real_share` leave are bugs made in functions."""
+    What `benchmark_share`, `real_share` and `tested_share` leave are bugs made in functions."""
+    tested_share: Fraction = 0.0
+    """Part of the samples that are bugs in functions for which tests were found by calling them in
+    a sandbox, with what these tests say; looked for on first use."""
     operators: Literal["hand", "uniform", "fitted", "blended"] = "hand"
     """How often each operator makes a bug: `hand` is a plain list of single edits; `fitted` follows
     real edits of the training packages, in number too; `blended` is half of each; `uniform` takes
@@ -81,10 +84,10 @@ class SupervisedConfig(Block):
 
     @model_validator(mode="after")
     def _shares(self) -> SupervisedConfig:
-        if self.benchmark_share + self.real_share > 1:
+        total = self.benchmark_share + self.real_share + self.tested_share
+        if total > 1 + 1e-9:
             raise ValueError(
-                f"benchmark_share + real_share is {self.benchmark_share + self.real_share:g}; "
-                "it must be at most 1"
+                f"benchmark_share + real_share + tested_share is {total:g}; it must be at most 1"
             )
         return self
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hrmgym.envs.bugs.found_tests import functions_with_tests
 from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.bugs.making import Mix, make_bug, mix
 from hrmgym.envs.bugs.real_edits import real_edits
@@ -27,6 +28,7 @@ from hrmgym.trainers.bug_stream import (
 )
 from hrmgym.trainers.config import SupervisedConfig
 from hrmgym.trainers.fixes import Fix, show_fix
+from hrmgym.trainers.tested import TestedStream
 
 #: Stands in place of an operator's name.
 REAL = "real"
@@ -119,7 +121,18 @@ def training_stream(
         every_place=config.places is not None,
         dressed=config.dressed,
     )
-    parts: list[tuple[float, Stream]] = [(1 - config.benchmark_share - config.real_share, made)]
+    rest = 1 - config.benchmark_share - config.real_share - config.tested_share
+    parts: list[tuple[float, Stream]] = [(rest, made)]
+    if config.tested_share > 0:
+        tested = TestedStream(
+            functions_with_tests(config.packages, config.max_lines),
+            interface,
+            seed=seed,
+            max_span=max_span,
+            weights=recipe.weights,
+            dressed=config.dressed,
+        )
+        parts.append((config.tested_share, tested))
     if config.benchmark_share > 0:
         if env is None:
             raise ConfigError("benchmark_share needs an environment")

@@ -177,12 +177,16 @@ def read_cache(path: Path) -> tuple[CorpusFunction, ...] | None:
 
 
 def write_cache(path: Path, functions: tuple[CorpusFunction, ...]) -> None:
+    """Write the cache file of some functions."""
+    write_whole(path, zlib.compress(json.dumps([astuple(f) for f in functions]).encode()))
+
+
+def write_whole(path: Path, data: bytes) -> None:
     """Write a cache file at once; a warning if its folder cannot be written."""
-    data = zlib.compress(json.dumps([astuple(f) for f in functions]).encode())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             file.write(data)
         Path(file.name).replace(path)  # readers see the old file or the new one, never a part
     except OSError as error:
-        _log.warning("%s: not written (%s); the next call parses the library again", path, error)
+        _log.warning("%s: not written (%s); the next call works it out again", path, error)

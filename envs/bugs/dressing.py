@@ -109,5 +109,6 @@ def _shortened(docstring: str) -> str:
 
 
 def _modules(code: str) -> list[str]:
-    """Modules of the standard library that the code seems to use."""
-    return sorted(set(_MODULE.findall(code)) & sys.stdlib_module_names)
+    """Modules of the standard library that the code seems to use and does not import."""
+    used = set(_MODULE.findall(code)) & sys.stdlib_module_names
+    return sorted(name for name in used if f"import {name}\n" not in code)

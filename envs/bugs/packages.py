@@ -41,9 +41,7 @@ def package_functions(
     """
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
-    file = resources.files("hrmgym.envs").joinpath("data/releases.json")
-    version = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
-    name = f"{split}-{CORPUS_VERSION}-{version}-{min_lines}-{max_lines}.json.zlib"
+    name = f"{split}-{CORPUS_VERSION}-{packages_version()}-{min_lines}-{max_lines}.json.zlib"
     path = cache_folder() / name
     cached = read_cache(path)
     if cached is not None:
@@ -51,6 +49,12 @@ def package_functions(
     functions = tuple(collect_packages(pinned(), split, min_lines, max_lines))
     write_cache(path, functions)
     return functions
+
+
+def packages_version() -> str:
+    """Which releases are pinned, as a hash."""
+    file = resources.files("hrmgym.envs").joinpath("data/releases.json")
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
 def collect_packages(
