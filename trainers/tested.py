@@ -28,7 +28,7 @@ _ATTEMPTS = 50
 _PROMPT_SHARE = 0.6
 _FAILURE_SHARE = 0.85
 _RAISED_SHARE = 0.4
-"""Of the bugs that a test meets as an exception, which tells where they are; the rest is dropped."""
+"""Of the bugs that a test meets as an exception, this share is kept: it tells where they are."""
 _PLACES = (0.5, 0.3, 0.2)
 """Chance of one place to repair, of two, of three; with more, no result can be read any more."""
 _LIMITS = Limits(cpu_s=0.1, wall_s=2.0, memory_mb=256)
