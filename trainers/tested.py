@@ -14,7 +14,7 @@ import numpy as np
 
 from hrmgym.envs.bugs.dressing import Surroundings, dress
 from hrmgym.envs.bugs.edits import Edit
-from hrmgym.envs.bugs.found_tests import Tested
+from hrmgym.envs.bugs.found_tests import CheckedFunction
 from hrmgym.envs.bugs.making import Bug, Mix, make_bug
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface
 from hrmgym.envs.sandboxes.handle import Sandbox
@@ -53,7 +53,7 @@ class TestedStream:
 
     def __init__(
         self,
-        programs: Sequence[Tested],
+        programs: Sequence[CheckedFunction],
         interface: EditInterface,
         *,
         seed: int,
@@ -69,9 +69,6 @@ class TestedStream:
         self._alone = [one.code for one in programs if not one.imports]
         self._sandbox: tuple[int, Sandbox] | None = None
 
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_sandbox": None}  # each process has its own
-
     def sample(self, index: int) -> Sample:
         """Sample number `index`."""
         rng = np.random.default_rng((self._seed + _SEED, index))
@@ -85,15 +82,15 @@ class TestedStream:
             f"{_ATTEMPTS} programs in a row have no bug that their tests see and the canvas shows"
         )
 
-    def _shown(self, program: Tested, bug: Bug, rng: np.random.Generator) -> Sample | None:
+    def _shown(self, program: CheckedFunction, bug: Bug, rng: np.random.Generator) -> Sample | None:
         above = len(program.imports)
         moved = tuple(Edit(one.start + above, one.end + above, one.text) for one in bug.repairs)
         bug = Bug(program.imports + bug.code, moved, bug.operators)
         if rng.random() < self._dressed:
-            others = [self._alone[int(at)] for at in rng.integers(len(self._alone), size=2)]
+            others = rng.choice(self._alone, size=2).tolist() if self._alone else []
             bug = dress(bug, Surroundings(program.docstring, *others), rng)
         outcome = self._run(bug.code, program)
-        if outcome.resolved:
+        if outcome.resolved or outcome.trouble:
             return None
         if " raised " in outcome.message and rng.random() > _RAISED_SHARE:
             return None
@@ -123,7 +120,7 @@ class TestedStream:
                 budget[BUDGET.index(name)] = steps
         return sample
 
-    def _run(self, code: str, program: Tested) -> Outcome:
+    def _run(self, code: str, program: CheckedFunction) -> Outcome:
         if self._sandbox is None or self._sandbox[0] != os.getpid():
             self._sandbox = (os.getpid(), Sandbox())
         return self._sandbox[1].run_tests({program.tests.path: code}, program.tests, _LIMITS)

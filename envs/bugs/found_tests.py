@@ -87,7 +87,7 @@ _KIND_WEIGHTS = np.array([5, 6, 4, 3, 2, 2, 1.5, 1, 1, 1, 1, 1])
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class CheckedFunction:
     """A function with calls that pin it down."""
 
     name: str
@@ -117,7 +117,7 @@ class _Heard:
     __hash__ = object.__hash__
 
 
-def functions_with_tests(packages: bool, max_lines: int = 30) -> tuple[Tested, ...]:
+def functions_with_tests(packages: bool, max_lines: int = 30) -> tuple[CheckedFunction, ...]:
     """Functions to train on that have tests now; looked for once, then read from a cache.
 
     Args:
@@ -141,17 +141,17 @@ def functions_with_tests(packages: bool, max_lines: int = 30) -> tuple[Tested, .
     return tuple(one for one in found if one.code.count("\n") <= max_lines)
 
 
-def _row(one: Tested) -> list[Any]:
+def _row(one: CheckedFunction) -> list[Any]:
     cases = [[values.encode(case.args), values.encode(case.expected)] for case in one.cases]
     lazy = any(case.consume for case in one.cases)
     return [one.name, one.code, one.imports, one.docstring, lazy, cases]
 
 
-def _read(path: Path) -> tuple[Tested, ...] | None:
+def _read(path: Path) -> tuple[CheckedFunction, ...] | None:
     try:
         rows = json.loads(zlib.decompress(path.read_bytes()))
         return tuple(
-            Tested(name, code, imports, docstring, _decoded(cases, lazy))
+            CheckedFunction(name, code, imports, docstring, _decoded(cases, lazy))
             for name, code, imports, docstring, lazy, cases in rows
         )
     except (FileNotFoundError, NotADirectoryError):
@@ -173,7 +173,7 @@ def _decoded(cases: Sequence[Sequence[Any]], lazy: bool) -> tuple[CallCase, ...]
     )
 
 
-def find_tests(functions: Sequence[CorpusFunction], sandbox: Sandbox) -> Iterator[Tested]:
+def find_tests(functions: Sequence[CorpusFunction], sandbox: Sandbox) -> Iterator[CheckedFunction]:
     """The functions that stand alone and return something that can be told apart, with tests.
 
     What is drawn for a function depends on its text alone.
@@ -188,7 +188,7 @@ def find_tests(functions: Sequence[CorpusFunction], sandbox: Sandbox) -> Iterato
         rng = np.random.default_rng(zlib.crc32(function.code.encode()))
         cases = _cases(function.name, code, parameters, lazy, rng, sandbox)
         if cases:
-            yield Tested(function.name, function.code, head, function.docstring, cases)
+            yield CheckedFunction(function.name, function.code, head, function.docstring, cases)
 
 
 def _cases(
