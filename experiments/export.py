@@ -19,8 +19,9 @@ from hrmgym.hrm.checkpoint import (
     save_checkpoint,
 )
 from hrmgym.hrm.edit_model import EditModel
-from hrmgym.hrm.quantize import BITS, calibrate, carry_cosine, pack
+from hrmgym.hrm.quantize import BITS, calibrate, carry_cosine, computing_in, pack
 from hrmgym.policies.distribution import edit_distribution
+from hrmgym.policies.hrm import pick_dtype
 from hrmgym.trainers.batches import collate
 from hrmgym.trainers.bug_stream import stdlib_programs
 from hrmgym.trainers.fixes import Fix, rates, search_fixes
@@ -92,10 +93,12 @@ def export(
     config = load_checkpoint(checkpoint)[0].config
     interface, span = EditInterface(config.max_length), config.max_span
     on_progress("making bugs to calibrate and to measure on")
-    known = [one for one in stdlib_programs(_MAX_LINES) if not is_held_out(one.code)]
-    seen = made_fixes(
-        known, interface, seed=1, max_span=span, most=_CALIBRATION, group="calibration"
-    )
+    seen: list[Fix] = []
+    if bits < 16:
+        known = [one for one in stdlib_programs(_MAX_LINES) if not is_held_out(one.code)]
+        seen = made_fixes(
+            known, interface, seed=1, max_span=span, most=_CALIBRATION, group="calibration"
+        )
     unknown = held_out_programs(_MAX_LINES)
     fixes = made_fixes(unknown, interface, seed=0, max_span=span, most=held_out)
     fixes += real_fixes("valid", interface, max_span=span)[:held_out]
@@ -120,7 +123,7 @@ def export_on(
         checkpoint: Folder to read.
         out: Folder to write.
         bits: 4, 8 or 16.
-        seen: What to calibrate on.
+        seen: What to calibrate on; nothing is needed for 16 bits.
         fixes: What to measure on.
         most_lost: Largest share of the exact fixes among the first `DECISIVE` proposals that may
             be lost.
@@ -135,8 +138,10 @@ def export_on(
     model, extra = load_checkpoint(checkpoint)
     interface = EditInterface(model.config.max_length)
     card = (checkpoint_folder(checkpoint) / CARD).read_text(encoding="utf-8") + _note(bits)
-    on_progress("calibrating")
-    moments = calibrate(model, lambda copy: drive(copy, seen)) if bits < 16 else None
+    moments = None
+    if bits < 16:
+        on_progress("calibrating")
+        moments = calibrate(model, lambda copy: drive(copy, seen))
     packed = pack(model, bits, moments)
     with tempfile.TemporaryDirectory() as scratch:
         sizes = []
@@ -145,8 +150,10 @@ def export_on(
             sizes.append((Path(scratch) / kind / WEIGHTS).stat().st_size)
         small = load_checkpoint(Path(scratch) / "quantised")[0]
     on_progress(f"measuring on {len(fixes)} held-out fixes")
+    dtype = pick_dtype("auto")  # the stored one may be many times slower here
     before, after = (
-        rates(search_fixes(one, fixes, interface, ks=KS), KS) for one in (model, small)
+        rates(search_fixes(computing_in(dtype, one), fixes, interface, ks=KS), KS)
+        for one in (model, small)
     )
     cost = Cost(
         before=before,

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from hrmgym.errors import CheckpointError, ConfigError
+from hrmgym.hrm.config import DType
 from hrmgym.hrm.edit_model import EditModel
 
 BITS = (4, 8, 16)
@@ -247,9 +248,9 @@ class _Watch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def in_float32(model: EditModel, **changes: object) -> EditModel:
-    """A copy that computes in fp32, with changes to its configuration."""
-    config = model.config.model_copy(update={"forward_dtype": "float32", **changes})
+def computing_in(dtype: DType, model: EditModel, **changes: object) -> EditModel:
+    """A copy that computes in a type, with changes to its configuration."""
+    config = model.config.model_copy(update={"forward_dtype": dtype, **changes})
     copy = EditModel(config)
     copy.load_state_dict(model.state_dict())
     return copy.eval()
@@ -263,7 +264,7 @@ def calibrate(model: EditModel, drive: Callable[[EditModel], object]) -> dict[st
         model: the network.
         drive: runs a copy of it over calibration inputs; heads that it leaves out have no moments.
     """
-    copy = in_float32(model)
+    copy = computing_in("float32", model)
     # Slices of a parameter, which are what a product may take, share its storage.
     names = {p.untyped_storage().data_ptr(): name for name, p in copy.named_parameters()}
     watch = _Watch(names)
@@ -283,7 +284,9 @@ def carry_cosine(
     """
     found = []
     for number in range(1, segments + 1):
-        ours, theirs = (in_float32(one, segments=number).encode(batch) for one in (model, other))
+        ours, theirs = (
+            computing_in("float32", one, segments=number).encode(batch) for one in (model, other)
+        )
         real = ours.tokens != 0
         pairs = zip(ours.latents, theirs.latents, strict=True)
         z_H, z_L = (float(F.cosine_similarity(a, b, dim=-1)[real].mean()) for a, b in pairs)

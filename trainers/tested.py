@@ -87,7 +87,8 @@ class TestedStream:
         moved = tuple(Edit(one.start + above, one.end + above, one.text) for one in bug.repairs)
         bug = Bug(program.imports + bug.code, moved, bug.operators)
         if rng.random() < self._dressed:
-            others = rng.choice(self._alone, size=2).tolist() if self._alone else []
+            drawn = rng.integers(len(self._alone), size=2) if self._alone else ()
+            others = [self._alone[int(at)] for at in drawn]
             bug = dress(bug, Surroundings(program.docstring, *others), rng)
         outcome = self._run(bug.code, program)
         if outcome.resolved or outcome.trouble:
