@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.making import Bug
 from hrmgym.envs.bugs.source import is_docstring
-from hrmgym.envs.bugs.spans import Edit
 
 # How often each piece is there. The docstring is in its place or behind the function, not in both.
 _DOCSTRING, _BEHIND = 0.4, 0.25

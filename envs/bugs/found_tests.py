@@ -266,7 +266,7 @@ def _shape(code: str) -> tuple[int, bool, list[str]] | None:
         return None
     if any(default is None for default in arguments.kw_defaults):
         return None
-    bound, used = set(names), set()
+    bound, used = set(names), set[str]()
     lazy = False
     for node in ast.walk(function):
         if isinstance(node, ast.Name):
