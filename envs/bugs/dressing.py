@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hrmgym.envs.bugs.drawn_values import KINDS, draw_kinds
 from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.making import Bug
 from hrmgym.envs.bugs.source import is_docstring
@@ -21,6 +22,7 @@ from hrmgym.envs.bugs.source import is_docstring
 _DOCSTRING, _BEHIND = 0.4, 0.25
 _BEFORE, _AFTER = 0.3, 0.2
 _IMPORTS = 0.4
+_EXAMPLES = 0.5
 _BLANK = 0.3
 _MOST_LINES = 12
 """Of a docstring; what is longer is cut after a paragraph, or left out."""
@@ -44,10 +46,13 @@ def dress(bug: Bug, around: Surroundings, rng: np.random.Generator) -> Bug:
 
     What comes after the function is not needed to find the bug, and what comes before is right.
     """
-    doc = _shortened(around.docstring)
+    function = _function(bug.code)
     drawn = rng.random(6)
-    if doc and drawn[0] < _DOCSTRING:
-        bug = _with_docstring(bug, doc)
+    doc = _shortened(around.docstring)
+    if function is not None and drawn[5] < _EXAMPLES:
+        doc = f"{doc}\n\n{_examples(function, rng)}".strip()
+    if doc and function is not None and drawn[0] < _DOCSTRING:
+        bug = _with_docstring(bug, function, doc)
     elif doc and drawn[0] < _DOCSTRING + _BEHIND:
         bug = _extended(bug, "", f'\n"""\n{doc}\n"""\n')
     if around.after and drawn[1] < _AFTER:
@@ -62,18 +67,45 @@ def dress(bug: Bug, around: Surroundings, rng: np.random.Generator) -> Bug:
     return _extended(bug, "\n" * int(drawn[4] < _BLANK), "")
 
 
+def _function(code: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The function in a text, if that is the first thing there but for imports."""
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError):  # a bug of a kind that is found by looking
+        return None
+    first = next((one for one in body if not isinstance(one, (ast.Import, ast.ImportFrom))), None)
+    return first if isinstance(first, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+
+
+def _examples(function: ast.FunctionDef | ast.AsyncFunctionDef, rng: np.random.Generator) -> str:
+    """What a docstring may say of parameters and calls, made up: nothing in it is to be edited."""
+    names = [one.arg for one in function.args.posonlyargs + function.args.args]
+    names = names[names[:1] in (["self"], ["cls"]) :]
+    lines = []
+    if names and rng.random() < 0.5:
+        lines.append(("Args:", "Input:", "Parameters:")[int(rng.integers(3))])
+        for name, kind in zip(names, draw_kinds(rng, len(names)), strict=True):
+            sign = ("<", "<=", ">", ">=", "!=")[int(rng.integers(5))]
+            bound = f"{name} {sign} {KINDS['int'](rng)}" if rng.random() < 0.4 else kind
+            lines.append(f"    {name}: {bound}")
+        lines.append("")
+    style = int(rng.integers(3))
+    for _ in range(int(rng.integers(1, 4))):
+        values = ", ".join(repr(KINDS[kind](rng)) for kind in draw_kinds(rng, len(names)))
+        result = repr(KINDS[draw_kinds(rng, 1)[0]](rng))
+        call = f"{function.name}({values})"
+        lines += ([f">>> {call}", result], [f"    {call} == {result}"], [f"{call} -> {result}"])[
+            style
+        ]
+    return "\n".join(lines)
+
+
 def _extended(bug: Bug, above: str, below: str) -> Bug:
     return Bug(above + bug.code + below, _moved(bug.repairs, 0, len(above)), bug.operators)
 
 
-def _with_docstring(bug: Bug, doc: str) -> Bug:
+def _with_docstring(bug: Bug, function: ast.FunctionDef | ast.AsyncFunctionDef, doc: str) -> Bug:
     """With a docstring as the first statement; the bug as it is where a repair is in the way."""
-    try:
-        function = ast.parse(bug.code).body[0]
-    except (SyntaxError, ValueError):  # a bug of a kind that is found by looking
-        return bug
-    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return bug
     first = function.body[0]
     if is_docstring(first):
         return bug

@@ -13,7 +13,7 @@ import json
 import logging
 import platform
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from hrmgym.envs.bugs.corpus import (
     stdlib_functions,
     write_whole,
 )
+from hrmgym.envs.bugs.drawn_values import KINDS, draw_kinds
 from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.bugs.packages import package_functions, packages_version
 from hrmgym.envs.sandboxes import values
@@ -55,35 +56,6 @@ _BARRED = frozenset((
 """Builtins whose results are not the function's own, or differ from run to run."""
 # fmt: on
 _log = logging.getLogger(__name__)
-
-_WORDS = ("", "a", "abc", "Hello", "b c", "x=1", "12", "a,b,c", "/tmp/x.py", "-3", "one two", "Zz")
-_NUMBERS = (0, 1, 2, 3, 5, 7, 10, 12, -1, -4, 100)
-
-
-def _words(rng: np.random.Generator) -> list[str]:
-    return [_WORDS[at] for at in rng.integers(len(_WORDS), size=int(rng.integers(5)))]
-
-
-def _numbers(rng: np.random.Generator) -> list[int]:
-    return [_NUMBERS[at] for at in rng.integers(len(_NUMBERS), size=int(rng.integers(6)))]
-
-
-#: Kind -> a value of it by chance.
-KINDS: dict[str, Callable[[np.random.Generator], Any]] = {
-    "int": lambda rng: _NUMBERS[int(rng.integers(len(_NUMBERS)))],
-    "str": lambda rng: _WORDS[int(rng.integers(len(_WORDS)))],
-    "numbers": _numbers,
-    "words": _words,
-    "float": lambda rng: float(rng.integers(-20, 40)) / 4,
-    "dict": lambda rng: dict(zip(_words(rng), _numbers(rng), strict=False)),
-    "bytes": lambda rng: _WORDS[int(rng.integers(len(_WORDS)))].encode(),
-    "rows": lambda rng: [_numbers(rng) for _ in range(int(rng.integers(4)))],
-    "pairs": lambda rng: list(zip(_words(rng), _numbers(rng), strict=False)),
-    "tuple": lambda rng: tuple(_numbers(rng)),
-    "bool": lambda rng: bool(rng.integers(2)),
-    "none": lambda rng: None,
-}
-_KIND_WEIGHTS = np.array([5, 6, 4, 3, 2, 2, 1.5, 1, 1, 1, 1, 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +166,7 @@ def find_tests(functions: Sequence[CorpusFunction], sandbox: Sandbox) -> Iterato
 def _cases(
     name: str, code: str, parameters: int, lazy: bool, rng: np.random.Generator, sandbox: Sandbox
 ) -> tuple[CallCase, ...]:
-    weights = _KIND_WEIGHTS / _KIND_WEIGHTS.sum()
-    kinds = [tuple(rng.choice(list(KINDS), size=parameters, p=weights)) for _ in range(_DRAWN)]
+    kinds = [draw_kinds(rng, parameters) for _ in range(_DRAWN)]
     first = _returned(name, code, kinds, lazy, rng, sandbox)
     good = sorted({shape for shape, _, _ in first})
     if not good:

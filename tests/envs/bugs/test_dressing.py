@@ -38,7 +38,6 @@ def test_the_repairs_give_a_working_file_around_the_same_function(seed: int) -> 
     functions = {f.name: f for f in ast.parse(shown.fixed).body if isinstance(f, ast.FunctionDef)}
     own = functions.pop("heights")
     if ast.get_docstring(own) is not None:
-        assert ast.get_docstring(own) == DOC
         own.body.pop(0)
     assert ast.dump(own) == ast.dump(ast.parse(HEIGHTS).body[0])
     assert set(functions) <= {"above", "below"}
@@ -66,7 +65,16 @@ def test_the_same_draw_gives_the_same_file() -> None:
 @pytest.mark.parametrize("doc", ['Ends with "', 'Has """ inside', "Has \\n inside", "x\n" * 40])
 def test_a_docstring_that_cannot_be_quoted_or_is_long_is_left_out(doc: str) -> None:
     for seed in range(60):
-        assert '"""' not in dressed(seed, Surroundings(doc))[1].code
+        text = dressed(seed, Surroundings(doc))[1].code
+        ast.parse(text)
+        assert doc not in text
+
+
+def test_a_docstring_has_made_up_examples_at_times() -> None:
+    codes = [dressed(seed)[1].fixed for seed in range(200)]
+    docs = [code for code in codes if "Sizes of" in code]
+    for text in (">>> heights(", "rows:", ") == ", ") -> "):
+        assert 0.02 < np.mean([text in doc.replace(HEIGHTS, "") for doc in docs]) < 0.8, text
 
 
 def test_a_long_docstring_keeps_its_first_paragraphs() -> None:
