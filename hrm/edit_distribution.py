@@ -121,13 +121,17 @@ class EditDistribution:
         return self._decode(lambda log_probs: log_probs.argmax(-1, keepdim=True))
 
     @torch.no_grad()
-    def top_k(self, k: int, budget: int | None = None) -> list[list[ScoredAction]]:
+    def top_k(
+        self, k: int, budget: int | None = None, distinct: bool = False
+    ) -> list[list[ScoredAction]]:
         """The k most probable actions of each row, best first.
 
         Exact as long as a row's search expands at most `budget` prefixes, by default 32 k and at
-        least 256; see `hrmgym.hrm.edit_search.best_actions`.
+        least 256; see `hrmgym.hrm.edit_search.best_actions`. With `distinct`, without edits that
+        change nothing or leave the same tokens as a more probable one.
         """
-        return best_actions(self, k, max(256, 32 * k) if budget is None else budget)
+        budget = max(256, 32 * k) if budget is None else budget
+        return best_actions(self, k, budget, distinct=distinct)
 
     # --- probabilities ---------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from hrmgym.hrm.copying import END
+from hrmgym.hrm.copying import END, SEP
 
 if TYPE_CHECKING:
     from hrmgym.hrm.edit_distribution import EditDistribution
@@ -65,11 +65,61 @@ class _Item(NamedTuple):
     rank: int  # == len(choices): the family must be sorted further
 
 
-class _Row:
-    """The search of one batch row."""
+class _Effects:
+    """What actions on one canvas do to its tokens, and which of it has been done before.
 
-    def __init__(self, root: _Family, k: int, budget: int, length: int) -> None:
-        self.k, self.budget, self.length = k, budget, length
+    Args:
+        tokens_S: the canvas.
+        targets_S: what a copy of each position is called, see `copy_targets`.
+        vocab_size: V.
+    """
+
+    def __init__(self, tokens_S: Tensor, targets_S: Tensor, vocab_size: int) -> None:
+        self.tokens: list[int] = tokens_S.tolist()
+        self.targets: list[int] = targets_S.tolist()
+        self.vocab_size = vocab_size
+        self.seen: set[Path] = {tuple(self.tokens)}
+
+    def is_new(self, path: Path) -> bool:
+        """Whether a whole action changes something, and no earlier one changed the same."""
+        effect = path  # of another tool
+        if path[0] == 0:
+            start, end = path[1:3]
+            effect = (*self.tokens[:start], *self._written(path[3:]), *self.tokens[end:])
+        if effect in self.seen:
+            return False
+        self.seen.add(effect)
+        return True
+
+    def _written(self, entries: Path) -> list[int]:
+        """The tokens that entries stand for, copies written out."""
+        new: list[int] = []
+        for entry in entries:
+            if entry == END:
+                break
+            at = entry - self.vocab_size
+            new.append(entry if at < 0 else self.tokens[at])
+            if at >= 0:
+                stop = at + 1
+                while stop < len(self.tokens) and self._continues(stop):
+                    stop += 1
+                new += self.tokens[at + 1 : stop]
+        return new
+
+    def _continues(self, position: int) -> bool:
+        return self.targets[position] < 0 and self.tokens[position] > SEP
+
+
+class _Row:
+    """The search of one batch row.
+
+    With `effects`, actions that change nothing or do what a better one does are left out.
+    """
+
+    def __init__(
+        self, root: _Family, k: int, budget: int, length: int, effects: _Effects | None
+    ) -> None:
+        self.k, self.budget, self.length, self.effects = k, budget, length, effects
         self.heap: list[_Item] = []
         self.found: list[tuple[float, Path]] = []
         self.serial = 0
@@ -110,7 +160,8 @@ class _Row:
             if not self.greedy:
                 self.push(item.family, item.rank + 1)
             if whole:
-                self.found.append((-item.cost, path))
+                if self.effects is None or self.effects.is_new(path):
+                    self.found.append((-item.cost, path))
             else:
                 taken.append(item)
         for item in held:
@@ -120,12 +171,18 @@ class _Row:
 
     def add(self, log_prob: float, action: list[int]) -> None:
         """Records a whole action from elsewhere, unless the search has found it."""
-        if all([*path, *[0] * (self.length - len(path))] != action for _, path in self.found):
+        if any([*path, *[0] * (self.length - len(path))] == action for _, path in self.found):
+            return
+        if self.effects is None or self.effects.is_new(tuple(action)):
             self.found.append((log_prob, tuple(action)))
 
 
 def best_actions(
-    distribution: EditDistribution, k: int, budget: int, first: int = FIRST
+    distribution: EditDistribution,
+    k: int,
+    budget: int,
+    first: int = FIRST,
+    distinct: bool = False,
 ) -> list[list[ScoredAction]]:
     """The k most probable actions of each row, best first; fewer where fewer are legal.
 
@@ -135,6 +192,9 @@ def best_actions(
     log-probabilities, fill up the list; better ones may be missing. `first` entries of a prefix
     are sorted at first, the rest when the search gets that far; it changes the speed only.
 
+    With `distinct`, edits that change nothing are left out, and of those that leave the same tokens
+    only the most probable one is listed.
+
     Raises:
         ValueError: when k or budget is not positive.
     """
@@ -142,7 +202,13 @@ def best_actions(
         raise ValueError(f"k={k}, budget={budget}: both must be at least 1")
     length = 3 + distribution.config.R
     tools = _families(distribution.tool_log_probs, [()] * len(distribution.tool_log_probs))
-    rows = [_Row(family, k, budget, length) for family in tools]
+    effects: list[_Effects | None] = [None] * len(tools)
+    if distinct:
+        canvases = zip(distribution.encoded.tokens, distribution.targets, strict=True)
+        effects = [_Effects(*canvas, distribution.config.vocab_size) for canvas in canvases]
+    rows = [
+        _Row(family, k, budget, length, own) for family, own in zip(tools, effects, strict=True)
+    ]
     starts = _families(distribution.start_log_probs, [(0,)] * len(rows))
     while any(taken := [row.take() for row in rows]):
         spans: list[list[_Item]] = [[] for _ in rows]

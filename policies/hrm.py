@@ -364,6 +364,9 @@ class HRMPolicy(ActorCriticPolicy):
     def propose(self, observation: Observation, k: int) -> Proposals:
         """The k best complete actions, exactly ordered, from one forward pass.
 
+        Edits that change nothing are left out, and of those that leave the same tokens all but the
+        most probable: each would cost a test run.
+
         As at the first step of an episode, unless the observation holds the step before (see
         `hrmgym.policies.memory.PreviousStep`).
         """
@@ -375,7 +378,7 @@ class HRMPolicy(ActorCriticPolicy):
     ) -> tuple[Encoded, list[Proposal]]:
         with torch.no_grad():
             encoded, edits = self.encode(self._batch(observation), memory)
-            best = edits.top_k(k)[0]
+            best = edits.top_k(k, distinct=True)[0]
         return encoded, [Proposal(action.cpu().numpy(), float(score)) for action, score in best]
 
     def _memory(self, state: ActState, came: npt.NDArray[np.float32]) -> Memory:

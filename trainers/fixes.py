@@ -154,7 +154,8 @@ def search_fixes(
         for k in sorted(ks):
             rows = {key: value[left] for key, value in batch.items()}
             edits = edit_distribution(model, model.encode(rows), rows)
-            for row, best in zip(left, edits.top_k(k, max(64, effort * k)), strict=True):
+            ranked = edits.top_k(k, max(64, effort * k), distinct=True)
+            for row, best in zip(left, ranked, strict=True):
                 actions = [action.numpy() for action, _ in best]
                 results[row] = look(chunk[row], actions, interface)
             left = [row for row in left if results[row].rank is None]

@@ -37,6 +37,50 @@ def test_agrees_with_listing_everything(seed, k, first):
         assert (scores[:-1] >= scores[1:]).all()
 
 
+def written(distribution, row, action):
+    """The canvas after an action, as a tuple of tokens, put together by hand."""
+    tokens = distribution.encoded.tokens[row].tolist()
+    targets = distribution.targets[row].tolist()
+    tool, start, end, *entries = action
+    if tool:
+        return tool
+    new = []
+    for entry in entries:
+        if entry == 1:
+            break
+        if entry < distribution.config.vocab_size:
+            new.append(entry)
+            continue
+        at = entry - distribution.config.vocab_size
+        new.append(tokens[at])
+        for inside in range(at + 1, len(tokens)):
+            if targets[inside] >= 0 or tokens[inside] <= 3:
+                break
+            new.append(tokens[inside])
+    return (*tokens[:start], *new, *tokens[end:])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("k", [5, 40, PLENTY])
+def test_distinct_actions_agree_with_listing_everything(seed, k):
+    distribution = tiny(seed=seed)
+    with torch.no_grad():
+        both = best_actions(distribution, k, PLENTY, distinct=True)
+    for row in (0, 1):
+        untouched = tuple(distribution.encoded.tokens[row].tolist())
+        best = {}
+        for action, score in zip(*ranked(row, seed), strict=True):
+            best.setdefault(written(distribution, row, action), float(score))
+        assert best.pop(untouched, None) is not None  # there was something to leave out
+        expected = sorted(best.values(), reverse=True)[:k]
+        assert len(best) < len(listed(row)) - 1
+        scores = [item.log_prob for item in both[row]]
+        assert scores == pytest.approx(expected, abs=1e-4)
+        effects = [written(distribution, row, item.action.tolist()) for item in both[row]]
+        assert len(set(effects)) == len(effects)
+        assert [best[effect] for effect in effects] == pytest.approx(scores, abs=1e-4)
+
+
 def test_log_probs_are_the_distributions_own(distribution):
     best = distribution.top_k(6)
     for rank in range(6):
