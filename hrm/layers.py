@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrmgym.hrm.products import pack, packs, product
+from hrmgym.hrm.products import cast, made_in, pack, packs, product
 
 #: Rotary positions as complex numbers of modulus 1, [S, 1, K / 2].
 Rotary = Tensor
@@ -50,7 +50,7 @@ class CastedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.linear(x, self.weight.to(x.dtype), bias)
+        return product(x, cast(self.weight, x.dtype), bias)
 
 
 class CastedEmbedding(nn.Module):
@@ -113,8 +113,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
         value: as the query.
         mask: bool, broadcast to [B, H, S, S].
     """
-    if query.dtype != torch.bfloat16 or query.device.type != "cpu":
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    wide = made_in(query.dtype, query.device)
+    if wide != torch.bfloat16 or query.device.type != "cpu":
+        parts = (query.to(wide), key.to(wide), value.to(wide))
+        return F.scaled_dot_product_attention(*parts, attn_mask=mask).to(query.dtype)
     # torch's fused kernel takes 1.3 to 1.8 times as long as these products for this one case, and
     # its backward pass five times (torch 2.13, one core, S from 82 to 513).
     (batch, heads, length, width), dtype = query.shape, query.dtype
@@ -132,7 +134,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
 
 
 class AttentionWeights(NamedTuple):
-    """What `Attention` multiplies with, in the type of the activations."""
+    """What `Attention` multiplies with, in the type that products are made in."""
 
     query_key: Tensor
     """Interleaved [2 D, D]."""
@@ -152,12 +154,12 @@ class Attention(nn.Module):
         self.o_proj = CastedLinear(hidden_size, hidden_size)
 
     def weights(self, dtype: torch.dtype) -> AttentionWeights:
-        """The weights in a type; differentiable where gradients are on."""
-        weight, width = self.qkv_proj.weight.to(dtype), self.o_proj.weight.shape[0]
+        """The weights rounded to a type; differentiable where gradients are on."""
+        weight, width = cast(self.qkv_proj.weight, dtype), self.o_proj.weight.shape[0]
         return AttentionWeights(
             interleave(weight[: 2 * width], 2 * self.num_heads),
             weight[2 * width :],
-            self.o_proj.weight.to(dtype),
+            cast(self.o_proj.weight, dtype),
         )
 
     def forward(
@@ -184,7 +186,7 @@ class Attention(nn.Module):
 
 
 class SwiGLUWeights(NamedTuple):
-    """What `SwiGLU` multiplies with, in the type of the activations."""
+    """What `SwiGLU` multiplies with, in the type that products are made in."""
 
     gate: Tensor
     up: Tensor
@@ -201,9 +203,9 @@ class SwiGLU(nn.Module):
         self.down_proj = CastedLinear(inner, hidden_size)
 
     def weights(self, dtype: torch.dtype) -> SwiGLUWeights:
-        """The weights in a type; differentiable where gradients are on."""
-        gate, up = self.gate_up_proj.weight.to(dtype).chunk(2)
-        return SwiGLUWeights(gate, up, self.down_proj.weight.to(dtype))
+        """The weights rounded to a type; differentiable where gradients are on."""
+        gate, up = cast(self.gate_up_proj.weight, dtype).chunk(2)
+        return SwiGLUWeights(gate, up, cast(self.down_proj.weight, dtype))
 
     def forward(self, x_BSD: Tensor, weights: SwiGLUWeights | None = None) -> Tensor:
         # Two products, so that both results are contiguous: a fifth less time on a CPU than one.
@@ -228,7 +230,7 @@ class Block(nn.Module):
         self.mlp = SwiGLU(hidden_size, expansion)
 
     def weights(self, dtype: torch.dtype) -> BlockWeights:
-        """The weights in a type; differentiable where gradients are on."""
+        """The weights rounded to a type; differentiable where gradients are on."""
         return self.self_attn.weights(dtype), self.mlp.weights(dtype)
 
     def forward(

@@ -26,6 +26,7 @@ from hrmgym.hrm.layers import (
     RotaryPositions,
     truncated_normal_,
 )
+from hrmgym.hrm.products import made_in
 
 #: Weights of the high and of the low stack as `Level.cast` gives them.
 Weights = tuple[list[BlockWeights], list[BlockWeights]]
@@ -70,7 +71,7 @@ class Recursion(nn.Module):
     def _taped_once(self, dtype: torch.dtype) -> bool:
         config = self.recursion
         once = config.gradient == "last_step" and not config.shared_levels
-        return once and dtype != torch.float32
+        return once and made_in(dtype, self.H_init.device) != torch.float32
 
     def initial_state(self, batch: int, positions: int) -> tuple[Tensor, Tensor]:
         """(z_H, z_L) before the first segment, each [B, P + S, D]; do not write into them."""

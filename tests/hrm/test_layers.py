@@ -18,7 +18,7 @@ from hrmgym.hrm.layers import (
     truncated_normal_,
     turn,
 )
-from hrmgym.hrm.products import pack, packs, product
+from hrmgym.hrm.products import cast, pack, packs, product
 
 
 @pytest.mark.parametrize("std", [1.0, 0.05])
@@ -188,7 +188,7 @@ def test_weights_cast_without_gradients_give_the_same_and_are_packed_where_that_
             level(state, injection, None, None, weights), level(state, injection, None, None)
         )
     attention, _ = weights[0]
-    assert attention.out.is_mkldnn == packs(level.layers[0].self_attn.o_proj.weight.to(dtype))
+    assert attention.out.is_mkldnn == packs(cast(level.layers[0].self_attn.o_proj.weight, dtype))
     taped, _ = level.cast(dtype)[0]
     assert not taped.out.is_mkldnn
     assert taped.out.requires_grad
