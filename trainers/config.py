@@ -128,6 +128,9 @@ class PretrainConfig(SupervisedConfig):
     """Samples over which the rate rises from 0."""
     evaluate_every: Count = 1000
     """Updates between two evaluations on held-out bugs."""
+    calibrate: bool = False
+    """At the end, fit the temperature of where edits start on the tasks of the benchmark's
+    `valid_split`: what was trained on made bugs is too sure elsewhere."""
 
 
 class PPOConfig(Block):

@@ -83,22 +83,18 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * rate
         self.optimizer.zero_grad(set_to_none=True)
-        shape = self.model.config
-        if shape.halting:  # by the update's number alone: a resumed run draws the same
-            draw = np.random.default_rng((_DEPTH_SEED, self.updates))
-            self.model.depth = int(draw.integers(1, shape.segments + 1))
         totals: dict[str, float] = {}
         targets = count_targets(samples)
-        for part in parts_of(samples, self.config.part_tokens):
-            loss, metrics, exact = repair_loss(self.model, part, self.device, self.config.loss)
-            if self.selector is not None:
-                for sample, right in zip(part, exact, strict=True):
-                    self.selector.report(sample.operator, sample.kind, 1.0 - right)
-            share = count_targets(part) / targets
-            (loss * share).backward()  # type: ignore[no-untyped-call]
-            for name, value in metrics.items():
-                totals[name] = totals.get(name, 0.0) + share * value
-        self.model.depth = None
+        with self._drawn_depth():
+            for part in parts_of(samples, self.config.part_tokens):
+                loss, metrics, exact = repair_loss(self.model, part, self.device, self.config.loss)
+                if self.selector is not None:
+                    for sample, right in zip(part, exact, strict=True):
+                        self.selector.report(sample.operator, sample.kind, 1.0 - right)
+                share = count_targets(part) / targets
+                (loss * share).backward()  # type: ignore[no-untyped-call]
+                for name, value in metrics.items():
+                    totals[name] = totals.get(name, 0.0) + share * value
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
         totals["grad_norm"] = float(norm)
         self.optimizer.step()
@@ -110,6 +106,21 @@ class Learner:
             self.ema.decay = min(self.config.ema, (1 + self.updates) / (10 + self.updates))
             self.ema.update()
         return totals
+
+    @contextmanager
+    def _drawn_depth(self) -> Iterator[None]:
+        """Where rows halt by themselves, inside all of them run the same number of segments.
+
+        It is drawn by the update's number alone: a resumed run draws the same.
+        """
+        shape = self.model.config
+        if shape.halting:
+            draw = np.random.default_rng((_DEPTH_SEED, self.updates))
+            self.model.depth = int(draw.integers(1, shape.segments + 1))
+        try:
+            yield
+        finally:
+            self.model.depth = None
 
     @contextmanager
     def averaged(self) -> Iterator[EditModel]:

@@ -7,6 +7,7 @@ as one that was not.
 
 from __future__ import annotations
 
+import copy
 import signal
 import threading
 import time
@@ -30,6 +31,8 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config, take_weights
 from hrmgym.trainers import schedule
 from hrmgym.trainers.batches import Stream, batches, named_losses
+from hrmgym.trainers.bug_stream import Sample, benchmark_examples
+from hrmgym.trainers.calibration import calibrate
 from hrmgym.trainers.config import PretrainConfig
 from hrmgym.trainers.fixes import KS, Fix, rates, search_fixes
 from hrmgym.trainers.gradients import gradient_norms
@@ -77,7 +80,9 @@ def train_pretrain(
     """Pretrains, and returns the checkpoint folder.
 
     `checkpoints/pretrain.pt` holds the run, `checkpoints/running` the weights as they were last
-    saved; with `schedule: constant`, `checkpoints/latest` is made by the decay at the end.
+    saved; with `schedule: constant`, `checkpoints/latest` is made by the decay at the end. With
+    `calibrate`, its scores of where edits start are those of `eval_split`'s best temperature, which
+    is in the checkpoint's `extra`.
 
     Args:
         job: What, where and how.
@@ -107,7 +112,7 @@ def train_pretrain(
         learn(learner, run)
     if config.schedule == "constant":
         finish(learner, supervised_run(job, learner, logger, "finish", "finish"), state)
-    return _keep(job, learner, "latest")
+    return _keep(job, learner, "latest", _held_out_tasks(job, learner) if config.calibrate else ())
 
 
 def _network(job: Job[Any]) -> EditModel:
@@ -129,12 +134,28 @@ def _network(job: Job[Any]) -> EditModel:
     return EditModel(edit_model_config(length, job.model))
 
 
-def _keep(job: Job[Any], learner: Learner, name: str) -> Path:
-    """Writes the weights to ship as a checkpoint."""
-    folder = job.folder / name
+def _keep(job: Job[Any], learner: Learner, name: str, held_out: Sequence[Sample] = ()) -> Path:
+    """Writes the weights to ship as a checkpoint, calibrated on samples if there are some."""
+    folder, extra = job.folder / name, dict[str, float](samples=learner.done)
     with learner.averaged() as model:
-        save_checkpoint(folder, model, job.card, {"samples": learner.done})
+        if held_out:
+            model = copy.deepcopy(model)
+            extra["start_temperature"] = round(calibrate(model, held_out, learner.device), 3)
+        save_checkpoint(folder, model, job.card, extra)
     return folder
+
+
+def _held_out_tasks(job: Job[PretrainConfig], learner: Learner) -> list[Sample]:
+    """First steps towards the known solutions of the tasks that training is watched on."""
+    env = job.make_env(job.eval_split)
+    try:
+        base = env.unwrapped
+        assert isinstance(base, SoftwareEnv)
+        span = learner.model.config.max_span
+        tasks = base.benchmark.tasks(job.eval_split)
+        return benchmark_examples(base, tasks, seed=job.seed, max_span=span, per_program=0)
+    finally:
+        env.close()
 
 
 def supervised_run(job: Job[Any], learner: Learner, logger: Logger, name: str, phase: str) -> Run:

@@ -228,6 +228,21 @@ def test_a_job_leaves_a_state_and_weights_to_ship(tmp_path: Path) -> None:
         train_pretrain(job(tmp_path, schedule="cosine"), only_finish=True)
 
 
+def test_a_calibrated_job_ships_other_scores_of_starts_and_says_their_temperature(
+    tmp_path: Path,
+) -> None:
+    plain, extra = load_checkpoint(train_pretrain(job(tmp_path / "plain")))
+    assert "start_temperature" not in extra
+    scaled, extra = load_checkpoint(train_pretrain(job(tmp_path / "scaled", calibrate=True)))
+    temperature = extra["start_temperature"]
+    assert 0.5 <= temperature <= 4.0
+    for (name, one), other in zip(
+        plain.state_dict().items(), scaled.state_dict().values(), strict=True
+    ):
+        expected = one / temperature if name == "span_head.start.weight" else one
+        torch.testing.assert_close(other, expected, rtol=1e-3, atol=1e-6)
+
+
 def test_held_out_bugs_are_the_same_for_the_same_seed() -> None:
     def names(seed: int) -> list[tuple[str, str]]:
         clamp = [Program("clamp", CLAMP_FIXED, "")]
