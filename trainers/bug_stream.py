@@ -15,25 +15,18 @@ import numpy.typing as npt
 
 from hrmgym.envs.bugs.corpus import CorpusFunction, stdlib_functions
 from hrmgym.envs.bugs.dressing import Surroundings, dress
-from hrmgym.envs.bugs.edits import apply, inverse
 from hrmgym.envs.bugs.making import Bug, Mix, make_bug, mix
-from hrmgym.envs.bugs.operators import Mutation, mutations
 from hrmgym.envs.bugs.packages import package_functions
 from hrmgym.envs.bugs.selector import Selector, kind_of
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface, Observation
-from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import CallTests, Task, Workspace
-from hrmgym.envs.workspace import Files
 from hrmgym.errors import ConfigError
 
-#: An endless loop among the made bugs costs this much, not the task's whole limit.
-_LOOP_CPU_S = 0.1
 #: Seldom needed: a drawn program has no bug that the canvas can show and one action can undo.
 _ATTEMPTS = 50
 _CANDIDATES = 2  # bugs of one program that a selector chooses from
 _PROMPT_SHARE = 0.5
-_FAILURE_SHARE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +54,13 @@ class Sample:
 
 
 class BugStream:
-    """Samples from programs with a bug just made, mixed with ready-made ones.
+    """Samples from programs with a bug just made.
 
     Args:
         programs: Working programs.
         interface: Lays out the canvases.
         seed: With the index, all that a sample depends on.
         max_span: Most tokens that an action may replace.
-        examples: Ready-made samples, for example of a benchmark's train split.
-        example_share: Share of samples drawn from `examples`.
         recipe: Which operators make the bugs; by default the mix `hand`.
         selector: Chooses among bugs by what the model missed; None takes them as they come.
         every_place: Show a bug with all its places broken, each of which is a target.
@@ -87,26 +78,21 @@ class BugStream:
         *,
         seed: int,
         max_span: int,
-        examples: Sequence[Sample] = (),
-        example_share: float = 0.0,
         recipe: Mix | None = None,
         selector: Selector | None = None,
         every_place: bool = False,
         dressed: float = 0.0,
     ) -> None:
-        if (not programs and example_share < 1) or (not examples and example_share > 0):
-            raise ConfigError("the bug stream has a share of programs or examples but holds none")
-        self._programs, self._examples = programs, examples
-        self._interface, self._seed, self._share = interface, seed, example_share
-        self._max_span = max_span
+        if not programs:
+            raise ConfigError("the bug stream holds no programs")
+        self._programs, self._interface = programs, interface
+        self._seed, self._max_span = seed, max_span
         self._recipe, self._selector = recipe or mix("hand"), selector
         self._every_place, self._dressed = every_place, dressed
 
     def sample(self, index: int) -> Sample:
         """Sample number `index`."""
         rng = np.random.default_rng((self._seed, index))
-        if rng.random() < self._share:
-            return self._examples[int(rng.integers(len(self._examples)))]
         for _ in range(_ATTEMPTS):
             at = int(rng.integers(len(self._programs)))
             made = broken(
@@ -166,7 +152,7 @@ def broken(
     state = _state(program.name, bug.code, prompt)
     sample = target_sample(state, bug, interface, max_span, rng if every_place else None)
     if sample is not None:
-        sample.observation["budget"] = _budget(sample.observation["budget"], rng)
+        sample.observation["budget"] = draw_budget(sample.observation["budget"], rng)
     return sample
 
 
@@ -234,7 +220,7 @@ def _state(name: str, code: str, prompt: str) -> State:
     return State(task=task, files=task.workspace.start, cursor=Cursor(path))
 
 
-def _budget(budget: npt.NDArray[np.int32], rng: np.random.Generator) -> npt.NDArray[np.int32]:
+def draw_budget(budget: npt.NDArray[np.int32], rng: np.random.Generator) -> npt.NDArray[np.int32]:
     """Counts as an episode could show them, so that none of them predicts the bug."""
     drawn = budget.copy()
     steps = int(rng.integers(1, 17))
@@ -278,94 +264,3 @@ def _programs(functions: Sequence[CorpusFunction], max_lines: int) -> list[Progr
 def first_paragraph(docstring: str | None) -> str:
     """On one line."""
     return " ".join((docstring or "").strip().partition("\n\n")[0].split())
-
-
-def benchmark_examples(
-    env: SoftwareEnv,
-    tasks: Sequence[Task],
-    *,
-    seed: int,
-    max_span: int,
-    per_program: int = 80,
-    dressed: float = 0.0,
-) -> list[Sample]:
-    """Samples of a benchmark's training tasks, with what their visible tests really said.
-
-    Every task gives one, its first step towards the known solution; every solution gives up to
-    `per_program` more, with a bug just made in it that a visible test sees.
-
-    Args:
-        env: Of the benchmark, with the `edit` interface; its sandbox runs the tests.
-        tasks: Tasks to learn from; never those that scores are made on.
-        seed: Draws the bugs.
-        max_span: Most tokens that an action may replace.
-        per_program: Most bugs made in one solution.
-        dressed: Share of these that are shown in a file with more in it, the prompt for docstring.
-    """
-    rng = np.random.default_rng(seed)
-    samples: list[Sample] = []
-    solutions: dict[str, Task] = {}
-    for task in tasks:
-        state = _begun(env, task, task.workspace.start)
-        action = env.interface.toward(state, task.reference)
-        if action[0] == 0:
-            operator = task.tags[0] if task.tags else ""
-            samples.append(Sample(env.interface.observe(state), action, operator))
-        if task.language == "python" and len(task.reference) == 1:
-            solutions.setdefault(next(iter(task.reference.values())), task)
-    for code, task in solutions.items():
-        found = mutations(code)
-        chosen = rng.permutation(len(found))[:per_program]
-        samples += filter(
-            None, (_made(env, task, code, found[index], rng, dressed) for index in chosen)
-        )
-    return [one for one in samples if one.action[2] - one.action[1] <= max_span]
-
-
-def _made(
-    env: SoftwareEnv,
-    task: Task,
-    code: str,
-    mutation: Mutation,
-    rng: np.random.Generator,
-    dressed: float = 0.0,
-) -> Sample | None:
-    """The known solution with one bug; None where no visible test sees it."""
-    (path,) = task.reference
-    bug = Bug(apply(code, mutation.edit), (inverse(code, mutation.edit),), (mutation.operator,))
-    if rng.random() < dressed:
-        bug = dress(bug, Surroundings(task.prompt), rng)
-    (repair,) = bug.repairs
-    state = _begun(env, task, task.workspace.start.with_text(path, bug.code))
-    outcome = state.outcome
-    assert outcome is not None, "_begun has run the tests"
-    if outcome.resolved:
-        return None
-    # Few programs, many bugs: without prompt or failure at times, neither is learned by heart.
-    if rng.random() > _PROMPT_SHARE:
-        state = replace(state, task=replace(task, prompt=""))
-    if rng.random() > _FAILURE_SHARE:
-        state = replace(state, outcome=replace(outcome, message=""))
-    interface = env.interface
-    assert isinstance(interface, EditInterface)
-    action = interface.encode_edit(state, repair.start, repair.end, repair.text)
-    if action is None:
-        return None
-    observation = interface.observe(state)
-    observation["budget"][:2] = int(rng.integers(1, 17))
-    return Sample(observation, action, mutation.operator)
-
-
-def _begun(env: SoftwareEnv, task: Task, files: Files) -> State:
-    """The state that an episode of the task would begin in if it began with these files."""
-    limits = replace(task.limits, cpu_s=min(task.limits.cpu_s, _LOOP_CPU_S))
-    outcome = env.sandbox.run_tests(files, task.visible_tests, limits)
-    state = State(
-        task=task,
-        files=files,
-        cursor=Cursor(next(iter(task.reference))),
-        outcome=outcome,
-        max_steps=env.max_steps,
-        max_test_runs=env.max_test_runs,
-    )
-    return env.interface.start(state)

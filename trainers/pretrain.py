@@ -31,9 +31,10 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config, take_weights
 from hrmgym.trainers import schedule
 from hrmgym.trainers.batches import Stream, batches, named_losses
-from hrmgym.trainers.bug_stream import Sample, benchmark_examples
+from hrmgym.trainers.bug_stream import Sample
 from hrmgym.trainers.calibration import calibrate
 from hrmgym.trainers.config import PretrainConfig
+from hrmgym.trainers.examples import benchmark_examples
 from hrmgym.trainers.fixes import KS, Fix, rates, search_fixes
 from hrmgym.trainers.gradients import gradient_norms
 from hrmgym.trainers.job import Job, seed_everything

@@ -21,12 +21,12 @@ from hrmgym.trainers.bug_stream import (
     BugStream,
     Program,
     Sample,
-    _budget,
-    benchmark_examples,
+    draw_budget,
     package_programs,
     stdlib_programs,
 )
 from hrmgym.trainers.config import SupervisedConfig
+from hrmgym.trainers.examples import benchmark_examples
 from hrmgym.trainers.fixes import Fix, show_fix
 from hrmgym.trainers.tested import TestedStream
 
@@ -48,7 +48,7 @@ class Listed:
         """Sample number `index`."""
         rng = np.random.default_rng((self.seed + _LIST_SEED, index))
         chosen = self.samples[int(rng.integers(len(self.samples)))]
-        budget = _budget(chosen.observation["budget"], rng)
+        budget = draw_budget(chosen.observation["budget"], rng)
         return replace(chosen, observation={**chosen.observation, "budget": budget})
 
 
