@@ -225,12 +225,14 @@ def best_actions(
             _expand_starts(distribution, rows, spans)
         if any(slots):
             _expand_entries(distribution, rows, slots, first)
-    if any(row.greedy for row in rows):
+    if any(row.greedy or not row.found for row in rows):
         mode = distribution.mode()
         scores = distribution.log_prob(mode).tolist()
         for row, action, score in zip(rows, mode.tolist(), scores, strict=True):
             if row.greedy:
                 row.add(score, action)
+            if not row.found:  # every action met changes nothing: better that than none
+                row.found.append((score, tuple(action)))
     results = []
     for row in rows:
         row.found.sort(key=lambda pair: -pair[0])

@@ -126,6 +126,24 @@ def test_a_spent_budget_still_gives_legal_distinct_sorted_actions():
     assert [len(row) for row in best] == [8, 8]
 
 
+@pytest.mark.parametrize("budget", [1, PLENTY])
+def test_where_nothing_can_be_changed_the_mode_is_what_is_left():
+    model = small_model()
+    observation, (editable, starts, tools) = canvases(model.config, [12])
+    tools[:] = False
+    tools[:, 0] = True
+    distribution = EditDistribution(model, model.encode(observation), editable, starts, tools)
+
+    class Same:
+        def is_new(self, path):
+            return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hrmgym.hrm.edit_search._Effects", lambda *_: Same())
+        (row,) = best_actions(distribution, 2, 20, distinct=True)
+    assert [item.action.tolist() for item in row] == distribution.mode().tolist()
+
+
 def test_only_other_tools():
     model = small_model()
     observation, (editable, starts, tools) = canvases(model.config, [12])
