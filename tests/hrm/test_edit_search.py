@@ -126,7 +126,6 @@ def test_a_spent_budget_still_gives_legal_distinct_sorted_actions():
     assert [len(row) for row in best] == [8, 8]
 
 
-@pytest.mark.parametrize("budget", [1, PLENTY])
 def test_where_nothing_can_be_changed_the_mode_is_what_is_left():
     model = small_model()
     observation, (editable, starts, tools) = canvases(model.config, [12])
