@@ -65,7 +65,7 @@ def test_a_test_fails_before_the_repairs_and_none_after_a_single_one(
 
     made = stream(dressed=dressed)
     single = 0
-    for index in range(40):
+    for index in range(20):
         sample = made.sample(index)
         owners = [one for one in PROGRAMS if f"def {one.name}" in shown(sample)]
         broken = [one for one in owners if not resolved(one, shown(sample))]
@@ -73,11 +73,12 @@ def test_a_test_fails_before_the_repairs_and_none_after_a_single_one(
         if not sample.others:
             single += 1
             assert resolved(broken[0], repaired(sample))
-    assert single > 10
+    assert single > 4
 
 
 def test_the_canvas_has_what_the_failing_test_says() -> None:
-    samples = [stream().sample(index) for index in range(40)]
+    made = stream()
+    samples = [made.sample(index) for index in range(30)]
     texts = []
     for sample in samples:
         tokens, roles = sample.observation["tokens"], sample.observation["roles"]
@@ -93,8 +94,9 @@ def test_the_canvas_has_what_the_failing_test_says() -> None:
 def test_a_sample_depends_on_seed_and_number_alone() -> None:
     one, two = stream(dressed=0.5), stream(dressed=0.5)
     two.sample(9)
+    other = stream(seed=1)
     assert all(same(one.sample(index), two.sample(index)) for index in range(4))
-    assert not all(same(one.sample(i), stream(seed=1).sample(i)) for i in range(4))
+    assert not all(same(one.sample(index), other.sample(index)) for index in range(4))
 
 
 def test_a_worker_makes_the_same_samples_in_a_sandbox_of_its_own() -> None:
