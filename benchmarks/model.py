@@ -4,8 +4,8 @@
 
 Both training steps run in turn in one process, from the same weights over the same batches, after
 it has been asserted that loss and gradients agree. Peak memory is that of processes of their own.
-Run it on a quiet machine: it takes about two minutes, and twelve where the processor does not multiply
-bf16, for the published step then does without the hardware.
+Run it on a quiet machine: it takes about two minutes, and twelve where the processor does not
+multiply bf16, since the published step then does so in software.
 """
 
 from __future__ import annotations
