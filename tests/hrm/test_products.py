@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hrmgym.hrm import layers, products
+from hrmgym.hrm import products
 from hrmgym.hrm.layers import attend
 from hrmgym.hrm.products import cast, cpu_multiplies_bf16, made_in, pack, packs, product
 
@@ -138,7 +138,3 @@ def test_a_bf16_network_without_the_hardware_multiplies_in_fp32_alone_and_learns
         assert here is not None
         apart = (here - gradient_there).norm() / (gradient_there.norm() + 1e-6)
         assert apart < 0.3, name
-
-
-def test_layers_take_their_products_from_here() -> None:
-    assert layers.product is product
