@@ -200,10 +200,10 @@ def measure_steps(dtype: str, repeat: int) -> dict[str, float]:
     return found
 
 
-def measure_decision(segments: int) -> dict[str, float]:
+def measure_decision(*options: str) -> dict[str, float]:
     """What `model_decision.py` prints, from a process of its own."""
     script = Path(__file__).with_name("model_decision.py")
-    command = [sys.executable, str(script), "--segments", str(segments)]
+    command = [sys.executable, str(script), *options]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -241,16 +241,19 @@ def main() -> None:
     for dtype in TOLERANCE:
         found |= measure_steps(dtype, chosen.repeat)
     found["params"] = sum(p.numel() for p in released_model("float32").parameters())
-    configured, deep = measure_decision(1), measure_decision(16)
-    found["decision_s_27m"] = configured["decision_s"]
-    found["decision_s_27m_16_segments"] = deep["decision_s"]
-    found["decision_params"] = configured["params"]
-    found["decision_recursion_params"] = configured["recursion_params"]
-    found["decision_rss_mb_27m"] = configured["peak_rss_mb"]
+    least, most = measure_decision(), measure_decision("--halts", "never")
+    rounded = measure_decision("--products", "int8")
+    found["decision_s_27m"] = least["decision_s"]
+    found["decision_s_27m_int8"] = rounded["decision_s"]
+    found["decision_s_27m_16_segments"] = most["decision_s"]
+    found["decision_params"] = least["params"]
+    found["decision_recursion_params"] = least["recursion_params"]
+    found["decision_rss_mb_27m"] = least["peak_rss_mb"]
+    found["decision_rss_mb_27m_int8"] = rounded["peak_rss_mb"]
     trained = {dtype: measure_training_memory(dtype) for dtype in TOLERANCE}
     found["train_rss_mb_27m_fp32"] = trained["float32"]
     found["train_rss_mb_27m_bf16"] = trained["bfloat16"]
-    found["peak_rss_mb_27m"] = max(configured["peak_rss_mb"], *trained.values())
+    found["peak_rss_mb_27m"] = max(least["peak_rss_mb"], most["peak_rss_mb"], *trained.values())
     found["threads"] = torch.get_num_threads()
     if chosen.json:
         print(json.dumps(found))

@@ -2,9 +2,10 @@
 
     python benchmarks/model_decision.py
 
-A decision is all that a policy does with an observation: embed it, run every segment, and search
-the best complete edit. Prints one JSON object. `benchmarks/model.py`
-runs it in a process of its own.
+A decision is all that a policy does with an observation: embed it, run segments until the halting
+head stops it, at most 16, and search the best complete edit. The weights are random, but for the
+halting head, which stops after the first segment or never: the least and the most that a decision
+takes. Prints one JSON object. `benchmarks/model.py` runs it in a process of its own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from hrmgym.policies.config import SIZES
 from hrmgym.policies.hrm import HRMPolicy
 
 CANVAS = 512
+MOST_SEGMENTS = 16
 
 
 def full_canvas(interface: EditInterface) -> State:
@@ -67,11 +69,17 @@ def peak_rss_mb() -> float:
         return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def measure(size: str, segments: int, dtype: str, repeat: int) -> dict[str, float]:
+def measure(size: str, halts: str, dtype: str, products: str, repeat: int) -> dict[str, float]:
     """Median seconds of a decision, parameters, and the peak memory so far in MB."""
     torch.manual_seed(0)
     interface = EditInterface(CANVAS)
-    model = {**SIZES[size], "segments": segments, "dtype": dtype}
+    model = {
+        **SIZES[size],
+        "segments": MOST_SEGMENTS,
+        "halting": True,
+        "dtype": dtype,
+        "products": products,
+    }
     policy = HRMPolicy(
         interface.observation_space,
         interface.action_space,
@@ -79,15 +87,22 @@ def measure(size: str, segments: int, dtype: str, repeat: int) -> dict[str, floa
         model=model,
         trainable=False,
     )
+    bias = policy.model.q_head.bias
+    assert bias is not None
+    torch.nn.init.constant_(bias, 1.0 if halts == "first" else -1.0)
     policy.set_training_mode(False)
     observation = interface.observe(full_canvas(interface))
-    times = []
+    times: list[float] = []
     for number in range(repeat + 1):
         start = time.perf_counter()
         proposals = policy.propose(observation, 1)
-        if number:  # the first compiles kernels
+        if number:  # the first compiles kernels, and packs weights
             times.append(time.perf_counter() - start)
     assert proposals.actions
+    with torch.no_grad():
+        batch = policy.obs_to_tensor(observation)[0]
+        assert isinstance(batch, dict)
+        segments = int(policy.model.encode(batch).segments)
     return {
         "decision_s": statistics.median(times),
         "positions": int((observation["tokens"] != 0).sum()),
@@ -102,11 +117,12 @@ def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", choices=SIZES, default="base")
-    parser.add_argument("--segments", type=int, default=1, help="as the shipped configs have it")
+    parser.add_argument("--halts", choices=("first", "never"), default="first")
     parser.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--products", choices=("exact", "int8"), default="exact")
     parser.add_argument("--repeat", type=int, default=5)
     chosen = parser.parse_args()
-    print(json.dumps(measure(chosen.size, chosen.segments, chosen.dtype, chosen.repeat)))
+    print(json.dumps(measure(**vars(chosen))))
 
 
 if __name__ == "__main__":

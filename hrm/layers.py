@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrmgym.hrm.products import cast, made_in, pack, packs, product
+from hrmgym.hrm.products import Factor, Packing, cast, made_in, pack, product
 
 #: Rotary positions as complex numbers of modulus 1, [S, 1, K / 2].
 Rotary = Tensor
@@ -136,11 +136,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
 class AttentionWeights(NamedTuple):
     """What `Attention` multiplies with, in the type that products are made in."""
 
-    query_key: Tensor
+    query_key: Factor
     """Interleaved [2 D, D]."""
-    value: Tensor
+    value: Factor
     """[D, D]."""
-    out: Tensor
+    out: Factor
     """[D, D]."""
 
 
@@ -188,9 +188,9 @@ class Attention(nn.Module):
 class SwiGLUWeights(NamedTuple):
     """What `SwiGLU` multiplies with, in the type that products are made in."""
 
-    gate: Tensor
-    up: Tensor
-    down: Tensor
+    gate: Factor
+    up: Factor
+    down: Factor
 
 
 class SwiGLU(nn.Module):
@@ -255,19 +255,19 @@ class Level(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
-    def cast(self, dtype: torch.dtype, may_pack: bool = True) -> list[BlockWeights]:
+    def cast(self, dtype: torch.dtype, packing: Packing = "exact") -> list[BlockWeights]:
         """The weights in a type, once for many calls; differentiable where gradients are on.
 
-        Where gradients are off, packed where that pays, unless `may_pack` is false. To be used
-        before the parameters change: it depends on the type what follows a change.
+        Where gradients are off, packed. To be used before the parameters change: it depends on the
+        type what follows a change.
         """
         found = []
         for layer in self.layers:
             assert isinstance(layer, Block)
             attention, feed_forward = layer.weights(dtype)
-            if may_pack and not torch.is_grad_enabled() and packs(attention.out):
-                attention = AttentionWeights(*map(pack, attention))
-                feed_forward = SwiGLUWeights(*map(pack, feed_forward))
+            if not torch.is_grad_enabled():
+                attention = AttentionWeights(*(pack(one, packing) for one in attention))
+                feed_forward = SwiGLUWeights(*(pack(one, packing) for one in feed_forward))
             found.append((attention, feed_forward))
         return found
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +27,7 @@ from hrmgym.hrm.layers import (
     RotaryPositions,
     truncated_normal_,
 )
-from hrmgym.hrm.products import made_in
+from hrmgym.hrm.products import Packing, made_in
 
 #: Weights of the high and of the low stack as `Level.cast` gives them.
 Weights = tuple[list[BlockWeights], list[BlockWeights]]
@@ -38,8 +39,10 @@ class Recursion(nn.Module):
     def __init__(self, config: RecursionConfig) -> None:
         super().__init__()
         self.recursion = config
-        self.may_pack = True
-        """Whether weights may be packed; a packed weight cannot be told by its storage."""
+        self.packing: Packing = "exact"
+        """How weights are packed where gradients are off; a packed one cannot be told by its
+        storage."""
+        self._kept: tuple[object, Weights] | None = None
         if not config.shared_levels:
             self.H_level = _level(config, config.H_layers)
         self.L_level = _level(config, config.L_layers)
@@ -60,13 +63,28 @@ class Recursion(nn.Module):
 
         Where each stack has one differentiated call, that call takes them too. Where it has more,
         their gradients are added up in fp32, so each casts for itself; and so it does where there
-        is nothing to cast, for then the other calls take packed weights.
+        is nothing to cast, for then the other calls take packed weights. Outside training, packed
+        weights are kept until a parameter changes.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self._taped_once(dtype)):
-            low = self.L_level.cast(dtype, self.may_pack)
+        taped = torch.is_grad_enabled() and self._taped_once(dtype)
+        if taped or self.training:
+            return self._cast(dtype, taped)
+        state = [(one.data_ptr(), one._version) for one in self.parameters()]
+        key = (dtype, self.packing, state)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = None  # frees the old ones first
+            self._kept = (key, self._cast(dtype, taped))
+        return self._kept[1]
+
+    def _cast(self, dtype: torch.dtype, taped: bool) -> Weights:
+        with torch.set_grad_enabled(taped):
+            low = self.L_level.cast(dtype, self.packing)
             if self.recursion.shared_levels:
                 return low, low
-            return self.high.cast(dtype, self.may_pack), low
+            return self.high.cast(dtype, self.packing), low
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": None}  # packed weights can be neither copied nor pickled
 
     def _taped_once(self, dtype: torch.dtype) -> bool:
         config = self.recursion
@@ -107,8 +125,9 @@ class Recursion(nn.Module):
         """
         config = self.recursion
         if config.architecture == "transformer":
-            z_L = self.L_level(torch.zeros_like(x), x, rotary, mask)
-            return self.high(torch.zeros_like(x), z_L, rotary, mask), z_L
+            high, low = (None, None) if torch.is_grad_enabled() else weights or self.cast(x.dtype)
+            z_L = self.L_level(torch.zeros_like(x), x, rotary, mask, low)
+            return self.high(torch.zeros_like(x), z_L, rotary, mask, high), z_L
         calls = config.H_cycles * (config.L_cycles + 1)
         taped = 2 if config.gradient == "last_step" else config.L_cycles + 1
         outer = torch.is_grad_enabled()

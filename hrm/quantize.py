@@ -268,7 +268,7 @@ def calibrate(model: EditModel, drive: Callable[[EditModel], object]) -> dict[st
     # Slices of a parameter, which are what a product may take, share its storage.
     names = {p.untyped_storage().data_ptr(): name for name, p in copy.named_parameters()}
     watch = _Watch(names)
-    copy.core.may_pack = False
+    copy.core.packing = "none"
     with watch:
         drive(copy)
     return watch.moments

@@ -45,7 +45,9 @@ _MORE = 8
 
 #: Keys of a policy's config block that the network's weights depend on.
 _SHAPE = tuple(
-    key for key in HRMConfig.model_fields if key not in ("kind", "size", "checkpoint", "dtype")
+    key
+    for key in HRMConfig.model_fields
+    if key not in ("kind", "size", "checkpoint", "dtype", "products")
 )
 
 #: Those among them that the weights fit whatever they are.
@@ -149,7 +151,7 @@ def checkpoint_options(config: HRMConfig) -> dict[str, Any]:
                     f"policy.{key} is {options[key]}"
                 )
             options[key] = saved[key]
-    return options | {"dtype": config.dtype}
+    return options | {"dtype": config.dtype, "products": config.products}
 
 
 def make_hrm_policy(config: HRMConfig, env: gymnasium.Env[Any, Any], seed: int) -> HRMPolicy:
@@ -247,6 +249,7 @@ class HRMPolicy(ActorCriticPolicy):
         self.action_dist = WholeEditDistribution()  # type: ignore[no-untyped-call]
         self._generator: torch.Generator | None = None
         self.model = EditModel(edit_model_config(self._canvas_length, self._options))
+        self.model.core.packing = self._options.get("products", "exact")
         if self._trainable:
             make: Any = self.optimizer_class  # the base class takes no lr; every optimiser does
             self.optimizer = make(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)

@@ -216,3 +216,35 @@ def test_the_interface_and_the_network_agree_on_the_action(
     with torch.no_grad():
         log_prob = policy.get_distribution(tensors).log_prob(torch.from_numpy(action[None]))
     assert torch.isfinite(log_prob).all()
+
+
+def test_int8_products_find_about_the_same(env: SoftwareEnv) -> None:
+    shape: dict[str, Any] = {**SMALL, "hidden_size": 64}
+    exact, rounded = (
+        make_policy(HRMConfig(kind="hrm", products=products, **shape), env, seed=0)
+        for products in ("exact", "int8")
+    )
+    assert isinstance(exact, HRMPolicy)
+    assert isinstance(rounded, HRMPolicy)
+    observations = batch(env, exact)
+    with torch.no_grad():
+        here, there = (one.model.encode(observations).z_H for one in (exact, rounded))
+        apart = (here - there).norm() / here.norm()
+    assert 1e-4 < apart < 0.1
+    observation, _ = env.reset(options={"task": "double"})
+    wanted, found = (one.propose(observation, 20) for one in (exact, rounded))
+    same = {one.action.tobytes() for one in wanted.actions} & {
+        one.action.tobytes() for one in found.actions
+    }
+    assert len(same) >= 10
+
+
+def test_products_are_not_part_of_a_checkpoint(env: SoftwareEnv, tmp_path: Path) -> None:
+    policy = make_policy(HRMConfig(kind="hrm", **SMALL), env, seed=0)
+    assert isinstance(policy, HRMPolicy)
+    save_checkpoint(tmp_path / "ck", policy.model, "card", {})
+    config = HRMConfig(kind="hrm", checkpoint=str(tmp_path / "ck"), products="int8")
+    again = make_policy(config, env, seed=0)
+    assert isinstance(again, HRMPolicy)
+    assert again.model.core.packing == "int8"
+    assert checkpoint_options(config)["products"] == "int8"
