@@ -125,19 +125,23 @@ class Recursion(nn.Module):
         """
         config = self.recursion
         if config.architecture == "transformer":
-            high, low = (None, None) if torch.is_grad_enabled() else weights or self.cast(x.dtype)
+            high = low = None
+            if not torch.is_grad_enabled():
+                high, low = weights or self.cast(x.dtype)
             z_L = self.L_level(torch.zeros_like(x), x, rotary, mask, low)
             return self.high(torch.zeros_like(x), z_L, rotary, mask, high), z_L
         calls = config.H_cycles * (config.L_cycles + 1)
         taped = 2 if config.gradient == "last_step" else config.L_cycles + 1
         outer = torch.is_grad_enabled()
-        weights = weights or self.cast(x.dtype)
         for call in range(calls):
             if feedback is not None and call % (config.L_cycles + 1) == 0:
                 with torch.set_grad_enabled(outer and call == calls - config.L_cycles - 1):
                     z_H = z_H + feedback(z_H)
             grad = outer and call >= calls - taped
-            high, low = (None, None) if grad and not self._taped_once(x.dtype) else weights
+            high = low = None
+            if not grad or self._taped_once(x.dtype):
+                weights = weights or self.cast(x.dtype)
+                high, low = weights
             with torch.set_grad_enabled(grad):
                 if call % (config.L_cycles + 1) < config.L_cycles:
                     z_L = self.L_level(z_L, z_H + x, rotary, mask, low)

@@ -140,3 +140,26 @@ def test_state_holds_no_tables():
     names = EditModel(small_config()).state_dict()
     assert "core.H_init" in names
     assert not any("rotary" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "training", "expected"),
+    [
+        ({"H_cycles": 1, "L_cycles": 1}, True, 0),  # every call is differentiated
+        ({"architecture": "transformer"}, True, 0),
+        ({"H_cycles": 2, "L_cycles": 1}, True, 1),
+        ({"H_cycles": 1, "L_cycles": 1, "segments": 3}, True, 1),
+        ({"H_cycles": 2, "L_cycles": 1, "segments": 3}, False, 1),
+        ({"architecture": "transformer"}, False, 1),
+    ],
+)
+def test_weights_are_packed_once_and_only_for_calls_that_take_them(
+    monkeypatch, changes, training, expected
+):
+    model = small_model(gradient="last_recursion", **changes).train(training)
+    made, cast = [], model.core._cast
+    monkeypatch.setattr(model.core, "_cast", lambda *args: made.append(1) or cast(*args))
+    batch, _ = canvases(model.config, [12, 7])
+    with torch.set_grad_enabled(training):
+        model.encode(batch)
+    assert len(made) == expected
