@@ -67,14 +67,17 @@ class Recursion(nn.Module):
         weights are kept until a parameter changes.
         """
         taped = torch.is_grad_enabled() and self._taped_once(dtype)
-        if taped or self.training:
+        parameters = list(self.parameters())
+        # Those made in inference mode do not count their changes.
+        if taped or self.training or any(one.is_inference() for one in parameters):
             return self._cast(dtype, taped)
-        state = [(one.data_ptr(), one._version) for one in self.parameters()]
+        state = [(one.data_ptr(), one._version) for one in parameters]
         key = (dtype, self.packing, state)
-        if self._kept is None or self._kept[0] != key:
-            self._kept = None  # frees the old ones first
-            self._kept = (key, self._cast(dtype, taped))
-        return self._kept[1]
+        kept = self._kept  # read once: another thread may be at it too
+        if kept is None or kept[0] != key:
+            self._kept = kept = None  # frees the old ones first
+            self._kept = kept = (key, self._cast(dtype, taped))
+        return kept[1]
 
     def _cast(self, dtype: torch.dtype, taped: bool) -> Weights:
         with torch.set_grad_enabled(taped):

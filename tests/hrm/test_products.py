@@ -240,6 +240,16 @@ def test_weights_that_are_kept_follow_every_change(packing: Packing, change: str
         torch.testing.assert_close(after, states(other))
 
 
+def test_weights_made_in_inference_mode_are_not_kept() -> None:
+    with torch.inference_mode():
+        model = tiny_hrm(forward_dtype="float32", seq_len=6, vocab_size=5).eval()
+        before = states(model)
+        for parameter in model.inner.H_level.parameters():
+            parameter.mul_(2)
+        assert not torch.allclose(states(model), before)
+    assert model.inner._kept is None
+
+
 def test_packing_is_kept_only_outside_training_and_never_copied() -> None:
     model = tiny_hrm(forward_dtype="float32", seq_len=6, vocab_size=5).train()
     with torch.no_grad():
