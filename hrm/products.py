@@ -60,6 +60,12 @@ def activation_levels() -> int:
     return 255 if _INT8_FLAGS & _flags() else 127
 
 
+@cache
+def _has_onednn() -> bool:
+    needed = ((torch.ops.mkldnn, "_linear_pointwise"), (torch.ops.onednn, "qlinear_pointwise"))
+    return torch._C._has_mkldnn and all(hasattr(ops, name) for ops, name in needed)
+
+
 def made_in(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     """The type that products of a type are made in; results are rounded to the type itself.
 
@@ -79,20 +85,22 @@ def cast(weight: Tensor, dtype: torch.dtype) -> Tensor:
 def pack(weight_ED: Factor, packing: Packing) -> Factor:
     """A weight as many products want it; cannot be differentiated.
 
-    To be made once for all calls before the weight changes. Away from fp32 on a CPU with oneDNN it
-    stays as it is. Against torch's own products, which are MKL's, `exact` takes 4/5 of the time and
-    `int8` half (27 million parameters, 513 positions, AMD EPYC with AVX2).
+    To be made once for all calls before the weight changes. It stays as it is away from a CPU with
+    oneDNN, and in other types than fp32 or, for `int8`, bf16. Against torch's own products, which
+    are MKL's, `exact` takes 4/5 of the time and `int8` half (27 million parameters, 513 positions,
+    AMD EPYC with AVX2).
     """
     if isinstance(weight_ED, Int8Weight) or packing == "none":
         return weight_ED
-    on_cpu = weight_ED.dtype == torch.float32 and weight_ED.device.type == "cpu"
-    if not on_cpu or not torch._C._has_mkldnn:
+    types = (torch.float32,) if packing == "exact" else (torch.float32, torch.bfloat16)
+    if weight_ED.dtype not in types or weight_ED.device.type != "cpu" or not _has_onednn():
         return weight_ED
     weight_ED = weight_ED.detach().contiguous()
     out: Tensor
     if packing == "exact":
         out = torch.ops.mkldnn._reorder_linear_weight(weight_ED)
         return out
+    weight_ED = weight_ED.float()
     scales_E = weight_ED.abs().amax(1) / 127
     scales_E[scales_E == 0] = 1
     codes = (weight_ED / scales_E.unsqueeze(1)).round_().to(torch.int8)

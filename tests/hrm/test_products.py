@@ -196,10 +196,28 @@ def test_int8_of_nothing_is_nothing_and_of_nan_is_nan() -> None:
         assert bool(product(x, packed).isnan().all())
 
 
-@pytest.mark.parametrize("packing", ["none", "exact", "int8"])
-def test_what_is_not_fp32_stays_as_it_is(packing: Packing) -> None:
-    for weight in (torch.ones(4, 32).bfloat16(), torch.ones(4, 32).double()):
-        assert pack(weight, packing) is weight
+@pytest.mark.parametrize(
+    ("packing", "dtype"),
+    [
+        ("none", torch.float32),
+        ("none", torch.bfloat16),
+        ("exact", torch.bfloat16),
+        ("exact", torch.float64),
+        ("int8", torch.float64),
+    ],
+)
+def test_what_cannot_be_packed_stays_as_it_is(packing: Packing, dtype: torch.dtype) -> None:
+    weight = torch.ones(4, 32, dtype=dtype)
+    assert pack(weight, packing) is weight
+
+
+def test_bf16_weights_can_be_packed_in_int8() -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(5, 64).bfloat16(), torch.randn(40, 64).bfloat16()
+    packed = pack(weight, INT8)
+    assert isinstance(packed, Int8Weight)
+    exact = x.double() @ weight.double().T
+    assert (product(x, packed).double() - exact).norm() < 0.03 * exact.norm()
 
 
 def states(model: torch.nn.Module) -> Tensor:
