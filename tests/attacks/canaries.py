@@ -46,6 +46,9 @@ while True:
             log.write(b".")
 """
 
+#: Most looks at all processes.
+_LOOKS = 30
+
 
 class Canaries:
     """They sit in `folder`, which is made, and watch from the moment they are made.
@@ -124,15 +127,28 @@ class Canaries:
 
 
 def marked(mark: str) -> set[int]:
-    """Processes, on all of what /proc shows, that bear the mark of attacks."""
-    found = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            status = (path / "stat").read_text().rpartition(")")[2].split()[0]
-            named = (path / "comm").read_text() + (path / "cmdline").read_text(errors="replace")
-            if mark in named and status not in "ZX" and int(path.name) != os.getpid():
-                found.add(int(path.name))
+    """Processes, on all of what /proc shows, that bear the mark of attacks.
+
+    It looks again while others come and go: one that forks all the time has a new number before its
+    old one is read.
+    """
+    found: set[int] = set()
+    for _ in range(_LOOKS):
+        pids = _pids()
+        for pid in pids:
+            with suppress(OSError):
+                path = Path("/proc", str(pid))
+                status = (path / "stat").read_text().rpartition(")")[2].split()[0]
+                named = (path / "comm").read_text() + (path / "cmdline").read_text(errors="replace")
+                if mark in named and status not in "ZX" and pid != os.getpid():
+                    found.add(pid)
+        if found or _pids() == pids:
+            break
     return found
+
+
+def _pids() -> set[int]:
+    return {int(path.name) for path in Path("/proc").glob("[0-9]*")}
 
 
 def _peak_kb() -> int:
