@@ -103,6 +103,7 @@ def measure(size: str, halts: str, dtype: str, products: str, repeat: int) -> di
         batch = policy.obs_to_tensor(observation)[0]
         assert isinstance(batch, dict)
         segments = int(policy.model.encode(batch).segments)
+    assert segments == (1 if halts == "first" else MOST_SEGMENTS)
     return {
         "decision_s": statistics.median(times),
         "positions": int((observation["tokens"] != 0).sum()),

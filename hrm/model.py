@@ -40,8 +40,8 @@ class Recursion(nn.Module):
         super().__init__()
         self.recursion = config
         self.packing: Packing = "exact"
-        """How weights are packed where gradients are off; a packed one cannot be told by its
-        storage."""
+        """How weights are packed where gradients are off, in training never in `int8`; a packed
+        one cannot be told by its storage."""
         self._kept: tuple[object, Weights] | None = None
         if not config.shared_levels:
             self.H_level = _level(config, config.H_layers)
@@ -80,11 +80,12 @@ class Recursion(nn.Module):
         return kept[1]
 
     def _cast(self, dtype: torch.dtype, taped: bool) -> Weights:
+        packing = "exact" if self.training and self.packing == "int8" else self.packing
         with torch.set_grad_enabled(taped):
-            low = self.L_level.cast(dtype, self.packing)
+            low = self.L_level.cast(dtype, packing)
             if self.recursion.shared_levels:
                 return low, low
-            return self.high.cast(dtype, self.packing), low
+            return self.high.cast(dtype, packing), low
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": None}  # packed weights can be neither copied nor pickled

@@ -78,9 +78,10 @@ class HRMConfig(Block):
     """Type of the recursion's activations; `auto` takes bfloat16 where the hardware multiplies in
     it (CUDA, or a CPU with AMX or AVX-512 BF16), else float32. Weights are float32 always."""
     products: Literal["exact", "int8"] = "exact"
-    """How the recursion multiplies on a CPU where no gradient is taken. `int8` rounds weights (by
-    row) and activations (by call) to 8 bits: each product is off by some 2 % and takes half to two
-    thirds of the time in a wide network; a narrow one gains little."""
+    """How the recursion multiplies on a CPU outside training. `int8` rounds weights (by row) and
+    activations (by call, so what a canvas gets depends a little on its batch) to 8 bits: each
+    product is off by some 2 % and takes half to two thirds of the time in a wide network; a narrow
+    one gains little."""
 
     @model_validator(mode="before")
     @classmethod

@@ -158,7 +158,12 @@ def test_weights_are_packed_once_and_only_for_calls_that_take_them(
 ):
     model = small_model(gradient="last_recursion", **changes).train(training)
     made, cast = [], model.core._cast
-    monkeypatch.setattr(model.core, "_cast", lambda *args: made.append(1) or cast(*args))
+
+    def counted(dtype, taped):
+        made.append(dtype)
+        return cast(dtype, taped)
+
+    monkeypatch.setattr(model.core, "_cast", counted)
     batch, _ = canvases(model.config, [12, 7])
     with torch.set_grad_enabled(training):
         model.encode(batch)

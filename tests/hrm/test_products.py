@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hrmgym.hrm import products
 from hrmgym.hrm.layers import attend
+from hrmgym.hrm.model import HRM
 from hrmgym.hrm.products import (
     Int8Weight,
     Packing,
@@ -220,14 +221,14 @@ def test_bf16_weights_can_be_packed_in_int8() -> None:
     assert (product(x, packed).double() - exact).norm() < 0.03 * exact.norm()
 
 
-def states(model: torch.nn.Module) -> Tensor:
+def states(model: HRM) -> Tensor:
     """The logits of one segment over fixed inputs."""
     batch = {
         "inputs": torch.arange(12).view(2, 6) % 5,
         "labels": torch.arange(12).view(2, 6) % 5,
         "puzzle_identifiers": torch.zeros(2, dtype=torch.int64),
     }
-    logits: Tensor = model(model.initial_carry(batch), batch)[1].logits  # type: ignore[operator]
+    logits: Tensor = model(model.initial_carry(batch), batch)[1].logits
     return logits
 
 
@@ -280,8 +281,9 @@ def test_packing_is_kept_only_outside_training_and_never_copied() -> None:
         torch.testing.assert_close(states(copied), states(model))
 
 
-def test_int8_changes_nothing_where_gradients_are_taken() -> None:
-    model = tiny_hrm(forward_dtype="float32", seq_len=6, vocab_size=5, H_cycles=1).train()
+def test_int8_changes_nothing_in_training() -> None:
+    """Its first cycle is not differentiated, and could be rounded."""
+    model = tiny_hrm(forward_dtype="float32", seq_len=6, vocab_size=5, H_cycles=2).train()
     found = []
     for packing in ("exact", "int8"):
         model.inner.packing = packing
