@@ -202,9 +202,7 @@ class EditModel(nn.Module):
         if config.reverse.kind != "off":
             feedback = self.outcome_gate.bind(memory, x)
         rotary = self.rotary(size, x.dtype)
-        # A single segment in training makes its own, and only if one of its calls takes them.
-        alone = torch.is_grad_enabled() and (self.depth or config.segments) == 1
-        weights = None if alone else self.core.cast(x.dtype)
+        weights = self.core.cast(x.dtype)
 
         def segment(z_H: Tensor, z_L: Tensor) -> tuple[Tensor, Tensor]:
             return self.core.segment(z_H, z_L, x, rotary, mask, feedback, weights)

@@ -27,7 +27,7 @@ from hrmgym.hrm.layers import (
     RotaryPositions,
     truncated_normal_,
 )
-from hrmgym.hrm.products import Packing, made_in
+from hrmgym.hrm.products import Packing
 
 #: Weights of the high and of the low stack as `Level.cast` gives them.
 Weights = tuple[list[BlockWeights], list[BlockWeights]]
@@ -40,7 +40,7 @@ class Recursion(nn.Module):
         super().__init__()
         self.recursion = config
         self.packing: Packing = "exact"
-        """How weights are packed where gradients are off, in training never in `int8`; a packed
+        """How weights are packed, in training or where gradients are on never in `int8`; a packed
         one cannot be told by its storage."""
         self._kept: tuple[object, Weights] | None = None
         if not config.shared_levels:
@@ -59,41 +59,34 @@ class Recursion(nn.Module):
         return self.L_level if self.recursion.shared_levels else self.H_level
 
     def cast(self, dtype: torch.dtype) -> Weights:
-        """Both stacks' weights, cast once for all calls before the parameters change.
+        """Both stacks' weights, cast and packed once for all calls before the parameters change.
 
-        Where each stack has one differentiated call, that call takes them too. Where it has more,
-        their gradients are added up in fp32, so each casts for itself; and so it does where there
-        is nothing to cast, for then the other calls take packed weights. Outside training, packed
-        weights are kept until a parameter changes.
+        Differentiated calls take them too; their gradients are added up in the parameters' own
+        type. Outside training they are kept until a parameter changes; in training an optimizer
+        might change one through `.data`, which nobody can see.
         """
-        taped = torch.is_grad_enabled() and self._taped_once(dtype)
+        exact = self.packing == "int8" and (self.training or torch.is_grad_enabled())
+        packing: Packing = "exact" if exact else self.packing
         parameters = list(self.parameters())
         # Those made in inference mode do not count their changes.
-        if taped or self.training or any(one.is_inference() for one in parameters):
-            return self._cast(dtype, taped)
+        if self.training or any(one.is_inference() for one in parameters):
+            return self._cast(dtype, packing)
         state = [(one.data_ptr(), one._version) for one in parameters]
-        key = (dtype, self.packing, state)
+        key = (dtype, packing, state)
         kept = self._kept  # read once: another thread may be at it too
         if kept is None or kept[0] != key:
             self._kept = kept = None  # frees the old ones first
-            self._kept = kept = (key, self._cast(dtype, taped))
+            self._kept = kept = (key, self._cast(dtype, packing))
         return kept[1]
 
-    def _cast(self, dtype: torch.dtype, taped: bool) -> Weights:
-        packing = "exact" if self.training and self.packing == "int8" else self.packing
-        with torch.set_grad_enabled(taped):
-            low = self.L_level.cast(dtype, packing)
-            if self.recursion.shared_levels:
-                return low, low
-            return self.high.cast(dtype, packing), low
+    def _cast(self, dtype: torch.dtype, packing: Packing) -> Weights:
+        low = self.L_level.cast(dtype, packing)
+        if self.recursion.shared_levels:
+            return low, low
+        return self.high.cast(dtype, packing), low
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": None}  # packed weights can be neither copied nor pickled
-
-    def _taped_once(self, dtype: torch.dtype) -> bool:
-        config = self.recursion
-        once = config.gradient == "last_step" and not config.shared_levels
-        return once and made_in(dtype, self.H_init.device) != torch.float32
 
     def initial_state(self, batch: int, positions: int) -> tuple[Tensor, Tensor]:
         """(z_H, z_L) before the first segment, each [B, P + S, D]; do not write into them."""
@@ -128,10 +121,8 @@ class Recursion(nn.Module):
             New (z_H, z_L); only the calls that `gradient` names are differentiated.
         """
         config = self.recursion
+        high, low = weights or self.cast(x.dtype)
         if config.architecture == "transformer":
-            high = low = None
-            if not torch.is_grad_enabled():
-                high, low = weights or self.cast(x.dtype)
             z_L = self.L_level(torch.zeros_like(x), x, rotary, mask, low)
             return self.high(torch.zeros_like(x), z_L, rotary, mask, high), z_L
         calls = config.H_cycles * (config.L_cycles + 1)
@@ -141,12 +132,7 @@ class Recursion(nn.Module):
             if feedback is not None and call % (config.L_cycles + 1) == 0:
                 with torch.set_grad_enabled(outer and call == calls - config.L_cycles - 1):
                     z_H = z_H + feedback(z_H)
-            grad = outer and call >= calls - taped
-            high = low = None
-            if not grad or self._taped_once(x.dtype):
-                weights = weights or self.cast(x.dtype)
-                high, low = weights
-            with torch.set_grad_enabled(grad):
+            with torch.set_grad_enabled(outer and call >= calls - taped):
                 if call % (config.L_cycles + 1) < config.L_cycles:
                     z_L = self.L_level(z_L, z_H + x, rotary, mask, low)
                 else:
