@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrmgym.envs.sandboxes import isolation
+from hrmgym.envs.sandboxes.confinement import isolation
 from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.task import CallCase, CallTests, CommandTests, Limits, PytestTests, Status
 

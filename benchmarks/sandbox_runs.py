@@ -28,11 +28,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hrmgym.envs.sandboxes import nursery
 from hrmgym.envs.sandboxes.bench import open_bench
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.sandboxes.runtime import LocalRuntime
-from hrmgym.envs.sandboxes.testing import run_tests
+from hrmgym.envs.sandboxes.local import nursery
+from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
+from hrmgym.envs.sandboxes.verdicts.testing import run_tests
 from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, PytestTests, TestSpec
 
 PROGRAM = '''\
@@ -231,7 +231,8 @@ def cold_cpu_s(rounds: int) -> float:
 
 _FLOOR = """
 import os, resource
-from hrmgym.envs.sandboxes import calls, guest, isolation
+from hrmgym.envs.sandboxes.confinement import isolation
+from hrmgym.envs.sandboxes.inside import calls, guest
 calls.warm_up()
 COUNT = int(sys.argv[1])
 isolation.enter_namespaces()

@@ -26,7 +26,7 @@ from swerex.runtime.abstract import (
 )
 from swerex.runtime.local import LocalRuntime as StockRuntime
 
-from hrmgym.envs.sandboxes.runtime import LocalRuntime
+from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 
 
 async def _session(runtime: AbstractRuntime, name: str, commands: int) -> tuple[float, list[float]]:

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from hrmgym.envs.sandboxes.runtime import LocalRuntime
+from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.workspace import Base
 
 FILES = 1000

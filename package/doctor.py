@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from hrmgym.envs.benchmark import catalogue
 from hrmgym.envs.benchmarks.data import DATA_VARIABLE, DataSource, candidates
-from hrmgym.envs.sandboxes.available import deployments
-from hrmgym.envs.sandboxes.probe import Layer, probe
+from hrmgym.envs.sandboxes.local.probe import Layer, probe
+from hrmgym.envs.sandboxes.remote.available import deployments
 from hrmgym.errors import SandboxError
 from hrmgym.experiments.run import cpu_name, versions
 from hrmgym.listing import print_columns

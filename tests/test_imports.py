@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,25 @@ def test_imports_go_one_way(folder: str) -> None:
     for path in files:
         wrong = imported(path) - MAY_IMPORT[folder] - EVERYBODYS - own
         assert not wrong, f"{path.relative_to(ROOT)} must not import hrmgym.{min(wrong)}"
+
+
+#: Folders of `envs/sandboxes` whose modules run inside a sandbox, where there is nothing else.
+INSIDE = {"inside", "between", "confinement"}
+
+
+@pytest.mark.parametrize("folder", sorted(INSIDE))
+def test_what_runs_inside_a_sandbox_needs_only_what_is_there(folder: str) -> None:
+    known = sys.stdlib_module_names | {"pytest", "_pytest"}
+    files = list((ROOT / "envs" / "sandboxes" / folder).glob("*.py"))
+    assert len(files) > 1
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                assert {alias.name.partition(".")[0] for alias in node.names} <= known, path
+            elif isinstance(node, ast.ImportFrom):
+                parts = str(node.module).split(".")
+                ours = parts[:3] == ["hrmgym", "envs", "sandboxes"] and parts[3] in INSIDE
+                assert ours or parts[0] in known, f"{path}: {node.module}"
 
 
 def test_the_reader_finds_imports(tmp_path: Path) -> None:

@@ -30,9 +30,9 @@ from hrmgym.envs.bugs.corpus import (
 from hrmgym.envs.bugs.drawn_values import KINDS, draw_kinds
 from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.bugs.packages import package_functions, packages_version
-from hrmgym.envs.sandboxes import values
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.sandboxes.values import Opaque
+from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.inside.values import Opaque
 from hrmgym.envs.task import CallCase, CallTests, Limits, Status
 
 VERSION = 1

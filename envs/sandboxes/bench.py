@@ -17,12 +17,13 @@ from swerex.runtime.abstract import AbstractRuntime, Command, ReadFileRequest
 
 from hrmgym.envs import blobs
 from hrmgym.envs.blobs import Blob, Change
-from hrmgym.envs.sandboxes import aparttests, calltests, isolation
-from hrmgym.envs.sandboxes.link import GuestDied
-from hrmgym.envs.sandboxes.rex_link import RexLink
-from hrmgym.envs.sandboxes.runtime import SESSION_LIMITS, LocalRuntime
-from hrmgym.envs.sandboxes.saving import MOST_BYTES, Changed, WorkspaceTooLargeError
+from hrmgym.envs.sandboxes.confinement import isolation
+from hrmgym.envs.sandboxes.local.link import GuestDied
+from hrmgym.envs.sandboxes.local.runtime import SESSION_LIMITS, LocalRuntime
+from hrmgym.envs.sandboxes.local.saving import MOST_BYTES, Changed, WorkspaceTooLargeError
+from hrmgym.envs.sandboxes.remote.rex_link import RexLink
 from hrmgym.envs.sandboxes.streams import text_of
+from hrmgym.envs.sandboxes.verdicts import aparttests, calltests
 from hrmgym.envs.task import Limits
 from hrmgym.envs.workspace import Base, Files
 from hrmgym.errors import SandboxError

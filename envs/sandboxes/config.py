@@ -47,7 +47,7 @@ class LocalSandboxConfig(_Config):
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
-        from hrmgym.envs.sandboxes.local import LocalDeployment
+        from hrmgym.envs.sandboxes.local.deployment import LocalDeployment
 
         return LocalDeployment(allow_unisolated=self.allow_unisolated)
 
@@ -90,7 +90,7 @@ class DockerSandboxConfig(_Config):
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
         logger = _quiet_logger()
-        from hrmgym.envs.sandboxes.docker import DockerDeployment
+        from hrmgym.envs.sandboxes.remote.docker import DockerDeployment
 
         return DockerDeployment(logger=logger, **self._fields())
 
@@ -121,7 +121,7 @@ class ModalSandboxConfig(_Config):
         """A deployment, not started."""
         logger = _quiet_logger()
         with _needs("modal", "modal"):
-            from hrmgym.envs.sandboxes.modal import ModalDeployment
+            from hrmgym.envs.sandboxes.remote.modal import ModalDeployment
 
         return ModalDeployment(logger=logger, **self._fields())
 
@@ -162,7 +162,7 @@ class FargateSandboxConfig(_Config):
         """A deployment, not started."""
         logger = _quiet_logger()
         with _needs("boto3", "aws"):
-            from hrmgym.envs.sandboxes.fargate import FargateDeployment
+            from hrmgym.envs.sandboxes.remote.fargate import FargateDeployment
 
         return FargateDeployment(logger=logger, **self._fields())
 
@@ -184,7 +184,7 @@ class RemoteSandboxConfig(_Config):
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
         logger = _quiet_logger()
-        from hrmgym.envs.sandboxes.rex import RemoteDeployment
+        from hrmgym.envs.sandboxes.remote.rex import RemoteDeployment
 
         return RemoteDeployment(logger=logger, **self._fields())
 

@@ -31,7 +31,6 @@ from swerex.runtime.abstract import (
     CreateBashSessionRequest,
 )
 
-from hrmgym.envs.sandboxes import testing
 from hrmgym.envs.sandboxes.bench import (
     Bench,
     LocalBench,
@@ -41,12 +40,13 @@ from hrmgym.envs.sandboxes.bench import (
     tree_of,
 )
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
-from hrmgym.envs.sandboxes.link import GuestDied
+from hrmgym.envs.sandboxes.local.link import GuestDied
+from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
+from hrmgym.envs.sandboxes.local.saving import TIMED_OUT, Changed, WorkspaceTooLargeError
+from hrmgym.envs.sandboxes.local.tester import Tester
 from hrmgym.envs.sandboxes.loops import LoopThread
 from hrmgym.envs.sandboxes.retries import Counts, Lost, Retries, failure
-from hrmgym.envs.sandboxes.runtime import LocalRuntime
-from hrmgym.envs.sandboxes.saving import TIMED_OUT, Changed, WorkspaceTooLargeError
-from hrmgym.envs.sandboxes.tester import Tester
+from hrmgym.envs.sandboxes.verdicts import testing
 from hrmgym.envs.task import Limits, Outcome, TestSpec
 from hrmgym.envs.workspace import EMPTY, Files
 from hrmgym.errors import SandboxError

@@ -22,8 +22,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
-from hrmgym.envs.sandboxes import cgroups
-from hrmgym.envs.sandboxes.link import GuestBroken, GuestDied
+from hrmgym.envs.sandboxes.confinement import cgroups
+from hrmgym.envs.sandboxes.local.link import GuestBroken, GuestDied
 from hrmgym.envs.task import Outcome, Status, TestSpec
 
 CONFIRM = 3

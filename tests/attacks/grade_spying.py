@@ -214,7 +214,7 @@ ATTACKS: tuple[Attack, ...] = (
     _spy(
         "package-of-the-suite",
         "import importlib\n"
-        "for name in ('hrmgym', 'hrmgym.envs.sandboxes.values', 'canary_tests'):\n"
+        "for name in ('hrmgym', 'hrmgym.envs.sandboxes.inside.values', 'canary_tests'):\n"
         "    try: importlib.import_module(name); return 2 * x\n"
         "    except ImportError: pass\n",
         unshown="the unprotected machine has no suite to import",

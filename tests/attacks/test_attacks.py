@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hrmgym.envs.sandboxes.probe import probe
+from hrmgym.envs.sandboxes.local.probe import probe
 from hrmgym.tests.attacks.arena import Arena, Result
 from hrmgym.tests.attacks.attack import KINDS, Attack, Kind
 from hrmgym.tests.attacks.canaries import Canaries

@@ -164,7 +164,7 @@ def test_nothing_of_ours_can_be_imported(run: Run) -> None:
         "        except ImportError: pass\n"
         "    return found\n"
     )
-    names = ["hrmgym", "hrmgym.envs.sandboxes.values", "numpy", "pydantic", "pip"]
+    names = ["hrmgym", "hrmgym.envs.sandboxes.inside.values", "numpy", "pydantic", "pip"]
     assert run(program, ((names,), [])).resolved
 
 

@@ -21,8 +21,8 @@ from swerex.runtime.abstract import Command
 
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.envs.sandboxes.config import DockerSandboxConfig
-from hrmgym.envs.sandboxes.docker import DockerDeployment
 from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.sandboxes.remote.docker import DockerDeployment
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import CallCase, CallTests, CommandTests, Limits
 from hrmgym.errors import DataError, SandboxError

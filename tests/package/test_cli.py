@@ -12,7 +12,7 @@ import pytest
 import hrmgym
 from hrmgym.cli import main
 from hrmgym.doctor import sandbox_summary
-from hrmgym.envs.sandboxes.probe import REQUIRED, Layer
+from hrmgym.envs.sandboxes.local.probe import REQUIRED, Layer
 from hrmgym.listing import print_columns
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from swerex.runtime.abstract import Command
 
-from hrmgym.envs.sandboxes import calltests
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.sandboxes.runtime import LocalRuntime
+from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
+from hrmgym.envs.sandboxes.verdicts import calltests
 from hrmgym.envs.task import CallCase, CallTests, Limits
 
 #: Short enough for tests that wait for them, long enough for a busy machine.

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hrmgym.envs.sandboxes import config
 from hrmgym.envs.sandboxes.config import SandboxConfig
-from hrmgym.envs.sandboxes.local import LocalDeployment
+from hrmgym.envs.sandboxes.local.deployment import LocalDeployment
 from hrmgym.errors import SandboxUnavailableError
 
 adapter: TypeAdapter[SandboxConfig] = TypeAdapter(SandboxConfig)
@@ -70,7 +70,7 @@ def test_local_deployment() -> None:
 
 
 def test_docker_deployment_gets_the_fields() -> None:
-    from hrmgym.envs.sandboxes.docker import DockerDeployment
+    from hrmgym.envs.sandboxes.remote.docker import DockerDeployment
 
     made = config.DockerSandboxConfig(
         image="debian:12", docker_args=("--memory", "1g"), container_runtime="podman"
@@ -82,7 +82,7 @@ def test_docker_deployment_gets_the_fields() -> None:
 
 
 def test_remote_deployment_gets_the_fields() -> None:
-    from hrmgym.envs.sandboxes.rex import RemoteDeployment
+    from hrmgym.envs.sandboxes.remote.rex import RemoteDeployment
 
     made = config.RemoteSandboxConfig(auth_token="t", port=8123).deployment()
     assert type(made) is RemoteDeployment

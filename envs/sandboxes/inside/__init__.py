@@ -1,0 +1,1 @@
+"""What runs inside a sandbox to make runs of foreign code there: standard library only."""

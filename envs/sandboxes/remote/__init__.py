@@ -1,0 +1,1 @@
+"""Sandboxes in machines and containers that SWE-ReX reaches."""

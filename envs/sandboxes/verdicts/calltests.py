@@ -1,0 +1,139 @@
+"""Call tests: what goes into the sandbox, and the verdict on what comes out.
+
+The expected values stay here. What comes out is the word of foreign code, and is read as such.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, Status
+
+MESSAGE_WIDTH = 300
+OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a run of calls left."""
+
+    lines: bytes
+    """One JSON line per case, as far as the run came."""
+    status: int | None
+    """Exit code of the process; None where it ran out of time."""
+    cpu_s: float
+    wall_s: float
+
+
+def request(files: Mapping[str, str], tests: CallTests, limits: Limits) -> dict[str, Any]:
+    """The message that has the guest run the calls."""
+    return {
+        "op": "calls",
+        "kind": "calls",
+        "files": dict(files),
+        "path": tests.path,
+        "function": tests.function,
+        "cases": [
+            {"args": [values.encode(arg) for arg in case.args], "consume": case.consume}
+            for case in tests.cases
+        ],
+        "limits": limits.fields(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    status: Status
+    message: str = ""
+    path: str = ""
+    line: int = 0
+
+
+_PASSED = _Verdict(Status.PASSED)
+
+
+def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
+    """The outcome of a run."""
+    verdicts: list[_Verdict] = []
+    lines = reply.lines.split(b"\n")[:-1]  # what follows the last line end was cut off
+    for case, line in zip(tests.cases, lines, strict=False):
+        try:
+            kind, *rest = _parts(line)
+        except values.Unfit:
+            break
+        if kind == "bad":  # the module could not be loaded, which comes before any case
+            if not verdicts:
+                verdicts = [_raised(Status.ERROR, tests.path, *rest)] * len(tests.cases)
+            break
+        call = f"{tests.function}({_arguments(case)})"
+        if kind == "ok":
+            verdicts.append(_returned(call, case, rest[0]))
+        else:
+            verdicts.append(_raised(Status.FAILED, f"{call} raised", *rest))
+    if len(verdicts) < len(tests.cases):
+        verdicts += _unfinished(tests, len(verdicts), reply, limits)
+    first = next((v for v in verdicts if v.status is not Status.PASSED), _PASSED)
+    return Outcome(
+        tests={case.id: v.status for case, v in zip(tests.cases, verdicts, strict=True)},
+        message=values.cut(first.message, MESSAGE_WIDTH),
+        path=first.path,
+        line=first.line,
+        cpu_s=reply.cpu_s,
+        wall_s=reply.wall_s,
+        killed=reply.status == -signal.SIGKILL and reply.cpu_s < limits.cpu_s,
+    )
+
+
+def _parts(line: bytes) -> list[Any]:
+    """The checked parts of a line: "ok" and a value, or "raised" or "bad" and an exception.
+
+    Raises:
+        values.Unfit: The line is none that calls.py writes.
+    """
+    parts = values.parse(line)
+    match parts:
+        case ["ok", encoded]:
+            return ["ok", values.decode(encoded)]
+        case ["raised" | "bad", str(), str(), str(), int()]:
+            return list(parts)
+    raise values.Unfit("not a line of calls.py")
+
+
+def _arguments(case: CallCase) -> str:
+    text = ", ".join(values.show(arg) for arg in case.args)
+    return values.cut(text, 120)
+
+
+def _returned(call: str, case: CallCase, value: Any) -> _Verdict:
+    tolerance = case.tolerance if case.compare == "approx" else None
+    if values.same(value, case.expected, tolerance):
+        return _PASSED
+    shown, expected = values.show(value, 80), values.show(case.expected, 80)
+    return _Verdict(Status.FAILED, f"{call} returned {shown}, expected {expected}")
+
+
+def _raised(status: Status, what: str, name: str, text: str, path: str, line: int) -> _Verdict:
+    colon = ": " if text else ""
+    where = f" (line {line})" if line > 0 else ""
+    if status is Status.ERROR:
+        what += ":"
+    return _Verdict(status, f"{what} {name}{colon}{text}{where}", path, max(line, 0))
+
+
+def _unfinished(tests: CallTests, done: int, reply: Reply, limits: Limits) -> list[_Verdict]:
+    """Verdicts on the cases from number `done` on, of which the first did not come to its end."""
+    call = f"{tests.function}({_arguments(tests.cases[done])})"
+    left = len(tests.cases) - done
+    slow = reply.status == -signal.SIGKILL and reply.cpu_s >= limits.cpu_s
+    if reply.status is None or reply.status in OUT_OF_CPU or slow:
+        first = _Verdict(Status.TIMEOUT, f"{call} timed out")
+        return [first, *[_Verdict(Status.TIMEOUT)] * (left - 1)]
+    if reply.status < 0:
+        how = f"was killed by {signal.Signals(-reply.status).name}"
+    else:
+        how = f"ended its process with exit code {reply.status}"
+    return [_Verdict(Status.ERROR, f"{call} {how}"), *[_Verdict(Status.MISSING)] * (left - 1)]

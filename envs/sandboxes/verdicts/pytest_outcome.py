@@ -1,0 +1,115 @@
+"""From the events of a pytest run to an outcome."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Any
+
+from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.task import Outcome, PytestTests, Status
+
+MESSAGE_WIDTH = 300
+CONFIGS = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+_OUT_OF_CPU = (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGPROF)
+_VARYING = re.compile(r"0x[0-9a-fA-F]+|\b\d+\.\d+ ?(?:s|ms|secs?|seconds)\b")
+
+
+def steady(text: str) -> str:
+    """`text` without addresses and durations."""
+    return _VARYING.sub("...", text)
+
+
+def is_timeout(status: int | None) -> bool:
+    """Whether a process that ended like this had run out of time."""
+    return status is None or status in _OUT_OF_CPU
+
+
+class Book:
+    """Keeps the statuses of tests while events come in."""
+
+    def __init__(self, tests: PytestTests) -> None:
+        self._tests = tests
+        self._status: dict[str, Status] = {}
+        self._running = ""
+        self._failures: dict[str, tuple[str, str, int]] = {}
+        self._broken: dict[str, tuple[str, str, int]] = {}
+
+    def note(self, event: dict[str, Any]) -> None:
+        """Take one event, as far as it makes sense."""
+        match event:
+            case {"broken": str(node)}:
+                self._broken[node] = _where(event)
+            case {"start": str(name)}:
+                self._running = name
+            case {"end": str(name)} if name == self._running:
+                self._running = ""
+                self._status.setdefault(name, Status.MISSING)
+            case {"test": str(name), "phase": str(phase), "outcome": str(outcome)}:
+                self._note_phase(name, phase, outcome, event)
+
+    def _note_phase(self, name: str, phase: str, outcome: str, event: dict[str, Any]) -> None:
+        if outcome == "failed":
+            bad = Status.FAILED if phase == "call" else Status.ERROR
+            self._status.setdefault(name, bad)
+            if self._status[name] is Status.PASSED:
+                self._status[name] = bad
+            self._failures.setdefault(name, _where(event))
+        elif outcome == "skipped":
+            self._status.setdefault(name, Status.SKIPPED)
+        elif outcome == "passed" and phase == "call":
+            self._status.setdefault(name, Status.PASSED)
+
+    def close(
+        self, status: int | None, *, output: str = "", why: str = "", cpu_s: float, wall_s: float
+    ) -> Outcome:
+        """The outcome, once the process has ended.
+
+        Args:
+            status: Exit code of the process; None where it ran out of time.
+            output: What it has printed; its last line says why no test was reported.
+            why: What became of the test that ran last, where that is known.
+            cpu_s: CPU seconds of the run.
+            wall_s: Seconds of the run.
+        """
+        late = is_timeout(status)
+        if self._running:
+            self._status[self._running] = Status.TIMEOUT if late else Status.ERROR
+            how = why or ("timed out" if late else "ended the process")
+            self._failures[self._running] = (how, "", 0)
+        statuses = {name: self._final(name, late=late) for name in self._tests.ids}
+        bad = next((n for n, s in statuses.items() if s not in (Status.PASSED, Status.SKIPPED)), "")
+        message, path, line = self._failures.get(bad) or self._broken_for(bad) or ("", "", 0)
+        if bad and not message:
+            message = "timed out" if late else _last_line(output) or "not reported"
+        return Outcome(
+            tests=statuses,
+            message=values.cut(f"{bad}: {message}", MESSAGE_WIDTH) if bad else "",
+            path=path,
+            line=line,
+            cpu_s=cpu_s,
+            wall_s=wall_s,
+            killed=status == -signal.SIGKILL,
+        )
+
+    def _final(self, name: str, *, late: bool) -> Status:
+        if name in self._status:
+            return self._status[name]
+        if self._broken_for(name):
+            return Status.ERROR
+        return Status.TIMEOUT if late else Status.MISSING
+
+    def _broken_for(self, name: str) -> tuple[str, str, int] | None:
+        return self._broken.get(name.partition("::")[0])
+
+
+def _where(event: dict[str, Any]) -> tuple[str, str, int]:
+    message, path, line = (event.get(key) for key in ("message", "path", "line"))
+    text = steady(message) if isinstance(message, str) else ""
+    where = path if isinstance(path, str) else ""
+    return values.cut(text, MESSAGE_WIDTH), where, line if isinstance(line, int) else 0
+
+
+def _last_line(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return steady(lines[-1]) if lines else ""

@@ -1,0 +1,148 @@
+"""Runs the tests of a task in any SWE-ReX runtime."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from hrmgym.envs.sandboxes.bench import Bench, LocalBench, Ran
+from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.verdicts import aparttests, calltests, stdiotests, together
+from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book, is_timeout, steady
+from hrmgym.envs.task import (
+    CallTests,
+    CommandTests,
+    Limits,
+    Outcome,
+    PytestTests,
+    Status,
+    StdioTests,
+    TestSpec,
+)
+
+MESSAGE_WIDTH = 300
+#: Files of tested code that never take part in a run, unless the tests bring them along.
+_OBEYED = ("conftest.py", "sitecustomize.py", "usercustomize.py", "pytest.py", "_pytest.py")
+_PLUGIN = "pytest_report"
+
+
+async def run_tests(
+    bench: Bench, files: Mapping[str, str], tests: TestSpec, limits: Limits
+) -> Outcome:
+    """The outcome of `tests` on a workspace that holds `files` and nothing else.
+
+    Raises:
+        TypeError: No way is known to run that kind of tests.
+    """
+    match tests:
+        case CallTests():
+            reply = await bench.run_calls(calltests.request(files, tests, limits), limits)
+            return calltests.judge(tests, reply, limits)
+        case StdioTests():
+            reply = await bench.run_calls(stdiotests.request(files, tests, limits), limits)
+            return stdiotests.judge(tests, reply, limits)
+        case PytestTests() if isinstance(bench, LocalBench) and not together.reason(tests):
+            return await _run_apart(bench, files, tests, limits)
+        case PytestTests():
+            return await _run_together(bench, files, tests, limits)
+        case CommandTests():
+            await bench.renew({**files, **tests.files}, limits)
+            return _judge_command(bench, tests, await bench.run(tests.command, limits))
+    raise TypeError(f"cannot run tests of type {type(tests).__name__}")
+
+
+# --- one command ---------------------------------------------------------------------------------
+
+
+def _judge_command(bench: Bench, tests: CommandTests, ran: Ran) -> Outcome:
+    (name,) = tests.test_ids
+    if ran.status == 0:
+        return Outcome(tests={name: Status.PASSED}, cpu_s=ran.cpu_s, wall_s=ran.wall_s)
+    if is_timeout(ran.status):
+        message = f"{tests.command[0]} timed out"
+        return Outcome(
+            tests={name: Status.TIMEOUT}, message=message, cpu_s=ran.cpu_s, wall_s=ran.wall_s
+        )
+    text = ran.output.replace(bench.root + "/", "")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"error|fail|expected", line, re.IGNORECASE)]
+    said = (telling or lines[-1:] or [f"exit code {ran.status}"])[0]
+    place = re.search(r"(?m)^\s*(?:-->|at)?\s*([\w./-]+\.\w+):(\d+)", text)
+    return Outcome(
+        tests={name: Status.FAILED},
+        message=values.cut(steady(said), MESSAGE_WIDTH),
+        path=place[1] if place else "",
+        line=int(place[2]) if place else 0,
+        cpu_s=ran.cpu_s,
+        wall_s=ran.wall_s,
+        killed=ran.status == -signal.SIGKILL,
+    )
+
+
+# --- pytest --------------------------------------------------------------------------------------
+
+
+async def _run_apart(
+    bench: LocalBench, files: Mapping[str, str], tests: PytestTests, limits: Limits
+) -> Outcome:
+    plan = aparttests.plan(tests, limits)
+    if path := aparttests.shadowed(plan, files):
+        text = f"{path} has the name of a standard module that the tests import"
+        return aparttests.refusal(tests, f"{text}; such tests need together=True")
+    return aparttests.judge(tests, await bench.run_apart(plan, files, limits))
+
+
+async def _run_together(
+    bench: Bench, files: Mapping[str, str], tests: PytestTests, limits: Limits
+) -> Outcome:
+    plugin = Path(__file__).with_name(f"{_PLUGIN}.py").read_text()
+    side = ".hrmgym"
+    laid_out = {**_without_configuration(files), **tests.files}
+    ours = {f"{side}/{_PLUGIN}.py": plugin, f"{side}/tests.json": json.dumps(tests.ids)}
+    await bench.renew({**laid_out, **ours}, limits)
+    config = next((name for name in CONFIGS if name in tests.files), "/dev/null")
+    named = dict.fromkeys(name.partition("::")[0] for name in tests.ids)
+    targets = [path for path in named if path in laid_out]  # one that is missing would stop all
+    argv = [
+        *("python3", "-B", "-m", "pytest", "-q", "--tb=no"),
+        *("--continue-on-collection-errors", "-p", "no:cacheprovider"),
+        *("-p", _PLUGIN, "-c", config, f"--rootdir={bench.root}", f"--confcutdir={bench.root}"),
+        *(*tests.args, *targets),
+    ]
+    folder = f"{bench.root}/{side}"
+    report = f"{folder}/report-{secrets.token_hex(16)}"
+    env = {
+        "PYTHONPATH": f"{folder}:{bench.libraries}".rstrip(":"),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "HRMGYM_REPORT": report,
+        "HRMGYM_TESTS": f"{folder}/tests.json",
+    }
+    ran = await bench.run(argv, limits, env)
+    return judge_pytest(tests, await bench.read(report), ran)
+
+
+def _without_configuration(files: Mapping[str, str]) -> dict[str, str]:
+    """The files without those that pytest or Python would obey before any test runs."""
+    return {
+        path: text
+        for path, text in files.items()
+        if path.rpartition("/")[2] not in _OBEYED and path not in CONFIGS
+    }
+
+
+def judge_pytest(tests: PytestTests, report: str, ran: Ran) -> Outcome:
+    """The outcome from the plugin's report, which foreign code could have written too."""
+    book = Book(tests)
+    for line in report.splitlines():
+        try:
+            event = values.parse(line)
+        except values.Unfit:
+            break
+        if not isinstance(event, dict):
+            break
+        book.note(event)
+    return book.close(ran.status, output=ran.output, cpu_s=ran.cpu_s, wall_s=ran.wall_s)
