@@ -62,17 +62,13 @@ class Recursion(nn.Module):
         """Both stacks' weights, cast and packed once for all calls before the parameters change.
 
         Differentiated calls take them too; their gradients are added up in the parameters' own
-        type. Outside training they are kept until a parameter changes; in training an optimizer
-        might change one through `.data`, which nobody can see.
+        type. On a CPU they are kept outside training until a parameter changes, in whatever way.
         """
         exact = self.packing == "int8" and (self.training or torch.is_grad_enabled())
         packing: Packing = "exact" if exact else self.packing
-        parameters = list(self.parameters())
-        # Those made in inference mode do not count their changes.
-        if self.training or any(one.is_inference() for one in parameters):
+        if self.training or self.H_init.device.type != "cpu":
             return self._cast(dtype, packing)
-        state = [(one.data_ptr(), one._version) for one in parameters]
-        key = (dtype, packing, state)
+        key = (dtype, packing, [_state(one) for one in self.parameters()])
         kept = self._kept  # read once: another thread may be at it too
         if kept is None or kept[0] != key:
             self._kept = kept = None  # frees the old ones first
@@ -300,6 +296,17 @@ class HRM(nn.Module):
                 last = steps >= self.config.halt_max_steps
                 outputs["target_q_continue"] = continue_target(last, next_B2[:, 0], next_B2[:, 1])
         return Carry(z_H, z_L, steps, halted, data), outputs
+
+
+def _state(parameter: Tensor) -> tuple[int, int, int]:
+    """What is another after a change: its place, its version, and the sum of its bits.
+
+    The version does not count what is written through `.data`, and there is none in inference mode.
+    """
+    bits = parameter.detach().flatten()
+    bits = bits.view(torch.int64 if bits.nbytes % 8 == 0 else torch.uint8)
+    version = 0 if parameter.is_inference() else parameter._version
+    return parameter.data_ptr(), version, int(bits.sum())
 
 
 def _level(config: RecursionConfig, layers: int) -> Level:
