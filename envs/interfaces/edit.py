@@ -122,7 +122,7 @@ class EditInterface:
         path = state.cursor.path
         return _canvas(
             state.task.prompt,
-            state.files[path],
+            state.files[path] or _EMPTY,
             state.outcome.message if state.outcome is not None else "",
             self.length,
             state.cursor.window,
@@ -197,9 +197,10 @@ class EditInterface:
             raise RefusedError(f"the span {start}:{end} holds tokens that may not be edited")
         text = self._replacement(values[3:], canvas)
         code = canvas.code
-        first = code.offsets[canvas.to_code(start)]
-        last = code.offsets[canvas.to_code(end)]
-        data = code.text.encode()
+        data = state.files[state.cursor.path].encode()
+        # An empty file has less than is shown of it.
+        first = min(code.offsets[canvas.to_code(start)], len(data))
+        last = min(code.offsets[canvas.to_code(end)], len(data))
         if data[first:last] == text:
             raise RefusedError("the edit changes nothing")
         try:
@@ -286,7 +287,7 @@ class EditInterface:
         return replace(state, cursor=moved)
 
     def _windows(self, state: State, path: str | None = None) -> int:
-        text = state.files[path or state.cursor.path]
+        text = state.files[path or state.cursor.path] or _EMPTY
         message = state.outcome.message if state.outcome is not None else ""
         return num_windows(state.task.prompt, tokenise(text), message, self.length)
 
@@ -324,14 +325,20 @@ class EditInterface:
         for kind, begin, stop, low, high in matcher.get_opcodes():
             if kind == "equal":
                 continue
+            # Tokens may be single bytes of a character, and what is left must be UTF-8.
+            begin, low = _character(old, begin, -1), _character(new, low, -1)
+            stop, high = _character(old, stop, 1), _character(new, high, 1)
             if stop > canvas.window[1]:  # delete what the window shows of it, and look further
-                stop, high = canvas.window[1], low
+                stop, high = _character(old, canvas.window[1], -1), low
             high = _cut(new, low, high)
             action = self._edit_action(canvas, begin, stop, list(new.ids[low:high]))
             if action is not None:
                 return action
         return tool_action("next_window")
 
+
+#: An empty file is shown as an empty line, so that there is a place to write at.
+_EMPTY = "\n"
 
 _WHY_NOT = {
     "edit": "the window shows nothing that may be edited",
@@ -384,11 +391,19 @@ def _differing(old: Code, new: Code) -> tuple[int, int, int]:
     return begin, stop, high
 
 
+def _character(code: Code, index: int, step: int) -> int:
+    """The nearest token from `index` on, forward (1) or back (-1), that begins a character."""
+    data = code.text.encode()
+    while index < len(code.ids) and data[code.offsets[index]] & 0xC0 == 0x80:
+        index += step
+    return index
+
+
 def _cut(code: Code, low: int, high: int) -> int:
-    """Where to end low:high so that R entries hold it, at a lexeme's start where there is one."""
+    """Where to end low:high so that R entries hold it: at a lexeme's start, else a character's."""
     if high - low <= REPLACEMENT:
         return high
     for index in range(low + REPLACEMENT, low, -1):
         if code.starts[index]:
             return index
-    return low + REPLACEMENT
+    return _character(code, low + REPLACEMENT, -1)

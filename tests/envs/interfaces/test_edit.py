@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hrmgym.envs.interfaces import TOOLS, EditInterface, RefusedError, make_interface
@@ -28,6 +28,10 @@ def applied(state: State, action: np.ndarray) -> State:
     text = state.files[call.path]
     edited = text[: call.start] + call.text + text[call.end :]
     return replace(state, files=state.files.with_text(call.path, edited))
+
+
+#: Characters of one to four bytes, some of which share their first bytes.
+MIXED = "\u00aa\u00ba\u1a00\u1a01\u0e01_a +\U0001f600"
 
 
 def reach(state: State, target: dict[str, str], most: int = 200) -> State:
@@ -109,9 +113,29 @@ def test_an_edit_that_is_too_long_has_no_action() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=120))
+@example("\u00aa\u00aa\u00b2\u00b2\u00b2\u00b2\u00b9\u1a00")  # one lexeme of 17 bytes, each a token
 def test_any_text_is_reachable(text: str) -> None:
     task = clamp_task()
     assert reach(state_of(task), {"clamp.py": text}).files["clamp.py"] == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet=MIXED, max_size=40), st.text(alphabet=MIXED, max_size=40))
+@example("", "x = 1\n")
+@example("x = '\u00aa'", "x = '\u00ba'")  # the second byte alone differs
+def test_any_text_is_reachable_from_any_other(before: str, after: str) -> None:
+    state = state_of(clamp_task(), files={"clamp.py": before})
+    assert reach(state, {"clamp.py": after}).files["clamp.py"] == after
+
+
+def test_an_empty_file_is_shown_as_an_empty_line() -> None:
+    state = state_of(clamp_task(), files={"clamp.py": ""})
+    insertion = EDIT.encode_edit(state, 0, 0, "x = 1\n")
+    assert insertion is not None
+    assert applied(state, insertion).files["clamp.py"] == "x = 1\n"
+    begin = int(insertion[1])
+    with pytest.raises(RefusedError, match="changes nothing"):
+        EDIT.decode(edit(begin, begin + 1, Tokens.END), state)
 
 
 def test_a_long_file_is_reachable_window_by_window() -> None:

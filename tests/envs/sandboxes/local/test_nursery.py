@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -37,6 +38,8 @@ def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_guests_come_from_one_incubator_and_it_ends_with_the_last(isolate: bool) -> None:
+    gc.collect()  # guests that earlier tests have no more
+
     async def work() -> None:
         first = await Guest.start("calls", isolate=isolate)
         second = await Guest.start("shell", isolate=isolate)
