@@ -1,7 +1,7 @@
 """Products and a normalisation with their backward passes written out.
 
 torch's own would need a weight as it is in the forward pass, which is packed, make a whole gradient
-of a parameter for each of its blocks, and take four times as long for the normalisation (one core,
+of a parameter for each of its blocks, and take five times as long for the normalisation (one core,
 fp32, torch 2.13).
 
 B batch, S positions, E rows and D columns of a weight.
