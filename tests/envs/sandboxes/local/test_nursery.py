@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -11,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,14 @@ from hrmgym.envs.sandboxes.inside import wire
 from hrmgym.envs.sandboxes.local import nursery
 from hrmgym.envs.sandboxes.local.link import Guest, GuestBroken, GuestDied
 from hrmgym.errors import SandboxError
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No incubators but a test's own, which must end with it: others may hold sandboxes for long."""
+    monkeypatch.setattr(nursery, "_incubators", {})
+    yield
+    assert not nursery._incubators
 
 
 def gone(pid: int) -> bool:
@@ -38,8 +45,6 @@ def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_guests_come_from_one_incubator_and_it_ends_with_the_last(isolate: bool) -> None:
-    gc.collect()  # guests that earlier tests have no more
-
     async def work() -> None:
         first = await Guest.start("calls", isolate=isolate)
         second = await Guest.start("shell", isolate=isolate)
@@ -104,23 +109,29 @@ def test_guests_end_with_their_incubator_and_it_is_replaced(isolate: bool) -> No
     run(work)
 
 
+def children() -> set[int]:
+    """Of every thread of this process."""
+    found: set[int] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it has just ended
+            found.update(map(int, (thread / "children").read_text().split()))
+    return found
+
+
 def test_an_incubator_that_is_killed_while_it_starts_is_replaced() -> None:
     async def work() -> None:
+        others = children()
         lost = nursery.lease(isolate=True)
         starting = asyncio.ensure_future(Guest.start("calls", isolate=True))
-        below = Path(f"/proc/self/task/{os.getpid()}/children").parent.parent
         for _ in range(6000):
-            found = {
-                int(pid)
-                for thread in below.iterdir()
-                for pid in (thread / "children").read_text().split()
-            }
+            found = children() - others
             if found:
                 break
             await asyncio.sleep(0.001)
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         guest = await starting
+        assert guest._incubator is not lost
         assert guest.alive
         await guest.close()
         nursery.release(lost)
