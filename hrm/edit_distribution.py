@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -53,6 +54,13 @@ class Evaluation:
     hits: Hits | None
 
 
+class TopK(NamedTuple):
+    """The largest of many numbers, and where they are."""
+
+    values: Tensor
+    indices: Tensor
+
+
 class EditDistribution:
     """Sampling, probabilities, greedy choice and the k best for a batch of encoded canvases."""
 
@@ -88,6 +96,8 @@ class EditDistribution:
                     f"{name}: {mask.dtype} {list(mask.shape)}, expected bool {[batch, columns]}"
                 )
         self.editable = editable[:, :size]
+        self.entries = self.config.vocab_size + size
+        """E: what an entry of a replacement may be, tokens and copies."""
         self.targets = copy_targets(encoded.tokens, lexeme_start[:, :size], self.config.vocab_size)
         self.legal_start = self.editable.clone()
         self.legal_start[:, 1:] |= self.editable[:, :-1]
@@ -239,12 +249,33 @@ class EditDistribution:
         read = head.inputs(z_H, self.model.embedding, previous_BJ, position_BJ)
         return head.advance(hidden_BJD, read)
 
+    def every_end_log_probs(self) -> Tensor:
+        """`end_log_probs` of every canvas position as a start: [B, S, W]."""
+        batch, size = self.editable.shape
+        start_BS = torch.arange(size, device=self.editable.device).expand(batch, -1)
+        scores = self.model.span_head.every_end_scores(self.encoded.z_H)
+        return _log_softmax(scores, self._legal_ends(start_BS))
+
     def entry_log_probs(self, hidden_BJD: Tensor, may_end_BJ: Tensor) -> Tensor:
         """Log-probabilities of the next entry, equal effects merged: [B, J, E]."""
         every_BJ = torch.ones_like(may_end_BJ)
         scores_NE = self._scores(hidden_BJD, every_BJ, may_end_BJ)
         merged_NE = self._merged(scores_NE, every_BJ.nonzero()[:, 0])
         return merged_NE.log().view(*may_end_BJ.shape, -1)
+
+    def best_entries(
+        self, hidden_BJD: Tensor, may_end_BJ: Tensor, active_BJ: Tensor, count: int
+    ) -> TopK:
+        """The most probable entries of `entry_log_probs` at active nodes, best first.
+
+        Returns:
+            values, their log-probabilities, and indices, the entries, each [N, count] (or [N, E],
+            where count is more).
+        """
+        scores_NE = self._scores(hidden_BJD, active_BJ, may_end_BJ)
+        merged_NE = self._merged(scores_NE, active_BJ.nonzero()[:, 0])
+        top = merged_NE.topk(min(count, self.entries))
+        return TopK(top.values.log(), top.indices)
 
     # --- parts -----------------------------------------------------------------------------------
 
@@ -313,13 +344,13 @@ class EditDistribution:
     def _scores(self, hidden_BJD: Tensor, active_BJ: Tensor, may_end_BJ: Tensor) -> Tensor:
         """Scores of tokens and copies at active nodes, equal effects not yet merged: [N, E]."""
         head = self.model.replacement_head
-        may_end_N = may_end_BJ[active_BJ]
-        legal_NV = self._token_legal.repeat(len(may_end_N), 1)
-        legal_NV[:, END] = may_end_N
         vocab_NV = head.vocab_scores(hidden_BJD[active_BJ], self.model.embedding)
         copy_BJS = head.copy_scores(hidden_BJD, self._copy_key)
         copy_BJS = copy_BJS.masked_fill((self.targets < 0).unsqueeze(1), NEVER)
-        return torch.cat((vocab_NV.masked_fill(~legal_NV, NEVER), copy_BJS[active_BJ]), dim=1)
+        # Of the special tokens, which come first, END alone may be legal.
+        special = vocab_NV.new_full((len(vocab_NV), SEP + 1), NEVER)
+        special[:, END] = torch.where(may_end_BJ[active_BJ], vocab_NV[:, END], NEVER)
+        return torch.cat((special, vocab_NV[:, SEP + 1 :], copy_BJS[active_BJ]), dim=1)
 
     def _entry_log_prob(self, scores_NE: Tensor, row_N: Tensor, entry_N: Tensor) -> Tensor:
         """Log-probability of one entry per node, over all ways to write it: [N]."""
@@ -334,10 +365,12 @@ class EditDistribution:
         """Probabilities of entries, those of equal effects added up in their one entry: [N, E]."""
         vocab = self.config.vocab_size
         probs_NE = scores_NE.softmax(1)
-        merged_NE = probs_NE.clone()
+        copy_NS = probs_NE[:, vocab:].clone()
+        # The gradient of a softmax needs its result as it was.
+        merged_NE = probs_NE.clone() if probs_NE.requires_grad else probs_NE
         merged_NE[:, vocab:] = 0.0
         # What may not be copied has probability 0, so it does not matter where it is added.
-        return merged_NE.scatter_add(1, self.targets[row_N].clamp(min=0), probs_NE[:, vocab:])
+        return merged_NE.scatter_add_(1, self.targets[row_N].clamp(min=0), copy_NS)
 
     @torch.no_grad()
     def _decode(self, choose: Callable[[Tensor], Tensor]) -> Tensor:

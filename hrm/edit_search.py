@@ -5,13 +5,16 @@ So the search keeps the open prefixes in a heap; a complete action that comes ou
 best one (uniform-cost search, Dijkstra 1959). Siblings enter the heap one at a time, most probable
 first.
 
-B batch rows, J prefixes expanded per row at once, D hidden.
+B batch rows, J prefixes expanded per row at once, N all of them, D hidden, S canvas positions,
+W = max_span + 1 ends.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -22,10 +25,11 @@ from hrmgym.hrm.copying import END, SEP
 if TYPE_CHECKING:
     from hrmgym.hrm.edit_distribution import EditDistribution
 
-#: Prefixes of one row that are expanded together; more than one only saves time.
-WIDTH = 8
-#: Entries of a prefix that are sorted at first.
-FIRST = 128
+#: Prefixes of one row that are expanded together: at first, and at most, for a row's number doubles
+#: each time. More than one only saves time, as long as most of them would be expanded anyway.
+WIDTH, MOST = 8, 64
+#: Entries of a prefix that are listed at first, and how many times as many if that is not enough.
+FIRST, MORE = 32, 8
 #: Log-probabilities below this are of what is not legal.
 IMPOSSIBLE = -1e8
 
@@ -62,7 +66,12 @@ class _Item(NamedTuple):
     cost: float
     serial: int  # breaks ties, so that a row's result does not depend on the rest of its batch
     family: _Family
-    rank: int  # == len(choices): the family must be sorted further
+    rank: int  # == len(choices): more of the family must be listed
+
+    @property
+    def path(self) -> Path:
+        """The prefix itself; the family's where more of that must be listed."""
+        return (*self.family.path, *self.family.choices[self.rank : self.rank + 1])
 
 
 class _Effects:
@@ -110,6 +119,26 @@ class _Effects:
         return self.targets[position] < 0 and self.tokens[position] > SEP
 
 
+class _Ends:
+    """The ends of every start, most probable first; for a whole batch, when first needed."""
+
+    def __init__(self, distribution: EditDistribution) -> None:
+        self._distribution = distribution
+        self._sorted: tuple[Tensor, Tensor, list[list[int]]] | None = None
+
+    def of(self, row: int, start: int, base: float) -> _Family:
+        """The continuations of (edit, start)."""
+        if self._sorted is None:
+            ordered = self._distribution.every_end_log_probs().cpu().sort(-1, descending=True)
+            legal_BS = (ordered.values > IMPOSSIBLE).sum(-1).tolist()
+            start_S1 = torch.arange(ordered.indices.shape[1]).unsqueeze(1)
+            self._sorted = ordered.values, ordered.indices + start_S1, legal_BS
+        values_BSW, ends_BSW, legal_BS = self._sorted
+        count = legal_BS[row][start]
+        log_probs, ends = values_BSW[row, start, :count], ends_BSW[row, start, :count]
+        return _Family((0, start), log_probs.tolist(), ends.tolist(), base)
+
+
 class _Row:
     """The search of one batch row.
 
@@ -117,14 +146,23 @@ class _Row:
     """
 
     def __init__(
-        self, root: _Family, k: int, budget: int, length: int, effects: _Effects | None
+        self,
+        tools: _Family,
+        starts: _Family,
+        ends: Callable[[int, float], _Family],
+        k: int,
+        budget: int,
+        length: int,
+        effects: _Effects | None,
     ) -> None:
+        self.starts, self.ends = starts, ends
         self.k, self.budget, self.length, self.effects = k, budget, length, effects
         self.heap: list[_Item] = []
         self.found: list[tuple[float, Path]] = []
         self.serial = 0
+        self.width = WIDTH
         self.greedy = False
-        self.push(root, 0)
+        self.push(tools, 0)
 
     def push(self, family: _Family, rank: int) -> None:
         """Opens the continuation of that rank, if there is one."""
@@ -135,7 +173,7 @@ class _Row:
             self.serial += 1
 
     def take(self) -> list[_Item]:
-        """Pops what is to be expanded next; records complete actions met on the way.
+        """Pops the prefixes whose entries are wanted next; records whole actions met on the way.
 
         Once the budget is spent, only the best open prefixes are followed, each by its most
         probable continuation.
@@ -145,12 +183,14 @@ class _Row:
             self.heap = heapq.nsmallest(self.k - len(self.found), self.heap)
         taken: list[_Item] = []
         held: list[_Item] = []
-        while self.heap and len(self.found) < self.k and (self.greedy or len(taken) < WIDTH):
+        while self.heap and (self.greedy or len(taken) < self.width):
+            if len(self.found) + len(held) >= self.k:
+                break
             item = heapq.heappop(self.heap)
             if item.rank == len(item.family.choices):
                 taken.append(item)
                 continue
-            path = (*item.family.path, item.family.choices[item.rank])
+            path = item.path
             whole = path[0] != 0 or (
                 len(path) > 3 and (path[-1] == END or len(path) == self.length)
             )
@@ -162,11 +202,17 @@ class _Row:
             if whole:
                 if self.effects is None or self.effects.is_new(path):
                     self.found.append((-item.cost, path))
+            elif len(path) == 1:
+                self.starts.base = -item.cost
+                self.push(self.starts, 0)
+            elif len(path) == 2:
+                self.push(self.ends(path[1], -item.cost), 0)
             else:
                 taken.append(item)
         for item in held:
             heapq.heappush(self.heap, item)
         self.budget -= len(taken)
+        self.width = min(2 * self.width, MOST)
         return taken if len(self.found) < self.k else []
 
     def add(self, log_prob: float, action: list[int]) -> None:
@@ -186,11 +232,11 @@ def best_actions(
 ) -> list[list[ScoredAction]]:
     """The k most probable actions of each row, best first; fewer where fewer are legal.
 
-    Exact as long as no more than `budget` prefixes of a row must be expanded. A nearly uniform
-    distribution over millions of actions needs more: then the best prefixes that are open at that
-    point are completed greedily. These actions and the distribution's mode, with their true
-    log-probabilities, fill up the list; better ones may be missing. `first` entries of a prefix
-    are sorted at first, the rest when the search gets that far; it changes the speed only.
+    Exact as long as the entries that follow no more than `budget` prefixes of a row are needed. A
+    nearly uniform distribution over millions of actions needs more: then the best prefixes that are
+    open at that point are completed greedily. These actions and the distribution's mode, with their
+    true log-probabilities, fill up the list; better ones may be missing. `first` entries of a
+    prefix are listed at first, more when the search gets that far; it changes the speed only.
 
     With `distinct`, edits that change nothing are left out, and of those that leave the same tokens
     only the most probable one is listed.
@@ -201,30 +247,19 @@ def best_actions(
     if k < 1 or budget < 1:
         raise ValueError(f"k={k}, budget={budget}: both must be at least 1")
     length = 3 + distribution.config.R
-    tools = _families(distribution.tool_log_probs, [()] * len(distribution.tool_log_probs))
+    tools = _families(distribution.tool_log_probs, ())
+    starts = _families(distribution.start_log_probs, (0,))
+    ends = _Ends(distribution)
     effects: list[_Effects | None] = [None] * len(tools)
     if distinct:
         canvases = zip(distribution.encoded.tokens, distribution.targets, strict=True)
         effects = [_Effects(*canvas, distribution.config.vocab_size) for canvas in canvases]
     rows = [
-        _Row(family, k, budget, length, own) for family, own in zip(tools, effects, strict=True)
+        _Row(tools[b], starts[b], partial(ends.of, b), k, budget, length, effects[b])
+        for b in range(len(tools))
     ]
-    starts = _families(distribution.start_log_probs, [(0,)] * len(rows))
     while any(taken := [row.take() for row in rows]):
-        spans: list[list[_Item]] = [[] for _ in rows]
-        slots: list[list[_Item]] = [[] for _ in rows]
-        for b, items in enumerate(taken):
-            for item in items:
-                depth = len(item.family.path)
-                if depth == 0:
-                    starts[b].base = -item.cost
-                    rows[b].push(starts[b], 0)
-                else:
-                    (spans if depth == 1 else slots)[b].append(item)
-        if any(spans):
-            _expand_starts(distribution, rows, spans)
-        if any(slots):
-            _expand_entries(distribution, rows, slots, first)
+        _expand(distribution, rows, taken, first)
     if any(row.greedy or not row.found for row in rows):
         mode = distribution.mode()
         scores = distribution.log_prob(mode).tolist()
@@ -245,80 +280,99 @@ def best_actions(
     return results
 
 
-def _families(log_probs_BC: Tensor, paths: list[Path]) -> list[_Family]:
-    """Sorted continuations of one prefix per row, without those of probability 0."""
+def _families(log_probs_BC: Tensor, path: Path) -> list[_Family]:
+    """Sorted continuations of each row's one prefix, without those of probability 0."""
     ordered = log_probs_BC.sort(dim=-1, descending=True, stable=True)
     legal = (ordered.values > IMPOSSIBLE).sum(-1).tolist()
     values, choices = ordered.values.tolist(), ordered.indices.tolist()
     return [
-        _Family(path, values[i][: legal[i]], choices[i][: legal[i]]) for i, path in enumerate(paths)
+        _Family(path, log_probs[:count], found[:count])
+        for log_probs, found, count in zip(values, choices, legal, strict=True)
     ]
 
 
-def _expand_starts(
-    distribution: EditDistribution, rows: list[_Row], items: list[list[_Item]]
-) -> None:
-    """Opens the ends of the prefixes (edit, start)."""
-    starts = [[item.family.choices[item.rank] for item in row] for row in items]
-    log_probs_BJW = distribution.end_log_probs(_padded(starts, distribution))
-    for b, row_items in enumerate(items):
-        paths = [
-            (*item.family.path, start) for item, start in zip(row_items, starts[b], strict=True)
-        ]
-        for item, family in zip(row_items, _families(log_probs_BJW[b], paths), strict=False):
-            family.base = -item.cost
-            family.choices = [family.path[1] + offset for offset in family.choices]
-            rows[b].push(family, 0)
-
-
-def _expand_entries(
-    distribution: EditDistribution, rows: list[_Row], items: list[list[_Item]], first: int
+def _expand(
+    distribution: EditDistribution, rows: list[_Row], taken: list[list[_Item]], first: int
 ) -> None:
     """Opens the entries that follow prefixes with a span, or lists more of those already open."""
-    # Families to be sorted further have no choice at their rank: their own path is the prefix.
-    paths = [
-        [(*item.family.path, *item.family.choices[item.rank : item.rank + 1]) for item in row]
-        for row in items
-    ]
+    new: list[list[_Item]] = [[] for _ in rows]
+    more: list[list[_Item]] = [[] for _ in rows]
+    for b, items in enumerate(taken):
+        for item in items:
+            (more if item.rank == len(item.family.choices) else new)[b].append(item)
+    if any(new):
+        for items in new:
+            items.sort(key=lambda item: len(item.path) > 3)  # those without an entry come first
+        hidden_BJD = _advanced(distribution, new)
+        for b, j, item, (log_probs, choices) in _entries(distribution, new, hidden_BJD, first):
+            rest = len(choices) == first < distribution.entries
+            state_D = hidden_BJD[b, j]
+            rows[b].push(_Family(item.path, log_probs, choices, -item.cost, state_D, rest), 0)
+    if any(more):
+        hidden_BJD = _states(distribution, more)
+        count = MORE * max(len(item.family.choices) for items in more for item in items)
+        for b, _, item, (log_probs, choices) in _entries(distribution, more, hidden_BJD, count):
+            family = item.family
+            rest = len(choices) == count < distribution.entries
+            listed = _Family(family.path, log_probs, choices, family.base, family.hidden, rest)
+            rows[b].push(listed, item.rank)
+
+
+def _advanced(distribution: EditDistribution, items: list[list[_Item]]) -> Tensor:
+    """States of the replacement cell after each prefix [B, J, D]."""
+    paths = [[item.path for item in row] for row in items]
     start = _padded([[path[1] for path in row] for row in paths], distribution)
     end = _padded([[path[2] for path in row] for row in paths], distribution)
     slot = _padded([[len(path) - 3 for path in row] for row in paths], distribution)
     previous = _padded([[path[-1] for path in row] for row in paths], distribution)
-    hidden = distribution.begin(start, end)
-    for b, row_items in enumerate(items):
-        for j, item in enumerate(row_items):
-            if item.family.hidden is not None:
-                hidden[b, j] = item.family.hidden
-    advanced = distribution.advance(hidden, previous, start, end, slot)
-    for b, row_items in enumerate(items):
-        for j, item in enumerate(row_items):
-            if item.rank == len(item.family.choices):
-                advanced[b, j] = hidden[b, j]
-    log_probs = distribution.entry_log_probs(advanced, (end > start) | (slot > 0))
-    top = log_probs.topk(min(first, log_probs.shape[-1]))
-    legal = (top.values > IMPOSSIBLE).sum(-1).tolist()
-    values, choices = top.values.tolist(), top.indices.tolist()
-    for b, row_items in enumerate(items):
-        for j, item in enumerate(row_items):
-            if item.rank == len(item.family.choices):
-                (family,) = _families(log_probs[b, j : j + 1], [item.family.path])
-                family.base, family.hidden = item.family.base, item.family.hidden
-                rows[b].push(family, item.rank)
-                continue
-            count = legal[b][j]
-            family = _Family(
-                paths[b][j],
-                values[b][j][:count],
-                choices[b][j][:count],
-                base=-item.cost,
-                hidden=advanced[b, j],
-                partial=count == first < log_probs.shape[-1],
-            )
-            rows[b].push(family, 0)
+    before_BJD = _states(distribution, items)
+    fresh = max(sum(len(path) == 3 for path in row) for row in paths)
+    if fresh:
+        begun = distribution.begin(start[:, :fresh], end[:, :fresh])
+        before_BJD[:, :fresh] = torch.where(
+            slot[:, :fresh, None] == 0, begun, before_BJD[:, :fresh]
+        )
+    return distribution.advance(before_BJD, previous, start, end, slot)
 
 
-def _padded(values: list[list[int]], distribution: EditDistribution) -> Tensor:
+def _states(distribution: EditDistribution, items: list[list[_Item]]) -> Tensor:
+    """The states that prefixes' families were read from, where they have one [B, J, D]."""
+    z_BSD = distribution.encoded.z_H
+    states_BJD = z_BSD.new_zeros(len(items), max(map(len, items)), z_BSD.shape[-1])
+    for b, row in enumerate(items):
+        known = [(j, item.family.hidden) for j, item in enumerate(row)]
+        places = [j for j, state in known if state is not None]
+        if places:
+            states_BJD[b, places] = torch.stack([state for _, state in known if state is not None])
+    return states_BJD
+
+
+def _entries(
+    distribution: EditDistribution, items: list[list[_Item]], hidden_BJD: Tensor, count: int
+) -> Iterator[tuple[int, int, _Item, tuple[list[float], list[int]]]]:
+    """The `count` best entries after each prefix, fewer where fewer are legal.
+
+    Yields:
+        Row, node, item, and its entries' log-probabilities and themselves, best first.
+    """
+    paths = [[item.path for item in row] for row in items]
+    may_end = [[len(path) > 3 or path[2] > path[1] for path in row] for row in paths]
+    top = distribution.best_entries(
+        hidden_BJD,
+        _padded(may_end, distribution).bool(),
+        _padded([[True] * len(row) for row in paths], distribution).bool(),
+        count,
+    )
+    legal_N = (top.values > IMPOSSIBLE).sum(-1).tolist()
+    found = zip(top.values.tolist(), top.indices.tolist(), legal_N, strict=True)
+    for b, row in enumerate(items):
+        for j, item in enumerate(row):
+            log_probs, choices, legal = next(found)
+            yield b, j, item, (log_probs[:legal], choices[:legal])
+
+
+def _padded(values: Sequence[Sequence[int]], distribution: EditDistribution) -> Tensor:
     """Ragged rows as int64 [B, J], filled up with 0."""
-    width = max(len(row) for row in values)
-    filled = [row + [0] * (width - len(row)) for row in values]
-    return torch.tensor(filled, device=distribution.editable.device)
+    width = max(map(len, values))
+    filled = [[*row, *[0] * (width - len(row))] for row in values]
+    return torch.tensor(filled, dtype=torch.int64, device=distribution.editable.device)

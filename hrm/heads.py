@@ -60,6 +60,22 @@ class SpanHead(nn.Module):
         out: Tensor = self.length(z_BJD) + pointer_BJW
         return out
 
+    def every_end_scores(self, z_BSD: Tensor) -> Tensor:
+        """`end_scores` of every position as a start, S^2 D products: [B, S, W].
+
+        Ends past the canvas get no pointer; the caller masks them.
+        """
+        batch, length, width = z_BSD.shape
+        query_BSD = self.end_query(z_BSD) / math.sqrt(width)
+        key_BMD = F.pad(self.end_key(z_BSD), (0, 0, 0, self.max_span))
+        pointer_BSM = query_BSD @ key_BMD.transpose(1, 2)
+        row = pointer_BSM.shape[2]
+        shape = (batch, length, self.max_span + 1)
+        # Row s of the band begins at column s.
+        band_BSW = pointer_BSM.as_strided(shape, (length * row, row + 1, 1))
+        out: Tensor = self.length(z_BSD) + band_BSW
+        return out
+
 
 class ReplacementHead(nn.Module):
     """A recurrent cell that writes the replacement, entry by entry.

@@ -68,3 +68,11 @@ def test_a_decision_in_a_process_of_its_own():
     assert found["decision_s"] > 0
     assert found["recursion_params"] < found["params"]
     assert found["peak_rss_mb"] > 50
+
+
+def test_both_parts_of_a_decision():
+    command = [sys.executable, str(FOLDER / "model_proposals.py"), "--json", "--tasks", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    found = json.loads(done.stdout)
+    assert found.keys() == {"network_ms", *(f"search_{k}_ms" for k in (1, 8, 32, 128))}
+    assert min(found.values()) > 0

@@ -94,6 +94,25 @@ def test_copies_of_a_token_add_to_that_token():
     assert merged.count_nonzero() == 4
 
 
+def test_the_best_entries_of_active_nodes_are_those_of_all_entries():
+    distribution = tiny((0, 1))
+    start, end = torch.tensor([[1, 1], [1, 3]]), torch.tensor([[1, 2], [2, 3]])
+    hidden = distribution.begin(start, end)
+    hidden = distribution.advance(hidden, start, start, end, torch.zeros_like(start))
+    may_end = end > start
+    every = distribution.entry_log_probs(hidden, may_end)
+    active = torch.tensor([[True, False], [True, True]])
+    found = distribution.best_entries(hidden, may_end, active, 3)
+    expected = every[active].sort(-1, descending=True)
+    torch.testing.assert_close(found.values, expected.values[:, :3])
+    possible = found.values > -1e8
+    assert possible.sum() > 6
+    assert torch.equal(found.indices[possible], expected.indices[:, :3][possible])
+    assert (
+        distribution.best_entries(hidden, may_end, active, 99).values.shape == every[active].shape
+    )
+
+
 def test_samples_come_as_often_as_their_probability_says():
     repeat = 8_000
     with torch.no_grad():

@@ -35,6 +35,15 @@ def test_end_scores_by_hand(z):
         assert scores[row, node, offset].item() == pytest.approx(expected.item(), abs=1e-5)
 
 
+def test_every_end_score_is_that_of_its_start(z):
+    head = SpanHead(WIDTH, SPAN)
+    every = head.every_end_scores(z)
+    starts = torch.arange(SIZE).expand(2, -1)
+    on_canvas = (starts.unsqueeze(-1) + torch.arange(SPAN + 1)) < SIZE
+    assert on_canvas.sum() < on_canvas.numel()
+    torch.testing.assert_close(every[on_canvas], head.end_scores(z, starts)[on_canvas])
+
+
 def test_context_by_hand(z):
     head = ReplacementHead(WIDTH, VOCAB, SPAN)
     found = head.begin(z, torch.tensor([[2, 4], [0, 1]]), torch.tensor([[4, 4], [1, 4]]))

@@ -24,7 +24,7 @@ from hrmgym.errors import SandboxError
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No incubators but a test's own, which must end with it: others may hold sandboxes for long."""
+    """No incubators but a test's own, which end with it: other tests may hold sandboxes."""
     monkeypatch.setattr(nursery, "_incubators", {})
     yield
     assert not nursery._incubators
