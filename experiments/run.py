@@ -107,7 +107,8 @@ class RunFolder:
         """Changes the experiment of a run that goes on; what it was stays beside it.
 
         The old file is kept as `config-<n>.yaml`, and run.json says when it was replaced and by
-        which overrides.
+        which overrides. Unless they are the trainer's alone, reports so far are kept in
+        `scores/config-<n>/`: they tell of something else.
 
         Raises:
             ConfigError: An override is not legal.
@@ -117,6 +118,10 @@ class RunFolder:
         text = (self.path / "config.yaml").read_text(encoding="utf-8")
         write_atomically(self.path / f"config-{number}.yaml", text)
         write_atomically(self.path / "config.yaml", resolved(changed))
+        if resolved(_but_trainer(changed)) != resolved(_but_trainer(self.experiment)):
+            (self.scores / f"config-{number}").mkdir(exist_ok=True)
+            for report in self.scores.glob("*.json"):
+                report.rename(self.scores / f"config-{number}" / report.name)
         self.experiment = changed
         entry = {"time": _now(), "overrides": list(overrides)}
         past = [*self.facts.get("overrides", ()), entry]
@@ -132,6 +137,10 @@ class RunFolder:
         path = self.scores / f"{name}.json"
         write_report(path, report)
         return path
+
+
+def _but_trainer(experiment: Experiment) -> Experiment:
+    return experiment.model_copy(update={"trainer": None})
 
 
 def write_report(path: Path, report: Report | ProposalReport) -> None:

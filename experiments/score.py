@@ -152,16 +152,23 @@ def score_proposals(experiment: Experiment, on_task: OnTask | None = None) -> Pr
     )
 
 
+def policy_hash(experiment: Experiment) -> str | None:
+    """Hash of the weights that an experiment's policy starts from; None where it has none."""
+    if not isinstance(experiment.policy, HRMConfig) or experiment.policy.checkpoint is None:
+        return None
+    from hrmgym.hrm.checkpoint import checkpoint_hash  # imports torch
+
+    return checkpoint_hash(experiment.policy.checkpoint)
+
+
 def _described(experiment: Experiment) -> tuple[dict[str, Any], str | None]:
     """The policy as a report shows it, and the hash of its checkpoint."""
     policy = experiment.policy.model_dump(mode="json", exclude={"checkpoint"})
     if not isinstance(experiment.policy, HRMConfig) or experiment.policy.checkpoint is None:
         return policy, None
-    from hrmgym.hrm.checkpoint import checkpoint_hash  # both import torch
-    from hrmgym.policies.hrm import checkpoint_options
+    from hrmgym.policies.hrm import checkpoint_options  # imports torch
 
-    policy |= checkpoint_options(experiment.policy)
-    return policy, checkpoint_hash(experiment.policy.checkpoint)
+    return policy | checkpoint_options(experiment.policy), policy_hash(experiment)
 
 
 def make_proposer(experiment: Experiment, env: Env) -> Proposer:

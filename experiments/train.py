@@ -14,7 +14,7 @@ from hrmgym.experiments.card import model_card
 from hrmgym.experiments.play import OnTask
 from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
-from hrmgym.experiments.score import score_any
+from hrmgym.experiments.score import policy_hash, score_any
 from hrmgym.policies.config import HRMConfig
 
 #: The checkpoint folder that the trainer leaves after a warm start, before reinforcement learning.
@@ -76,12 +76,14 @@ def train(
         display: Shows the progress.
 
     Raises:
-        ConfigError: The experiment has no trainer.
+        ConfigError: The experiment has no trainer, or `only_finish` is not for that one.
         KeyboardInterrupt: After Ctrl-C; everything so far is kept, and `resume` continues.
     """
     if run.experiment.trainer is None:
         raise ConfigError(f"experiment {run.experiment.name!r} has no trainer")
     if only_finish:
+        if run.experiment.trainer.kind != "pretrain":
+            raise ConfigError("--finish is for trainer: pretrain alone")
         return _train(run, resume, True, display or Silent())
     run.set_status("running")
     try:
@@ -101,7 +103,7 @@ def _train(run: RunFolder, resume: bool, only_finish: bool, display: Display) ->
     reports: dict[str, Mapping[str, Any]] = {}
 
     def score_stage(stage: str, scored: Experiment) -> None:
-        found = _finished_report(run, stage) if resume else None
+        found = _finished_report(run, stage, policy_hash(scored)) if resume else None
         reports[stage] = found or _score(scored, run, stage, display)
 
     if experiment.score.before:
@@ -124,8 +126,6 @@ def _run_trainer(run: RunFolder, resume: bool, only_finish: bool, display: Displ
         job = make_job(run, on_progress)
         if job.config.kind == "pretrain":
             return train_pretrain(job, resume=resume, only_finish=only_finish)
-        if only_finish:
-            raise ConfigError("--finish is for trainer: pretrain alone")
         return train_ppo(job, resume=resume)
 
 
@@ -150,13 +150,14 @@ def _file(stage: str) -> str:
     return stage.replace(" ", "-")
 
 
-def _finished_report(run: RunFolder, name: str) -> Mapping[str, Any] | None:
-    """A report of an earlier start of this run, if it was played to the end."""
+def _finished_report(run: RunFolder, name: str, weights: str | None) -> Mapping[str, Any] | None:
+    """A report of an earlier start of this run, if it is of these weights and was played to the
+    end."""
     path = run.scores / f"{_file(name)}.json"
     if not path.is_file():
         return None
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return report if report["complete"] else None
+        return report if report["complete"] and report["checkpoint_hash"] == weights else None
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{path}: not a report") from None

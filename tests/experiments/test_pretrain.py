@@ -12,7 +12,7 @@ from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.experiments.card import model_card
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.run import RunFolder
-from hrmgym.hrm.checkpoint import load_checkpoint
+from hrmgym.hrm.checkpoint import checkpoint_hash, load_checkpoint
 
 TASK = make_benchmark("katas").tasks("test")[0].id
 TINY = (
@@ -49,6 +49,10 @@ def test_a_run_is_extended_with_another_mix_and_finished_apart(
     assert main(["train", "--resume", str(folder), *changes]) == 0
     assert load_checkpoint(folder / "checkpoints" / "running")[1]["samples"] == 64
     assert (folder / "config-1.yaml").is_file()
+    # The scores that it ships with are those of the weights that it ships.
+    scored = json.loads((folder / "scores" / "trained.json").read_text())
+    assert scored["checkpoint_hash"] == checkpoint_hash(latest)
+    assert f"`{checkpoint_hash(latest)}`" in (latest / "README.md").read_text()
 
     assert main(["train", "--finish", str(folder)]) == 0
     assert load_checkpoint(latest)[1]["samples"] == 80
@@ -77,6 +81,7 @@ def test_only_pretraining_is_finished_apart(
     run = RunFolder.create(load("demo", [TINY[0], "benchmark.tasks=null"]), tmp_path)
     assert main(["train", "--finish", str(run.path)]) == 2
     assert "--finish is for trainer: pretrain alone" in capsys.readouterr().err
+    assert not list(run.scores.iterdir())  # said at once
 
 
 def test_the_card_names_the_data(tmp_path: Path) -> None:

@@ -133,3 +133,16 @@ def test_a_run_that_goes_on_may_be_changed_and_what_it_was_is_kept(
     with pytest.raises(ConfigError, match="did you mean"):
         run.override(["trainer.gama=1"])
     assert len(run.facts["overrides"]) == 2
+
+
+def test_reports_of_another_experiment_are_put_aside(
+    tmp_path: Path, experiment: Experiment
+) -> None:
+    run = RunFolder.create(experiment, tmp_path)
+    report = run.scores / "untrained.json"
+    report.write_text("{}")
+    run.override(["trainer.gamma=0.5"])
+    assert report.is_file()  # training changes weights, and reports name theirs
+    run.override(["seed=7"])
+    assert not report.exists()
+    assert (run.scores / "config-2" / "untrained.json").read_text() == "{}"
