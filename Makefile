@@ -40,8 +40,13 @@ types: install
 	@for file in package/*; do ln -sfn ../../../$$file build/types/hrmgym/$$(basename $$file); done
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml
 
+# Tests that watch the machine, or a sandbox's time, have it to themselves.
+ALONE := tests/attacks tests/benchmarks tests/conformance tests/docker tests/envs/sandboxes
+
 unit: install
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(ALONE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal \
+		$(ALONE:%=--ignore=%)
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache *.egg-info
