@@ -5,8 +5,8 @@ So the search keeps the open prefixes in a heap; a complete action that comes ou
 best one (uniform-cost search, Dijkstra 1959). Siblings enter the heap one at a time, most probable
 first.
 
-B batch rows, J prefixes expanded per row at once, N all of them, D hidden, S canvas positions,
-W = max_span + 1 ends.
+B batch rows, J prefixes expanded per row at once, D hidden, S canvas positions, W = max_span + 1
+ends, N prefixes packed over rows.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ class _Ends:
     def of(self, row: int, start: int, base: float) -> _Family:
         """The continuations of (edit, start)."""
         if self._sorted is None:
-            ordered = self._distribution.every_end_log_probs().cpu().sort(-1, descending=True)
+            log_probs_BSW = self._distribution.every_end_log_probs().cpu()
+            ordered = log_probs_BSW.sort(dim=-1, descending=True, stable=True)
             legal_BS = (ordered.values > IMPOSSIBLE).sum(-1).tolist()
             start_S1 = torch.arange(ordered.indices.shape[1]).unsqueeze(1)
             self._sorted = ordered.values, ordered.indices + start_S1, legal_BS
@@ -328,10 +329,9 @@ def _advanced(distribution: EditDistribution, items: list[list[_Item]]) -> Tenso
     before_BJD = _states(distribution, items)
     fresh = max(sum(len(path) == 3 for path in row) for row in paths)
     if fresh:
-        begun = distribution.begin(start[:, :fresh], end[:, :fresh])
-        before_BJD[:, :fresh] = torch.where(
-            slot[:, :fresh, None] == 0, begun, before_BJD[:, :fresh]
-        )
+        begun_BJD = distribution.begin(start[:, :fresh], end[:, :fresh])
+        is_fresh_BJ1 = (slot[:, :fresh] == 0).unsqueeze(-1)
+        before_BJD[:, :fresh] = torch.where(is_fresh_BJ1, begun_BJD, before_BJD[:, :fresh])
     return distribution.advance(before_BJD, previous, start, end, slot)
 
 
