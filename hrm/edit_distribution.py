@@ -348,9 +348,9 @@ class EditDistribution:
         copy_BJS = head.copy_scores(hidden_BJD, self._copy_key)
         copy_BJS = copy_BJS.masked_fill((self.targets < 0).unsqueeze(1), NEVER)
         # Of the special tokens, which come first, END alone may be legal.
-        special = vocab_NV.new_full((len(vocab_NV), SEP + 1), NEVER)
-        special[:, END] = torch.where(may_end_BJ[active_BJ], vocab_NV[:, END], NEVER)
-        return torch.cat((special, vocab_NV[:, SEP + 1 :], copy_BJS[active_BJ]), dim=1)
+        special_N4 = vocab_NV.new_full((len(vocab_NV), SEP + 1), NEVER)
+        special_N4[:, END] = torch.where(may_end_BJ[active_BJ], vocab_NV[:, END], NEVER)
+        return torch.cat((special_N4, vocab_NV[:, SEP + 1 :], copy_BJS[active_BJ]), dim=1)
 
     def _entry_log_prob(self, scores_NE: Tensor, row_N: Tensor, entry_N: Tensor) -> Tensor:
         """Log-probability of one entry per node, over all ways to write it: [N]."""
