@@ -115,13 +115,13 @@ class RunFolder:
         """
         changed = load(self.path / "config.yaml", overrides)
         number = 1 + len(self.facts.get("overrides", ()))
-        text = (self.path / "config.yaml").read_text(encoding="utf-8")
-        write_atomically(self.path / f"config-{number}.yaml", text)
-        write_atomically(self.path / "config.yaml", resolved(changed))
         if resolved(_but_trainer(changed)) != resolved(_but_trainer(self.experiment)):
             (self.scores / f"config-{number}").mkdir(exist_ok=True)
             for report in self.scores.glob("*.json"):
                 report.rename(self.scores / f"config-{number}" / report.name)
+        text = (self.path / "config.yaml").read_text(encoding="utf-8")
+        write_atomically(self.path / f"config-{number}.yaml", text)
+        write_atomically(self.path / "config.yaml", resolved(changed))
         self.experiment = changed
         entry = {"time": _now(), "overrides": list(overrides)}
         past = [*self.facts.get("overrides", ()), entry]

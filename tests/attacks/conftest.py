@@ -12,7 +12,7 @@ from hrmgym.tests.attacks.canaries import Canaries, marked
 from hrmgym.tests.attacks.catalogue import ATTACKS, CONTROLS
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def canaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canaries]:
     """Canaries on the host."""
     made = Canaries(tmp_path_factory.mktemp("host") / "canary")
@@ -21,7 +21,7 @@ def canaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canaries]:
     assert not marked(made.mark)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def arena() -> Iterator[Arena]:
     """One environment for all attacks: each must leave it usable."""
     made = Arena(ATTACKS)
