@@ -55,7 +55,8 @@ def main() -> NoReturn:
         os._exit(1)
     control.sendall(wire.pack({"pid": incubator.pid}))
     null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 2)  # until here the host has listened
+    for stream in (1, 2):  # until here the host has listened
+        os.dup2(null, stream)
     os.close(null)
     guest.forget_package()
     gc.collect()

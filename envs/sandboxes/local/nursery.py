@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -30,7 +31,10 @@ for name in ("hrmgym", "hrmgym.envs", "hrmgym.envs.sandboxes"):
     sys.modules[name] = package = types.ModuleType(name)
     package.__path__ = []
 package.__path__.append(sys.argv.pop())
+from hrmgym.envs.sandboxes.confinement import settings
+settings.settle()
 """
+_FOLDER = os.path.realpath(Path(__file__).parents[1])  # now: later there may be no working folder
 _MAIN = "from hrmgym.envs.sandboxes.inside.incubator import main\nmain()"
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -53,25 +57,22 @@ class Incubator:
         self.pid = 0
         """Of the process that forks the guests, as this process sees it."""
         self._sock, theirs = socket.socketpair()
+        # Above the standard streams, whose numbers it has where they are closed.
+        link = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        theirs.close()
         self._turn = threading.Lock()
         self._ended = threading.Event()
         # The kernel ends an incubator with the thread that started it, so it gets its own.
         threading.Thread(
-            target=self._run, args=(theirs, setup), name="hrmgym-incubator", daemon=True
+            target=self._run, args=(link, setup), name="hrmgym-incubator", daemon=True
         ).start()
 
-    def _run(self, theirs: socket.socket, setup: dict[str, Any]) -> None:
+    def _run(self, link: int, setup: dict[str, Any]) -> None:
         try:
-            with theirs:
-                process = subprocess.Popen(
-                    bare_python(_MAIN, str(theirs.fileno()), json.dumps(setup)),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    pass_fds=[theirs.fileno()],
-                    env=_ENVIRONMENT,
-                    start_new_session=True,
-                )
+            try:
+                process = start_bare(_MAIN, str(link), json.dumps(setup), pass_fds=[link])
+            finally:
+                os.close(link)
             with process:
                 self._greet(process)
                 process.wait()
@@ -83,6 +84,7 @@ class Incubator:
             self._ended.set()
 
     def _greet(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
         assert process.stderr is not None
         try:
             self._sock.settimeout(_START_S)
@@ -97,7 +99,8 @@ class Incubator:
         if "error" in header:
             raise refusal(header["error"])
         self.pid = header["pid"]
-        process.stderr.close()
+        for stream in (process.stdout, process.stderr):
+            stream.close()
         self.ready.set_result(None)
 
     @property
@@ -220,8 +223,27 @@ def python() -> str:
 
 def bare_python(code: str, *args: str) -> list[str]:
     """Command that runs `code` without site packages; it can import the modules of `sandboxes`."""
-    folder = str(Path(__file__).parents[1])
-    return [python(), "-P", "-s", "-S", "-B", "-c", _BOOT + code, *args, folder]
+    return [python(), "-P", "-s", "-S", "-B", "-c", _BOOT + code, *args, _FOLDER]
+
+
+def start_bare(code: str, *args: str, pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start what `bare_python` says, with nothing of this process's settings.
+
+    Args:
+        code: The program.
+        args: Its arguments.
+        pass_fds: Descriptors that it gets under the same numbers.
+    """
+    return subprocess.Popen(
+        bare_python(code, *args),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=pass_fds,
+        env=_ENVIRONMENT,
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 _found: dict[str, str] = {}
