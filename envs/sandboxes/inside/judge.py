@@ -1,9 +1,10 @@
 """A guest that holds tests, and runs them on code that runs in another guest.
 
 For each task it keeps one process, the zygote, in which pytest has collected the task's tests. It
-makes a run itself where nothing can stay behind unseen (see baseline.py), and otherwise in a fork;
-either talks to the tested code over a socket. Nothing of the tested code's workspace comes here.
-Standard library and pytest only.
+has memory and processes for itself, in a control group where there are any: what it may use does
+not depend on how many others are kept. It makes a run itself where nothing can stay behind unseen
+(see baseline.py), and otherwise in a fork; either talks to the tested code over a socket. Nothing
+of the tested code's workspace comes here. Standard library and pytest only.
 """
 
 # The guest starts faster without pathlib.
@@ -29,8 +30,11 @@ from hrmgym.envs.sandboxes.inside import calls, files, serving, wire
 
 Reply = tuple[dict[str, Any], bytes]
 _MOST_REPORTED = 8 << 20  # bytes
-_MORE_MEMORY_MB = 256  # what pytest and its tests take up, next to what tested code may
+MORE_MEMORY_MB = 256
+"""What pytest and its tests may take up, beyond what tested code may."""
 _MORE_PROCESSES = 256  # zygotes count, too
+_MOST_GROWTH = 16 << 20  # bytes that may stay behind in a process after a run of tests
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class _Zygote:
@@ -86,12 +90,15 @@ class Judge:
             if key in self._zygotes:
                 self._zygotes.pop(key).end()
         deadline = time.monotonic() + request["wall_s"]
-        zygote = self._fork(request, early=not request["eager"])
+        zygote = self._fork(request, fds, early=not request["eager"])
         ready = self._hear(zygote, deadline)
         if ready is not None and ready.get("used"):  # collecting them needs the tested code
             zygote.end()
-            zygote = self._fork(request, early=False)
+            zygote = self._fork(request, fds, early=False)
             ready = self._hear(zygote, deadline)
+        if ready is not None and "failed" in ready:
+            zygote.end()
+            raise OSError(ready["errno"], ready["failed"])
         if ready is None:
             in_time = time.monotonic() < deadline
             if zygote.end() == -signal.SIGKILL and in_time:
@@ -101,23 +108,31 @@ class Judge:
             zygote.end()
             return ready, b""
         zygote.stays, zygote.used_s = ready["stays"], ready["used_s"]
+        ready["held_kb"] = max(0, _memory_of(zygote.pid) - _memory_of(os.getpid())) >> 10
         self._zygotes[request["key"]] = zygote
         return ready, b""
 
-    def _fork(self, request: dict[str, Any], *, early: bool) -> _Zygote:
+    def _fork(self, request: dict[str, Any], groups: list[int], *, early: bool) -> _Zygote:
+        """Make a zygote, in the control groups whose entries are given.
+
+        Raises:
+            OSError: There is no room for it.
+        """
         ours, theirs = socket.socketpair()
-        report = os.memfd_create("report")
-        pid = os.fork()
+        try:
+            report = os.memfd_create("report")
+            try:
+                pid = os.fork()
+            except OSError:
+                os.close(report)
+                raise
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if pid == 0:
             try:
-                kept = os.dup(theirs.detach()), os.dup(report)
-                for fd, target in zip(kept, (3, 4), strict=True):
-                    os.dup2(fd, target)
-                null = os.open("/dev/null", os.O_RDWR)
-                for target in (0, 1, 2):
-                    os.dup2(null, target)
-                os.closerange(5, 1024)
-                isolation.die_with_parent()
+                _settle(theirs, report, groups, self._box, request)
                 _be_zygote(socket.socket(fileno=3), 4, self._box, request, early=early)
             finally:
                 os._exit(70)
@@ -174,27 +189,62 @@ class Judge:
                     sock.shutdown(socket.SHUT_RDWR)
 
 
+def _settle(
+    link: socket.socket, report: int, groups: list[int], box: Any, request: dict[str, Any]
+) -> None:
+    """Make this new process a zygote's: the link as descriptor 3, the report as 4, and no other.
+
+    Where that fails, it says so, and ends.
+    """
+    try:
+        for fd in groups:
+            os.write(fd, b"0")  # cgroups(7): the writer itself
+        kept = os.dup(link.fileno()), os.dup(report)
+        for fd, target in zip(kept, (3, 4), strict=True):
+            os.dup2(fd, target)
+        link.detach()
+        link = socket.socket(fileno=os.dup(3))
+        null = os.open("/dev/null", os.O_RDWR)
+        for target in (0, 1, 2):
+            os.dup2(null, target)
+        isolation.die_with_parent()
+        root, temporary = box.workspace, box.temporary
+        if box.isolated:
+            isolation.unshare(isolation.CLONE_NEWNS)
+            isolation.mount_scratch(request["limits"]["file_mb"], again=True)
+        else:
+            root, temporary = _own_folders(box, request)
+            for folder in (root, temporary):
+                os.makedirs(folder, exist_ok=True)
+                files.wipe(folder)
+            os.environ["HOME"] = os.environ["TMPDIR"] = temporary
+        limits = dict(request["limits"])
+        limits["cpu_s"] = 1 << 30  # a zygote lives for many runs
+        limits["memory_mb"] += MORE_MEMORY_MB
+        limits["processes"] += _MORE_PROCESSES
+        box.become_foreign(box.bounds(limits))
+        os.chdir(root)
+        calls.write_files(root, request["files"])
+        link.detach()
+        os.closerange(5, 1024)
+    except OSError as error:
+        link.sendall(wire.pack({"failed": str(error), "errno": error.errno or 0}))
+        os._exit(1)
+
+
+def _own_folders(box: Any, request: dict[str, Any]) -> tuple[str, str]:
+    """Workspace and temporary folder of a zygote where there are no mounts of its own."""
+    name = request["key"][:16]
+    return f"{box.workspace}/{name}", f"{box.temporary}/{name}"
+
+
 def _be_zygote(
     sock: socket.socket, report: int, box: Any, request: dict[str, Any], *, early: bool
 ) -> NoReturn:
     """Collect the tests, unless that needs tested code; then make a run for each request."""
     root, temporary = box.workspace, box.temporary
-    if box.isolated:
-        isolation.unshare(isolation.CLONE_NEWNS)
-        isolation.mount_scratch(request["limits"]["file_mb"], again=True)
-    else:
-        root, temporary = f"{root}/{request['key'][:16]}", f"{temporary}/{request['key'][:16]}"
-        for folder in (root, temporary):
-            os.makedirs(folder, exist_ok=True)
-            files.wipe(folder)
-        os.environ["HOME"] = os.environ["TMPDIR"] = temporary
-    limits = dict(request["limits"])
-    limits["cpu_s"] = 1 << 30  # a zygote lives for many runs
-    limits["memory_mb"] += _MORE_MEMORY_MB
-    limits["processes"] += _MORE_PROCESSES
-    box.become_foreign(box.bounds(limits))
-    os.chdir(root)
-    calls.write_files(root, request["files"])
+    if not box.isolated:
+        root, temporary = _own_folders(box, request)
     course = examination.Course(request, root)
     course.prepare()
     try:
@@ -213,6 +263,7 @@ def _be_zygote(
     ready = {"used": course.finder.used, "stays": base is not None, "used_s": _used_s()}
     sock.sendall(wire.pack(ready))
     before = _look(root, request["files"]), _look(temporary, {})
+    size, peak = _memory_of(0), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     while True:
         try:
             run, _, (fd,) = wire.receive(sock)
@@ -226,6 +277,10 @@ def _be_zygote(
         else:
             header, said, intact = _run_here(course, run, fd, report)
             intact = base.restore() and intact
+            now_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            if now_peak != peak:  # else it cannot hold more than before
+                peak = now_peak
+                intact = intact and _memory_of(0) - size <= _MOST_GROWTH
         header |= {"ended": not intact, "used_s": _used_s()}
         sock.sendall(wire.pack(header, said))
         now = _look(root, request["files"]), _look(temporary, {})
@@ -234,6 +289,19 @@ def _be_zygote(
             files.wipe(root)
             calls.write_files(root, request["files"])
             before = _look(root, request["files"]), _look(temporary, {})
+
+
+def _memory_of(pid: int) -> int:
+    """Bytes that a process has for itself, or shares since it was forked; 0 stands for this one."""
+    try:
+        fd = os.open(f"/proc/{pid or 'self'}/statm", os.O_RDONLY)
+    except OSError:  # there is no /proc in some containers
+        return 0
+    try:
+        _, resident, mapped, *_ = os.read(fd, 256).split()  # see proc_pid_statm(5)
+    finally:
+        os.close(fd)
+    return (int(resident) - int(mapped)) * _PAGE
 
 
 def _used_s() -> float:

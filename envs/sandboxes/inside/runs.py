@@ -1,24 +1,86 @@
-"""One run of foreign calls in a forked child, watched from outside it. Standard library only."""
+"""One run of foreign calls in a forked child, watched from outside it. Standard library only.
+
+A child tells, on a page of memory that it shares with its parent until foreign code begins, that it
+has come so far. Where it has not, nothing that follows is the doing of foreign code.
+"""
 
 # The guest starts faster without pathlib.
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 import select
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.inside import calls, keeper, stdio
 
 _PAUSE_S = 0.05  # how often a silent run is looked at
 
 
+class Start:
+    """Forks children that run foreign code, and knows whether they came to it. One at a time."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def fork(
+        self,
+        targets: Mapping[int, int],
+        become_foreign: Callable[[], None],
+        act: Callable[[], NoReturn],
+    ) -> int:
+        """Fork a child that becomes foreign, and then acts.
+
+        Args:
+            targets: Number of a descriptor in the child -> what it is here. The child has no other,
+                and nothing on its standard streams.
+            become_foreign: Takes every power from the process that calls it.
+            act: Runs foreign code.
+
+        Returns:
+            The child's process id.
+        """
+        page = self._page
+        page[:3] = b"\0\0\0"
+        child = os.fork()
+        if child:
+            return child
+        try:
+            null = os.open("/dev/null", os.O_RDWR)
+            for target, fd in targets.items():
+                os.dup2(fd, target)
+            for target in (0, 1, 2):
+                os.dup2(null, target)
+            os.closerange(3 + len(targets), 1024)
+            become_foreign()
+            page[0] = 1
+            page.close()  # foreign code cannot take back what it says
+            act()
+        except OSError as error:
+            if not page.closed:
+                page[1:3] = (error.errno or 0).to_bytes(2, "big")
+        finally:
+            os._exit(70)
+
+    def check(self) -> None:
+        """Look whether the last child, which has ended, came to foreign code.
+
+        Raises:
+            OSError: It did not.
+        """
+        if not self._page[0]:
+            number = int.from_bytes(self._page[1:3], "big")
+            raise OSError(number, os.strerror(number) if number else "a run did not begin")
+
+
 def run(
     request: dict[str, Any],
     root: str,
     become_foreign: Callable[[], None],
+    start: Start,
     *,
     isolated: bool,
     host: int | None,
@@ -27,30 +89,24 @@ def run(
 
     Args:
         request: See `calls.run`.
-        root: The workspace, empty.
+        root: The workspace, which holds the files.
         become_foreign: Takes every power from the process that calls it.
+        start: Forks the child.
         isolated: Whether this process is process 1 of a process namespace.
         host: Descriptor of the connection to the host, whose end ends the run.
 
     Returns:
         status (exit code; None: out of time), cpu_s and wall_s; and the lines of the run.
+
+    Raises:
+        OSError: The run could not be made.
     """
     limits = request["limits"]
-    start = time.monotonic()
-    deadline = start + limits["wall_s"]
+    began = time.monotonic()
+    deadline = began + limits["wall_s"]
     out, into = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            null = os.open("/dev/null", os.O_RDWR)
-            os.dup2(into, 3)
-            for target in (0, 1, 2):
-                os.dup2(null, target)
-            os.closerange(4, 1024)
-            become_foreign()
-            (stdio if request["kind"] == "stdio" else calls).run(request, root, 3)
-        finally:
-            os._exit(70)
+    kind = stdio if request["kind"] == "stdio" else calls
+    child = start.fork({3: into}, become_foreign, lambda: kind.run(request, root, 3))
     os.close(into)
     cap = (len(request["cases"]) + 1) * (limits["output_kb"] + 1) * 1024
     before = cpu_of_children()
@@ -59,7 +115,8 @@ def run(
     finally:
         os.close(out)
     keeper.kill_rest(isolated=isolated)
-    cpu_s, wall_s = cpu_of_children() - before, time.monotonic() - start
+    start.check()
+    cpu_s, wall_s = cpu_of_children() - before, time.monotonic() - began
     return {"status": status, "cpu_s": cpu_s, "wall_s": wall_s}, lines
 
 

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hrmgym.envs.outcome import FailureCode
+from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.inside import wire
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
@@ -58,14 +60,25 @@ class Incubator:
         """Of the process that forks the guests, as this process sees it."""
         self._sock, theirs = socket.socketpair()
         # Above the standard streams, whose numbers it has where they are closed.
-        link = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
-        theirs.close()
+        try:
+            link = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        except OSError:
+            self._sock.close()
+            raise
+        finally:
+            theirs.close()
         self._turn = threading.Lock()
         self._ended = threading.Event()
         # The kernel ends an incubator with the thread that started it, so it gets its own.
-        threading.Thread(
+        thread = threading.Thread(
             target=self._run, args=(link, setup), name="hrmgym-incubator", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no room for a thread
+            self._sock.close()
+            os.close(link)
+            raise
 
     def _run(self, link: int, setup: dict[str, Any]) -> None:
         try:
@@ -95,9 +108,11 @@ class Incubator:
             said = process.stderr.read().decode(errors="replace").strip()
             if not said and isinstance(error, wire.Broken):
                 raise ConnectionError("it was killed when it had hardly started") from None
-            raise SandboxError(f"the sandbox did not start: {said or error}") from None
+            raise SandboxError(
+                f"the sandbox did not start: {said or error}", FailureCode.SANDBOX_START
+            ) from None
         if "error" in header:
-            raise refusal(header["error"])
+            raise refused(header)
         self.pid = header["pid"]
         for stream in (process.stdout, process.stderr):
             stream.close()
@@ -141,6 +156,14 @@ class Incubator:
     def forget(self) -> None:
         """It belongs to the process that this one is a fork of."""
         self._sock.close()
+
+
+def refused(header: dict[str, Any]) -> SandboxError:
+    """The error for a process that could not close itself in, from what it has said."""
+    code = failures.code_of_number(header.get("errno", 0))
+    if code in failures.SCARCE:
+        return SandboxError(f"the sandbox did not start: {header['error']}", code)
+    return refusal(header["error"])
 
 
 def refusal(reason: str) -> SandboxUnavailableError:

@@ -29,7 +29,11 @@ class Tester:
         self._spare: tuple[LocalRuntime, asyncio.Task[Any]] | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._held: dict[bool, nursery.Incubator] = {}
-        self._hold(judge=False)
+        try:
+            self._hold(judge=False)
+        except BaseException:
+            self._loop.close()
+            raise
 
     def _hold(self, *, judge: bool) -> None:
         """Keep an incubator while no guest needs it: the next one will."""

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.confinement import isolation
+from hrmgym.envs.sandboxes.confinement import isolation, settings
 from hrmgym.envs.sandboxes.inside import calls, keeper, runs, wire
 from hrmgym.envs.sandboxes.remote import rex_files, rex_shell
 from hrmgym.envs.sandboxes.remote.rex_place import Place, Reply, answer, pour, remove
@@ -36,6 +36,7 @@ _PAUSE_S = 0.05
 
 def main(top: str, user: int) -> None:
     """Make the folders, leave a process behind that serves, and print how foreign code will run."""
+    os.umask(settings.UMASK)
     place = Place(top, user)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{place.own}/socket")
@@ -174,10 +175,16 @@ def _calls(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
     place.sweep()
     for name in os.listdir(place.workspace):
         remove(os.path.join(place.workspace, name))
+    asked = request["calls"]
+    with place.as_foreign():
+        unfit = calls.lay_out(place.workspace, asked)
+    if unfit is not None:
+        return {"status": 0, "cpu_s": 0.0, "wall_s": 0.0}, calls.line("bad", *unfit)
     return runs.run(
-        request["calls"],
+        asked,
         place.workspace,
-        lambda: place.become_foreign(request["calls"]["limits"]),
+        lambda: place.become_foreign(asked["limits"]),
+        runs.Start(),
         isolated=False,
         host=None,
     )

@@ -54,6 +54,8 @@ class Reply:
     wall_s: float
     bad: str = ""
     """Why the tests could not even be collected."""
+    full: bool = False
+    """Whether one of the two was killed for want of the memory that the limits give."""
 
 
 def plan(tests: PytestTests, limits: Limits) -> Plan:
@@ -171,6 +173,11 @@ def prepare_request(plan: Plan, limits: Limits, end: list[str]) -> dict[str, Any
     }
 
 
+def unfit(said: list[Any]) -> str:
+    """Why a workspace cannot be laid out, from what the guest says of the error."""
+    return f"the files cannot be written: {said[0]}: {said[1]}"
+
+
 def refusal(tests: PytestTests, message: str) -> Outcome:
     """The outcome of tests of which none could run."""
     return Outcome(tests=dict.fromkeys(tests.ids, Status.ERROR), message=values.cut(message, 300))
@@ -197,4 +204,4 @@ def judge(tests: PytestTests, reply: Reply) -> Outcome:
                 tests, lost["message"] or "the tested code ends its process when it is imported"
             )
     why = lost["message"] if lost is not None else ""
-    return book.close(status, why=why, cpu_s=reply.cpu_s, wall_s=reply.wall_s)
+    return book.close(status, why=why, full=reply.full, cpu_s=reply.cpu_s, wall_s=reply.wall_s)
