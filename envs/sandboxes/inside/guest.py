@@ -28,7 +28,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
 from hrmgym.envs.sandboxes.confinement import isolation, landlock, seccomp
-from hrmgym.envs.sandboxes.inside import calls, files, judge, keeper, layers, runs, serving, wire
+from hrmgym.envs.sandboxes.inside import files, judge, keeper, layers, runs, serving, wire
 
 Reply = tuple[dict[str, Any], bytes]
 Handler = Callable[[dict[str, Any], bytes, list[int]], Reply]
@@ -270,9 +270,6 @@ _KERNEL, _LANDLOCK = _kernel(), landlock.abi() > 0
 _GUEST_FILTER, _PROGRAM_FILTER = seccomp.prepare("guest"), seccomp.prepare("program")
 
 
-_NOTHING = {"status": 0, "cpu_s": 0.0, "wall_s": 0.0}
-
-
 class _Calls:
     """One run of a function at a time."""
 
@@ -292,31 +289,22 @@ class _Calls:
         header = self._ran(request, lambda foreign, host: serving.serve(
             request, self._box.workspace, foreign, self._start, fds[0],
             isolated=self._box.isolated, host=host,
-        ), lambda unfit: {"unfit": unfit})  # fmt: skip
+        ))  # fmt: skip
         return header, b""
 
     def _run(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         return self._ran(request, lambda foreign, host: runs.run(
             request, self._box.workspace, foreign, self._start,
             isolated=self._box.isolated, host=host,
-        ), lambda unfit: (dict(_NOTHING), calls.line("bad", *unfit)))  # fmt: skip
+        ))  # fmt: skip
 
-    def _ran(
-        self,
-        request: dict[str, Any],
-        run: Callable[[Callable[[], None], int], _T],
-        refuse: Callable[[list[Any]], _T],
-    ) -> _T:
+    def _ran(self, request: dict[str, Any], run: Callable[[Callable[[], None], int], _T]) -> _T:
         box = self._box
         if box.scratch_mb != request["limits"]["file_mb"]:
             box.fresh_scratch(request["limits"]["file_mb"])
         bounds = box.bounds(request["limits"])  # before the fork, which pays for every step
         self._used = True
         try:
-            with box.as_foreign():
-                unfit = calls.lay_out(box.workspace, request)
-            if unfit is not None:
-                return refuse(unfit)
             result = run(lambda: box.become_foreign(bounds), self._sock.fileno())
         except OSError as error:  # not an answer: what is left of the run may be in the way
             raise ConnectionError(error.errno or 0, str(error)) from None

@@ -1,12 +1,14 @@
 """One run of foreign calls in a forked child, watched from outside it. Standard library only.
 
-A child tells, on a page of memory that it shares with its parent until foreign code begins, that it
-has come so far. Where it has not, nothing that follows is the doing of foreign code.
+A child writes its files, and tells on a page of memory that it shares with its parent until foreign
+code begins, that it has come so far. Where it has not, nothing that follows is the doing of foreign
+code.
 """
 
 # The guest starts faster without pathlib.
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import resource
@@ -20,6 +22,14 @@ from hrmgym.envs.sandboxes.inside import calls, keeper, stdio
 _PAUSE_S = 0.05  # how often a silent run is looked at
 
 
+#: First byte of the page: what became of the child before foreign code.
+_NOTHING, _BEGUN, _UNFIT, _FAILED = range(4)
+
+
+class Unfit(Exception):
+    """Files that cannot be written because of what they are: `args` as `calls.describe` has it."""
+
+
 class Start:
     """Forks children that run foreign code, and knows whether they came to it. One at a time."""
 
@@ -28,40 +38,48 @@ class Start:
 
     def fork(
         self,
-        targets: Mapping[int, int],
+        request: Mapping[str, Any],
+        root: str,
         become_foreign: Callable[[], None],
-        act: Callable[[], NoReturn],
+        link: int,
+        act: Callable[[Mapping[str, Any], str, int], NoReturn],
     ) -> int:
-        """Fork a child that becomes foreign, and then acts.
+        """Fork a child that becomes foreign, writes its files, and then acts.
 
         Args:
-            targets: Number of a descriptor in the child -> what it is here. The child has no other,
-                and nothing on its standard streams.
+            request: files and limits; `act` gets it.
+            root: The workspace, empty; `act` gets it.
             become_foreign: Takes every power from the process that calls it.
+            link: A descriptor that the child gets as number 3. It has no other, and nothing on its
+                standard streams.
             act: Runs foreign code.
 
         Returns:
             The child's process id.
         """
         page = self._page
-        page[:3] = b"\0\0\0"
+        page[0] = _NOTHING
         child = os.fork()
         if child:
             return child
         try:
             null = os.open("/dev/null", os.O_RDWR)
-            for target, fd in targets.items():
-                os.dup2(fd, target)
+            os.dup2(link, 3)
             for target in (0, 1, 2):
                 os.dup2(null, target)
-            os.closerange(3 + len(targets), 1024)
+            os.closerange(4, 1024)
             become_foreign()
-            page[0] = 1
+            unfit = calls.lay_out(root, request)
+            page[0] = _BEGUN if unfit is None else _UNFIT
+            if unfit is not None:
+                text = calls.line(*unfit)
+                page[1 : len(text) + 1] = text
+                os._exit(0)
             page.close()  # foreign code cannot take back what it says
-            act()
+            act(request, root, 3)
         except OSError as error:
             if not page.closed:
-                page[1:3] = (error.errno or 0).to_bytes(2, "big")
+                page[:3] = bytes([_FAILED]) + (error.errno or 0).to_bytes(2, "big")
         finally:
             os._exit(70)
 
@@ -69,10 +87,14 @@ class Start:
         """Look whether the last child, which has ended, came to foreign code.
 
         Raises:
-            OSError: It did not.
+            Unfit: Its files cannot be written because of what they are.
+            OSError: It did not, for another reason.
         """
-        if not self._page[0]:
-            number = int.from_bytes(self._page[1:3], "big")
+        state = self._page[0]
+        if state == _UNFIT:
+            raise Unfit(*json.loads(self._page[1 : self._page.find(b"\n")]))
+        if state != _BEGUN:
+            number = int.from_bytes(self._page[1:3], "big") if state == _FAILED else 0
             raise OSError(number, os.strerror(number) if number else "a run did not begin")
 
 
@@ -89,7 +111,7 @@ def run(
 
     Args:
         request: See `calls.run`.
-        root: The workspace, which holds the files.
+        root: The workspace, empty.
         become_foreign: Takes every power from the process that calls it.
         start: Forks the child.
         isolated: Whether this process is process 1 of a process namespace.
@@ -106,7 +128,7 @@ def run(
     deadline = began + limits["wall_s"]
     out, into = os.pipe()
     kind = stdio if request["kind"] == "stdio" else calls
-    child = start.fork({3: into}, become_foreign, lambda: kind.run(request, root, 3))
+    child = start.fork(request, root, become_foreign, into, kind.run)
     os.close(into)
     cap = (len(request["cases"]) + 1) * (limits["output_kb"] + 1) * 1024
     before = cpu_of_children()
@@ -115,7 +137,10 @@ def run(
     finally:
         os.close(out)
     keeper.kill_rest(isolated=isolated)
-    start.check()
+    try:
+        start.check()
+    except Unfit as unfit:
+        return {"status": 0, "cpu_s": 0.0, "wall_s": 0.0}, calls.line("bad", *unfit.args)
     cpu_s, wall_s = cpu_of_children() - before, time.monotonic() - began
     return {"status": status, "cpu_s": cpu_s, "wall_s": wall_s}, lines
 

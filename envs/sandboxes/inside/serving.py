@@ -38,7 +38,7 @@ def serve(
 
     Args:
         request: See `candidate.run`.
-        root: The workspace, which holds the files.
+        root: The workspace, empty.
         become_foreign: Takes every power from the process that calls it.
         start: Forks the child.
         connection: Descriptor of the connection to the tests.
@@ -59,7 +59,7 @@ def serve(
     poll = select.poll()
     poll.register(host, select.POLLIN)
     poll.register(sock, select.POLLRDHUP)
-    child = start.fork({3: connection}, become_foreign, lambda: candidate.run(request, root, 3))
+    child = start.fork(request, root, become_foreign, connection, candidate.run)
     try:
         status = _wait_for_end(child, poll, deadline, host)
     finally:
@@ -67,7 +67,10 @@ def serve(
             sock.shutdown(socket.SHUT_RDWR)  # whoever else holds it
         sock.close()
         keeper.kill_rest(isolated=isolated)
-    start.check()
+    try:
+        start.check()
+    except runs.Unfit as unfit:
+        return {"status": 0, "cpu_s": 0.0, "wall_s": 0.0, "unfit": unfit.args}
     cpu_s, wall_s = runs.cpu_of_children() - before, time.monotonic() - began
     return {"status": status, "cpu_s": cpu_s, "wall_s": wall_s}
 

@@ -12,8 +12,8 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from hrmgym.envs.sandboxes.confinement import isolation
@@ -67,21 +67,6 @@ class Place:
             os.setgroups([])
             os.setresgid(self.user, self.user, self.user)
             os.setresuid(self.user, self.user, self.user)
-
-    @contextmanager
-    def as_foreign(self) -> Iterator[None]:
-        """The file permissions of foreign code."""
-        if self.user is None:
-            yield
-            return
-        user, group = os.geteuid(), os.getegid()
-        os.setegid(self.user)
-        os.seteuid(self.user)
-        try:
-            yield
-        finally:
-            os.seteuid(user)
-            os.setegid(group)
 
     def environment(self, more: dict[str, str]) -> dict[str, str]:
         """This machine's variables without its secrets, ours, and `more`."""
