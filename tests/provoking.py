@@ -32,12 +32,15 @@ CALLS = {
     "memory of many": (
         """
     import os, time
+    done, tell = os.pipe()
     for _ in range(8):
         if os.fork() == 0:
-            held = b"x" * (100 << 20)
+            held = b"x" * (30 << 20)
+            os.write(tell, b"x")
             time.sleep(30)
-    held = b"x" * (100 << 20)
-    time.sleep(30)
+    for _ in range(8):
+        os.read(done, 1)
+    held = b"x" * (200 << 20)
     return x""",
         "out_of_memory missing",
     ),

@@ -45,6 +45,8 @@ class Group:
         self._at = {control: folder / name for control, folder in place.folders.items()}
         self._held: dict[Path, int] = {}
         self._asked = 0, 0
+        events = "memory.events" if self.version == 2 else "memory.oom_control"
+        self._kills = str(self._path("memory", events))
         made: list[Path] = []
         try:
             for folder in self.folders:
@@ -120,13 +122,19 @@ class Group:
         self._set(_FIRST_MB << 20, _FIRST_PROCESSES)
 
     def memory_kills(self) -> int:
-        """Processes of it that the kernel has killed for want of memory, here or everywhere."""
-        name = "memory.events" if self.version == 2 else "memory.oom_control"
-        try:
-            words = self._path("memory", name).read_text().split()
-            return int(words[words.index("oom_kill") + 1])
-        except (OSError, ValueError):
+        """Processes of it that the kernel has killed for want of memory, here or everywhere.
+
+        Raises:
+            OSError: It cannot be told just now.
+        """
+        if "memory" not in self._at:
             return 0
+        fd = os.open(self._kills, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            words = os.read(fd, 1024).split()
+        finally:
+            os.close(fd)
+        return int(words[words.index(b"oom_kill") + 1]) if b"oom_kill" in words else 0
 
     def close(self) -> None:
         """Give the group back."""
@@ -226,13 +234,13 @@ class _Process:
                 try:
                     group.forget()
                 except OSError:  # it is not what it was: no one else gets it
-                    self._past_kills += group.memory_kills()
+                    self._past_kills += _known_kills(group)
                     remove(group.folders, 0.05)
                 else:
                     self._free.append(group)
                 return
             groups, self._free = [group, *self._free], []
-            kills = {one: one.memory_kills() for one in groups}
+            kills = {one: _known_kills(one) for one in groups}
             left = remove([folder for one in groups for folder in one.folders], 0.05)
             self._free = [one for one in groups if all(path in left for path in one.folders)]
             self._past_kills += sum(kills[one] for one in groups if one not in self._free)
@@ -243,13 +251,20 @@ class _Process:
                 return 0
             if self._place is None or "memory" not in self._place.folders:
                 return None
-            now = sum(group.memory_kills() for group in (*self._free, *self._used))
+            now = sum(_known_kills(group) for group in (*self._free, *self._used))
             return self._past_kills + now
 
     def end(self) -> None:
         with self._lock:
             groups = [*self._free, *self._used]
             remove([folder for group in groups for folder in group.folders], 2.0)
+
+
+def _known_kills(group: Group) -> int:
+    try:
+        return group.memory_kills()
+    except OSError:  # it is gone, or cannot be read just now
+        return 0
 
 
 def take() -> Group | None:

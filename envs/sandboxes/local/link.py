@@ -97,7 +97,6 @@ class Guest:
             with theirs, its_life:
                 await asyncio.shield(asyncio.wrap_future(incubator.ready))
                 guest._group = cgroups.take()
-                guest.ran_out_of_memory()  # what its group has seen before is another's
                 with cgroups.doors(guest._group) as groups:
                     incubator.start_guest(options, [theirs.fileno(), its_life.fileno(), *groups])
             header, _ = await asyncio.wait_for(guest._receive(), timeout=_START_S)
@@ -178,6 +177,7 @@ class Guest:
         """
         if self._group is not None:
             fit(self._group, limits)
+            self._kills = self._group.memory_kills()
 
     def begin(self, number: int, limits: Mapping[str, Any]) -> None:
         """Give a program its limits, or as much as any that still runs here has.
@@ -194,9 +194,8 @@ class Guest:
         self._programs.pop(number, None)
 
     def ran_out_of_memory(self) -> bool:
-        """Whether the kernel has killed something here for want of memory since the last call."""
-        before, self._kills = self._kills, self._group.memory_kills() if self._group else 0
-        return self._kills != before
+        """Whether the kernel has killed something here for want of memory since the last `fit`."""
+        return self._group is not None and self._group.memory_kills() != self._kills
 
     def keep(self) -> cgroups.Group | None:
         """A group for a process that this guest keeps; it goes with the guest at the latest.
