@@ -21,7 +21,11 @@ _MODULES = {
     "concurrent": "uses threads",
     "asyncio": "uses coroutines",
     "inspect": "looks into functions",
-    "importlib": "imports by itself",
+    "importlib.abc": "imports by itself",
+    "importlib.machinery": "imports by itself",
+    "importlib.metadata": "looks into files",
+    "importlib.resources": "looks into files",
+    "importlib.util": "imports by itself",
     "runpy": "runs programs",
     "gc": "looks into the process",
     "weakref": "looks into the process",
@@ -55,6 +59,8 @@ _CALLS = {
     "TemporaryDirectory": "shares files with the tested code",
     "NamedTemporaryFile": "shares files with the tested code",
     "putenv": "shares its environment with the tested code",
+    "reload": "imports by itself",
+    "invalidate_caches": "imports by itself",
 }
 
 
