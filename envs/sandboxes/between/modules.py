@@ -61,18 +61,19 @@ class Placeholder:
             self._finder.used = True
         raise AttributeError(name)
 
-    @property
-    def __class__(self) -> type:  # `isinstance` asks
+    def _kind(self) -> type:
         if not _looks_on(_asker(1)):
             self._finder.used = True
         return Placeholder
+
+    __class__ = property(_kind)  # type: ignore[assignment]  # `isinstance` asks
 
     def __eq__(self, other: object) -> bool:
         return self is other or self._used()
 
     __call__ = __iter__ = __len__ = __bool__ = __getitem__ = __contains__ = __mro_entries__ = _used
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __or__ = __ror__ = _used
-    __hash__ = __ne__ = _used  # type: ignore[assignment]
+    __hash__ = __ne__ = _used
     __lt__ = __gt__ = __le__ = __ge__ = __str__ = __repr__ = __enter__ = __exit__ = _used
 
 

@@ -67,7 +67,7 @@ _CALLS = {
 def reason(tests: PytestTests) -> str:
     """Why these tests run together with the tested code; empty where they run apart."""
     if tests.together:
-        return "the task says so"
+        return tests.together if isinstance(tests.together, str) else "the task says so"
     return _reason(tuple(tests.files.items()))
 
 
