@@ -162,7 +162,8 @@ class Course:
                 note({"lost": item.nodeid, "message": link.fault})
                 return
             if link.fault:
-                events.insert(0, {"phase": "apart", "outcome": "failed", "message": link.fault})
+                why = {"message": link.fault, "blamed": link.blamed}
+                events.insert(0, {"phase": "apart", "outcome": "failed", **why})
             elif link.failed is not None and all(e["outcome"] == "passed" for e in events):
                 events = [{"phase": "call", "outcome": "failed", **self.describe(link.failed)}]
             done = [{"test": item.nodeid, **event} for event in events] + [{"end": item.nodeid}]
@@ -279,7 +280,8 @@ def _plugin(course: Course) -> object:
             if report.failed and call is not None and call.excinfo is not None:
                 error = call.excinfo.value
                 about = course.describe(error.__cause__ or error)
-                course.broken.append({"broken": collector.nodeid, **about})
+                blamed = "" if course.finder.lazy else proxies.connection().blamed
+                course.broken.append({"broken": collector.nodeid, **about, "blamed": blamed})
             return report
 
         @pytest.hookimpl(wrapper=True)
