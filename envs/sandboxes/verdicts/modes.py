@@ -12,7 +12,7 @@ from hrmgym.envs.task import CommandTests, PytestTests, TestSpec
 Mode = Literal["apart", "together", "harness"]
 
 
-def tests_apart(tests: TestSpec, *, sandbox: str = "local") -> tuple[Mode, str]:
+def tests_apart(tests: TestSpec, *, sandbox: str) -> tuple[Mode, str]:
     """How tests run, and why so.
 
     Nothing is run for it: the answer follows from the tests and the kind of sandbox.
