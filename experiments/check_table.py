@@ -77,7 +77,7 @@ def progress(total: int) -> Iterator[OnChecked]:
     with progress_bar() as bar:
         on_terminal = bar.console.is_terminal
         row = bar.add_task("check", total=total, text="", visible=on_terminal)
-        shown_s = time.monotonic()
+        shown_s = float("-inf")  # the first task is a sign of life
 
         def on_task(task: Checked, _: int) -> None:
             nonlocal shown_s
