@@ -138,9 +138,12 @@ class PytestTests(TestSpec):
     """Node ids, for example `tests/test_a.py::test_b[case1]`."""
     args: tuple[str, ...] = ()
     """Further arguments of pytest."""
-    together: bool = False
-    """Run tests and tested code in one process, which the tested code can then fool. By default
-    they run apart wherever the tests allow it."""
+    together: bool | str = False
+    """Run tests and tested code in one process, which the tested code can then fool: True, or why.
+    By default they run apart wherever the tests allow it."""
+    tried: bool = False
+    """Whether these tests have run apart on the task's known solution and said the same as together
+    with it; see `trial.tried`."""
 
     @property
     def test_ids(self) -> tuple[str, ...]:

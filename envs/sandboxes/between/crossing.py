@@ -14,6 +14,7 @@ import struct
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from copy import copy
 from operator import itemgetter
 from typing import Any
 
@@ -71,6 +72,18 @@ class Exchange:
         """What the other side knows of an object: what was seen of it, or the text of its state."""
         self._new: list[int] = []
         self._nesting = 0
+
+    #: Attributes that change while values cross over.
+    STATE: tuple[str, ...] = ("_next", "_objects", "_numbers", "_known", "_new")
+
+    def state(self) -> dict[str, Any]:
+        """What is known of the values that have crossed over, to go on from with `resume`."""
+        return {name: copy(getattr(self, name)) for name in self.STATE}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from where another connection was, with the other side in the same state."""
+        for name, value in state.items():
+            setattr(self, name, copy(value))
 
     # --- what the two ends add ---
 
@@ -355,11 +368,30 @@ class Exchange:
         """
         states = self._changed()
         gone = self._sweep() if sweep else []
-        data = dumps([head, states, gone, self.extra()]).encode()
+        self.put(dumps([head, states, gone, self.extra()]).encode())
+
+    def put(self, data: bytes) -> None:
+        """Send the bytes of one message.
+
+        Raises:
+            Lost: Nobody is there.
+        """
         try:
             self._sock.sendall(_HEAD.pack(len(data)) + data)
         except OSError:
             raise Lost from None
+
+    def get(self) -> bytes:
+        """The bytes of the next message.
+
+        Raises:
+            Lost: The other side has closed the connection.
+            Unfit: It is too long.
+        """
+        (size,) = _HEAD.unpack(self._take(_HEAD.size))
+        if size > MAX_MESSAGE:
+            raise Unfit("a message is too long")
+        return self._take(size)
 
     def ask(self, head: list[Any]) -> tuple[str, Any]:
         """Ask the other side, which may ask back first.
@@ -395,11 +427,9 @@ class Exchange:
             Lost: The other side has closed the connection.
             Unfit: It is no message.
         """
-        (size,) = _HEAD.unpack(self._take(_HEAD.size))
-        if size > MAX_MESSAGE:
-            raise Unfit("a message is too long")
+        data = self.get()
         try:
-            message = parse(self._take(size).decode())
+            message = parse(data.decode())
         except (ValueError, RecursionError) as error:
             raise Unfit(str(error)) from None
         if type(message) is not list or [*map(type, message)] != [list] * 4:

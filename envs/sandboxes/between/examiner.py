@@ -46,6 +46,12 @@ class Examiner(crossing.Exchange):
         own: Modules of the tests, whose objects tested code may call and look at.
     """
 
+    STATE = (
+        *crossing.Exchange.STATE,
+        *("support", "own", "named", "_sent", "_unsent", "_proxies"),
+        *("_given", "_given_numbers", "_thrown"),
+    )
+
     def __init__(
         self, sock: socket.socket, support: Mapping[str, tuple[str, str]], own: Iterable[str]
     ) -> None:
@@ -54,7 +60,6 @@ class Examiner(crossing.Exchange):
         self._sent: set[str] = set()
         self._unsent: list[list[str]] = []
         self._proxies: dict[int, Any] = {}
-        self._classes: dict[int, type] = {}
         self._given: list[Any] = []
         self._given_numbers: dict[int, int] = {}
         self._thrown: list[BaseException] = []

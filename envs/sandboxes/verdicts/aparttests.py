@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.verdicts import collecting
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book, is_timeout
 from hrmgym.envs.task import Limits, Outcome, PytestTests, Status
 
@@ -80,7 +81,7 @@ def _plan(
         "targets": targets,
         "config": next((name for name in CONFIGS if name in contents), None),
         "plain": not any(word in text for word in ("subTest", "subtests", "addClassCleanup")),
-        "eager": any(_imports_late(tree) for tree in trees.values()) or "importorskip" in text,
+        "eager": any(collecting.needs_code(tree) for tree in trees.values()),
         "seeds": "random.seed" in text,
     }
     digest = hashlib.sha256(json.dumps([body, sizes]).encode("utf-8", "surrogatepass"))
@@ -88,7 +89,7 @@ def _plan(
         key=digest.hexdigest(),
         prepare=body,
         roots=tuple(dict.fromkeys([*folders, ""])),
-        imports=frozenset(name for tree in trees.values() for name in _imported(tree)),
+        imports=frozenset(name for tree in trees.values() for name in collecting.imported(tree)),
         prints=any(word in text for word in ("capsys", "redirect_std", "sys.stdout", "sys.stderr")),
     )
 
@@ -106,28 +107,6 @@ def _import_folder(path: str, files: Mapping[str, str]) -> str:
     while folder and f"{folder}/__init__.py" in files:
         folder = folder.rpartition("/")[0]
     return folder
-
-
-def _imports_late(tree: ast.Module) -> bool:
-    """Whether an import, or what follows from it, depends on what is there to import."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-            return True
-        if isinstance(node, ast.Try) and any(
-            isinstance(inner, (ast.Import, ast.ImportFrom)) for inner in ast.walk(node)
-        ):
-            return True
-    return False
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return names
 
 
 def shadowed(plan: Plan, files: Mapping[str, str]) -> str:

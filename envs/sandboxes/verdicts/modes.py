@@ -15,7 +15,8 @@ Mode = Literal["apart", "together", "harness"]
 def tests_apart(tests: TestSpec, *, sandbox: str) -> tuple[Mode, str]:
     """How tests run, and why so.
 
-    Nothing is run for it: the answer follows from the tests and the kind of sandbox.
+    Nothing is run for it: the answer follows from the tests and the kind of sandbox. Of a task, ask
+    `Benchmark.tests_apart`, which also knows what has been tried (see trial.py).
 
     Args:
         tests: The tests.
