@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -22,7 +22,7 @@ from hrmgym.envs.outcome import VISIBLE, FailureCode, visible_part
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.envs.sandboxes.handle import TestRunner
 from hrmgym.envs.sandboxes.pool import Pool
-from hrmgym.envs.sandboxes.verdicts.modes import tests_apart
+from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
 from hrmgym.envs.task import Task
 from hrmgym.errors import DataError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.soundness import Checked, Run, Side, Verdict, judge
@@ -157,7 +157,7 @@ def check(
                 runs = made.setdefault(index, {one: [] for one in _sides(task)})
                 runs[side].append(run)
                 if all(len(found) == RUNS for found in runs.values()):
-                    done[index] = _checked(task, made.pop(index), config.type)
+                    done[index] = _checked(task, made.pop(index), pool.kind)
                     if on_task is not None:
                         on_task(done[index], len(tasks))
         except KeyboardInterrupt:
@@ -183,8 +183,10 @@ def _sides(task: Task) -> tuple[Side, ...]:
 
 def _checked(task: Task, runs: Mapping[Side, Sequence[Run]], sandbox: str) -> Checked:
     verdict, message, failure = judge(task, runs)
-    modes = [tests_apart(one, sandbox=sandbox) for one in (task.visible_tests, task.hidden_tests)]
-    mode, why = next((one for one in modes if one[0] != "apart"), modes[0])
+    seen = (run.how for made in runs.values() for run in made if run.how is not None)
+    mode, why = next(seen, None) or _worst(
+        tests_apart(tests, sandbox=sandbox) for tests in (task.visible_tests, task.hidden_tests)
+    )
     return Checked(
         task=task.id,
         split=task.split,
@@ -195,6 +197,11 @@ def _checked(task: Task, runs: Mapping[Side, Sequence[Run]], sandbox: str) -> Ch
         together_because=why,
         runs=runs,
     )
+
+
+def _worst(modes: Iterable[tuple[Mode, str]]) -> tuple[Mode, str]:
+    """How the visible and the hidden tests run: the first of both that do not run apart."""
+    return next((one for one in modes if one[0] != "apart"), ("apart", ""))
 
 
 def _run(
@@ -227,10 +234,13 @@ def _graded(
         tests |= {VISIBLE + name: status for name, status in visible.tests.items()}
         if visible.failure is not None:
             message, failure = visible.message, visible.failure
+    ms = 1e3 * (time.perf_counter() - started)
+    both = (task.visible_tests, task.hidden_tests)
     return Run(
         solved=grade.resolved,
         tests=tests,
         message=message,
         failure=failure,
-        ms=1e3 * (time.perf_counter() - started),
+        how=_worst(benchmark.tests_apart(task, one, sandbox) for one in both),  # known by now
+        ms=ms,
     )

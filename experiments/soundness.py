@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, Literal
 
 from hrmgym.envs.outcome import HIDDEN, VISIBLE, FailureCode, Status
+from hrmgym.envs.sandboxes.verdicts.modes import Mode
 from hrmgym.envs.task import Task
 
 #: The files that a run is made on: the task as it is, or with its reference in place.
@@ -39,6 +40,8 @@ class Run:
     """Why there is no verdict."""
     broken: str = ""
     """What the benchmark's own code raised."""
+    how: tuple[Mode, str] | None = None
+    """How the tests ran, and why: see `Benchmark.tests_apart`. None where that is not known."""
     ms: float = 0.0
     """Wall-clock milliseconds."""
 
