@@ -131,7 +131,7 @@ class Bars:
     def scoring(self, title: str) -> Iterator[OnTask]:
         """One bar over the tasks, with the number of solved episodes."""
         solved = 0
-        with _progress() as bar:
+        with progress_bar() as bar:
             row = bar.add_task(title, total=None, text="")
 
             def on_task(task: Scored, total: int) -> None:
@@ -145,7 +145,7 @@ class Bars:
     def training(self) -> Iterator[OnTraining]:
         """One bar for each phase."""
         rows: dict[str, TaskID] = {}
-        with _progress() as bar:
+        with progress_bar() as bar:
 
             def on_training(phase: str, done: int, total: int, text: str) -> None:
                 if phase not in rows:
@@ -155,7 +155,8 @@ class Bars:
             yield on_training
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Bars on standard error, each with a text behind it."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
