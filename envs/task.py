@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
+from hrmgym.envs.showing import showable
 from hrmgym.envs.workspace import Base, Files, base_of
 
 #: A plain Python value: None, bool, int, float, str, bytes, list, tuple, set, frozenset or dict of
@@ -237,6 +238,13 @@ class Outcome:
     """Whether the sandbox is to blame rather than the code; such an outcome is never cached."""
     killed: bool = field(default=False, compare=False)
     """Whether the code's process was ended by a SIGKILL that no limit explains."""
+
+    def __post_init__(self) -> None:
+        # Both come from foreign code, and are shown to agents, to people and in reports.
+        if not self.message.isprintable():
+            object.__setattr__(self, "message", showable(self.message))
+        if not self.path.isprintable():
+            object.__setattr__(self, "path", showable(self.path.replace("\n", "\\n")))
 
     @property
     def total(self) -> int:

@@ -156,7 +156,8 @@ def _load(root: str, path: str, source: str) -> ModuleType:
 
 def describe(error: BaseException, root: str) -> list[Any]:
     """Class, short message, and innermost file and line below `root`, of an exception."""
-    path, line = "", 0
+    kind = type(error)
+    message, path, line = "", "", 0
     trace = error.__traceback__
     prefix = root + "/"
     while trace is not None:
@@ -164,12 +165,13 @@ def describe(error: BaseException, root: str) -> list[Any]:
         if file.startswith(prefix):
             path, line = file, trace.tb_lineno
         trace = trace.tb_next
-    try:
-        message = str(error)
-        if isinstance(error, SyntaxError) and str(error.filename).startswith(prefix):
-            path, line = str(error.filename), error.lineno or 0
-            message = str(error.msg)
-    except BaseException:  # foreign code again: its own __str__
-        message = ""
-    message = _ADDRESS.sub("0x...", message)
-    return [type(error).__name__, message[:MESSAGE_WIDTH], path.removeprefix(prefix), line]
+    try:  # foreign code again: its own __str__, or what it has put into a SyntaxError
+        if issubclass(kind, SyntaxError) and str(error.filename).startswith(prefix):
+            path, line = values.plain(str(error.filename)), values.line_number(error.lineno)
+            message = values.plain(str(error.msg), 2 * MESSAGE_WIDTH)
+        else:
+            message = values.plain(str(error), 2 * MESSAGE_WIDTH)
+    except BaseException:
+        pass
+    message = _ADDRESS.sub("0x...", message)[:MESSAGE_WIDTH]
+    return [values.name_of(kind), message, path.removeprefix(prefix), line]

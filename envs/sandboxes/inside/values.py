@@ -13,6 +13,7 @@ import math
 from typing import Any, NoReturn
 
 MAX_DEPTH = 64
+_MOST_LINES = 1 << 31
 _WIDE = 1 << 63  # larger integers travel in hexadecimal: decimal is quadratic, and capped by Python
 
 
@@ -35,6 +36,21 @@ class Opaque:
 
 class Unfit(ValueError):
     """Text that is no encoded value, or a value past a limit."""
+
+
+def plain(text: str, most: int = 1 << 30) -> str:
+    """The first characters of a text as a real `str`: a subclass may do anything when it is cut."""
+    return str.__getitem__(text, slice(most))
+
+
+def name_of(kind: type) -> str:
+    """The name of a class as the interpreter has it, whatever its metaclass says."""
+    return plain(type.__dict__["__name__"].__get__(kind), 60)
+
+
+def line_number(value: Any) -> int:
+    """`value` where it can be the number of a line; else 0."""
+    return value if type(value) is int and 0 < value < _MOST_LINES else 0
 
 
 def encode(value: Any, budget: int = 1 << 30, depth: int = MAX_DEPTH) -> Any:
@@ -65,7 +81,7 @@ def _encode(value: Any, left: list[int], depth: int) -> Any:
         _spend(left, 2 * len(value))
         return {"b": value.hex()}
     if kind not in (list, tuple, set, frozenset, dict):
-        return {"o": kind.__name__[:60]}
+        return {"o": name_of(kind)}
     if depth == 0:
         raise Unfit("nested too deeply")
     if kind is dict:

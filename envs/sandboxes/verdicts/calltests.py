@@ -118,10 +118,11 @@ def _returned(call: str, case: CallCase, value: Any) -> _Verdict:
 
 def _raised(status: Status, what: str, name: str, text: str, path: str, line: int) -> _Verdict:
     colon = ": " if text else ""
-    where = f" (line {line})" if line > 0 else ""
+    line = values.line_number(line)
+    where = f" (line {line})" if line else ""
     if status is Status.ERROR:
         what += ":"
-    return _Verdict(status, f"{what} {name}{colon}{text}{where}", path, max(line, 0))
+    return _Verdict(status, f"{what} {name}{colon}{text}{where}", path, line)
 
 
 def _unfinished(tests: CallTests, done: int, reply: Reply, limits: Limits) -> list[_Verdict]:
@@ -133,7 +134,15 @@ def _unfinished(tests: CallTests, done: int, reply: Reply, limits: Limits) -> li
         first = _Verdict(Status.TIMEOUT, f"{call} timed out")
         return [first, *[_Verdict(Status.TIMEOUT)] * (left - 1)]
     if reply.status < 0:
-        how = f"was killed by {signal.Signals(-reply.status).name}"
+        how = f"was killed by {signal_name(-reply.status)}"
     else:
         how = f"ended its process with exit code {reply.status}"
     return [_Verdict(Status.ERROR, f"{call} {how}"), *[_Verdict(Status.MISSING)] * (left - 1)]
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal; `SIGRTMIN+6` for one of those that Python has no name for."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"

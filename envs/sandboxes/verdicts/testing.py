@@ -28,6 +28,9 @@ MESSAGE_WIDTH = 300
 #: Files of tested code that never take part in a run, unless the tests bring them along.
 _OBEYED = ("conftest.py", "sitecustomize.py", "usercustomize.py", "pytest.py", "_pytest.py")
 _PLUGIN = "pytest_report"
+#: Where compilers and interpreters say that an error is. It reads what foreign code has printed, so
+#: it takes linear time, and no more digits than a line number has.
+_PLACE = re.compile(r"(?m)^[ \t]*(?:(?:-->|at)[ \t]*)?([\w./-]+\.\w+):(\d{1,9})(?!\d)")
 
 
 async def run_tests(
@@ -71,7 +74,7 @@ def _judge_command(bench: Bench, tests: CommandTests, ran: Ran) -> Outcome:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"error|fail|expected", line, re.IGNORECASE)]
     said = (telling or lines[-1:] or [f"exit code {ran.status}"])[0]
-    place = re.search(r"(?m)^\s*(?:-->|at)?\s*([\w./-]+\.\w+):(\d+)", text)
+    place = _PLACE.search(text)
     return Outcome(
         tests={name: Status.FAILED},
         message=values.cut(steady(said), MESSAGE_WIDTH),
