@@ -206,10 +206,8 @@ class EditInterface:
         last = min(code.offsets[canvas.to_code(end)], len(data))
         if data[first:last] == text:
             raise RefusedError("the edit changes nothing")
-        head, body, new = (
-            part.decode("utf-8", "surrogateescape")
-            for part in (data[:first], data[first:last], text)
-        )
+        parts = data[:first], data[first:last], text
+        head, body, new = (part.decode("utf-8", "surrogateescape") for part in parts)
         if head + body != before[: len(head) + len(body)]:
             raise RefusedError("the span begins or ends within a character")
         if not is_utf8(new) and is_utf8(before):
