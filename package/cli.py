@@ -340,5 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     if message:  # `hrmgym` alone has printed its help, and has no message
-        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+        from hrmgym.envs.showing import showable
+
+        print(f"error: {showable(' '.join(message.split()))}", file=sys.stderr)
     return 2
