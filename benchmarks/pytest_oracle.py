@@ -182,7 +182,7 @@ def run(
     missing = [pair for pair in pairs if pair.key not in known]
     with ThreadPoolExecutor(workers) as threads:
         made = threads.map(compare, missing)
-        for result in tqdm(made, total=len(missing), disable=not progress, unit="pair"):
+        for result in tqdm(made, total=len(missing), disable=not progress, unit="pair", mininterval=5):
             known[result["key"]] = result
             if path is not None:
                 with path.open("a", encoding="utf-8") as file:
