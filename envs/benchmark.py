@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import gymnasium
 
+from hrmgym.envs.outcome import Outcome, Status, grade_of
 from hrmgym.envs.scoring import Estimate, estimate
-from hrmgym.envs.task import Outcome, Task, merge_outcomes
+from hrmgym.envs.task import Task, TestSpec
 from hrmgym.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -48,18 +49,53 @@ class Benchmark(ABC):
         """
 
     def grade(self, task: Task, files: Mapping[str, str], sandbox: TestRunner) -> Outcome:
-        """Runs the visible and the hidden tests on `files`; the task is solved when all pass.
+        """Runs the hidden and the visible tests on `files`; the task is solved when all pass.
 
         Args:
             task: The task.
             files: Path -> text; only the task's editable files may differ from its workspace.
             sandbox: Where to run: each run takes a sandbox that has never run anything.
+
+        Returns:
+            Every test of both runs, by the id `visible/...` or `hidden/...`; the visible ones are
+            missing where the hidden ones have decided.
         """
-        hidden = sandbox.run_tests(files, task.hidden_tests, task.limits, fresh=True)
+        hidden = self.run_tests(task, task.hidden_tests, files, sandbox, fresh=True)
         if not hidden.resolved:
-            return hidden
-        visible = sandbox.run_tests(files, task.visible_tests, task.limits, fresh=True)
-        return merge_outcomes(visible, hidden)
+            return grade_of(visible=None, hidden=hidden)
+        visible = self.run_tests(task, task.visible_tests, files, sandbox, fresh=True)
+        return grade_of(visible=visible, hidden=hidden)
+
+    def run_tests(
+        self,
+        task: Task,
+        tests: TestSpec,
+        files: Mapping[str, str],
+        sandbox: TestRunner,
+        *,
+        fresh: bool = False,
+    ) -> Outcome:
+        """Runs some of a task's tests and applies the grading rule: see `counted`."""
+        outcome = sandbox.run_tests(files, tests, task.limits, fresh=fresh)
+        return self.counted(task, tests, outcome, sandbox)
+
+    def counted(
+        self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: TestRunner
+    ) -> Outcome:
+        """The grading rule: which tests of a run count. A test that counts passes if its status is
+        `PASSED`, and in no other case.
+
+        By default a skipped test counts, for the tested code may have caused that, unless the
+        reference skips it too. A benchmark with another official rule overrides this method.
+        """
+        skipped = {name for name, status in outcome.tests.items() if status is Status.SKIPPED}
+        if outcome.trouble or not skipped or not task.reference:
+            return outcome
+        known = sandbox.run_tests(task.solution(), tests, task.limits, fresh=True)
+        if known.trouble:
+            return replace(outcome, failure=known.failure, message=known.message)
+        both = {name for name in skipped if known.tests.get(name) is Status.SKIPPED}
+        return replace(outcome, uncounted=frozenset(both)) if both else outcome
 
     def summarise(self, outcomes: Sequence[Outcome], confidence: float = 0.95) -> Estimate:
         """The share of tasks that are solved, with its interval.

@@ -17,6 +17,7 @@ _MARKS = {
     Status.FAILED: ("failed", "red"),
     Status.ERROR: ("error", "red"),
     Status.TIMEOUT: ("timeout", "yellow"),
+    Status.OUT_OF_MEMORY: ("out of memory", "yellow"),
     Status.SKIPPED: ("skipped", "dim"),
     Status.MISSING: ("missing", "red"),
 }

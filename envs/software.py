@@ -11,16 +11,17 @@ import gymnasium
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
 from hrmgym.envs.interfaces import Interface, RefusedError, ToolCall, make_interface
-from hrmgym.envs.outcomes import Remembered
+from hrmgym.envs.outcome import visible_part
+from hrmgym.envs.outcome_cache import Remembered
 from hrmgym.envs.rendering import render
 from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
 from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, release
 from hrmgym.envs.state import Cursor, Snapshot, State
-from hrmgym.envs.task import Outcome, Task
+from hrmgym.envs.task import FailureCode, Outcome, Reason, Task
 from hrmgym.envs.workspace import Files
-from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 
 _UNDO_DEPTH = 64
 
@@ -42,12 +43,15 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
     ## Episode End
     Terminated when the agent submits or, with `auto_submit`, as soon as every visible test passes;
     the hidden tests then decide about `info["is_success"]`. Truncated when the steps, the test
-    runs or the seconds are spent.
+    runs or the seconds are spent, and where the sandbox fails: `info["failure"]` then says why, and
+    the step should not be learnt from. A reset whose sandbox fails is followed by such a step.
 
     ## Info
     `is_success`, `task`, `tests` (short text), `tests_passed` (share of the visible ones), `steps`,
-    `test_runs`, `tool`, `refused` (why an action was not legal, else empty), `kept` (False where
-    `keep_edits="if_better"` took an edit back), `rewards` (term -> value).
+    `test_runs`, `reason` (a `Reason`: what the step came to; empty while nothing is known),
+    `failure` (a `FailureCode`, else empty), `tool`, `refused` (why an action was not legal, else
+    empty), `kept` (False where `keep_edits="if_better"` took an edit back), `rewards` (term ->
+    value).
 
     ## Arguments
     See `__init__`.
@@ -135,6 +139,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         self._state: State | None = None
         self._done = True
         self._success = False
+        self._failure: FailureCode | None = None
         self._started_s = 0.0
 
     def _select(
@@ -203,14 +208,21 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             max_steps=self.max_steps,
             max_test_runs=self.max_test_runs,
         )
+        failure = None
         if self.auto_test:
-            state = _with_outcome(state, self._visible(state))
-        self._state = self.interface.start(state)
-        self._done = self._success = False
+            try:
+                state = _with_outcome(state, self._visible(state))
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                failure = FailureCode(error.code)
+        state = self.interface.start(state)
+        observation = self.interface.observe(state)
+        self._state, self._done, self._success, self._failure = state, False, False, failure
         self._started_s = time.monotonic()
         if self.render_mode == "human":
             print(self._rendered())
-        return self.interface.observe(self._state), self._info(self._state)
+        return observation, self._info(state)
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Executes one action.
@@ -218,28 +230,31 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         Raises:
             ActionError: the action is not in the action space.
             gymnasium.error.ResetNeeded: the episode has ended.
-            SandboxError: the sandbox broke; the state is as before the step.
+            SandboxUnavailableError: this machine cannot give the isolation that is asked for.
         """
         before = self.state
         if self._done:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset()")
-        tool, refused, kept = "", "", True
-        try:
-            call = self.interface.decode(action, before)
-            tool = call.tool
-            after = self._execute(call, before)
-        except RefusedError as error:
-            after, refused = before, str(error)
-        if self.auto_test and after.files != before.files and after.outcome is None:
-            after = _with_outcome(after, self._visible(after), counted=True)
-            if self.keep_edits == "if_better" and after.passing <= before.passing:
-                after, kept = replace(before, test_runs=after.test_runs, output=after.output), False
+        tool, refused, kept, failure = "", "", True, self._failure
+        after, graded = before, None
+        if failure is None:
+            try:
+                call = self.interface.decode(action, before)
+                tool = call.tool
+                after, kept = self._tested(self._execute(call, before), before)
+                if tool == "submit" or (self.auto_submit and after.passes):
+                    graded = self._graded(after)
+                    after = _with_grade(after, graded)
+            except RefusedError as error:
+                after, refused = before, str(error)
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                after, graded, failure = before, None, FailureCode(error.code)
         after = replace(after, steps=before.steps + 1)
-        passing = after.outcome is not None and after.outcome.resolved
-        terminated = tool == "submit" or (self.auto_submit and passing)
-        solved = terminated and self._graded(after).resolved
+        terminated, solved = graded is not None, graded is not None and graded.resolved
         spent = not after.steps_left or (self.auto_test and not after.test_runs_left)
-        truncated = not terminated and (spent or self._seconds_spent())
+        truncated = not terminated and (failure is not None or spent or self._seconds_spent())
         rewards = self.rewards(
             Transition(
                 before=before,
@@ -249,13 +264,26 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
                 solved=solved,
             )
         )
+        observation = self.interface.observe(after)
+        # From here on nothing can fail: a step that raises leaves the episode as it was.
         self._state, self._done, self._success = after, terminated or truncated, solved
+        self._failure = failure
         info = self._info(after) | {"tool": tool, "refused": refused, "kept": kept}
         info["rewards"] = rewards
+        if failure is None:
+            info["reason"] = _reason(after, graded, refused, truncated)
         if self.render_mode == "human":
             print(self._rendered())
-        observation = self.interface.observe(after)
         return observation, float(sum(rewards.values())), terminated, truncated, info
+
+    def _tested(self, after: State, before: State) -> tuple[State, bool]:
+        """The state with its tests run, where that is due, and whether the change was kept."""
+        if not self.auto_test or after.files == before.files or after.outcome is not None:
+            return after, True
+        after = _with_outcome(after, self._visible(after), counted=True)
+        if self.keep_edits == "if_better" and after.passing <= before.passing:
+            return replace(before, test_runs=after.test_runs, output=after.output), False
+        return after, True
 
     def _execute(self, call: ToolCall, state: State) -> State:
         if call.tool == "edit":
@@ -296,10 +324,12 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
 
     def _visible(self, state: State) -> Outcome:
         task = state.task
-        return self._runner().run_tests(state.candidate(), task.visible_tests, task.limits)
+        return _verdict(
+            self.benchmark.run_tests(task, task.visible_tests, state.candidate(), self._runner())
+        )
 
     def _graded(self, state: State) -> Outcome:
-        return self.benchmark.grade(state.task, state.candidate(), self._runner())
+        return _verdict(self.benchmark.grade(state.task, state.candidate(), self._runner()))
 
     def _seconds_spent(self) -> bool:
         elapsed = time.monotonic() - self._started_s
@@ -313,6 +343,8 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             "tests_passed": state.passing,
             "steps": state.steps,
             "test_runs": state.test_runs,
+            "reason": "" if self._failure is None else Reason.INFRASTRUCTURE.value,
+            "failure": "" if self._failure is None else self._failure.value,
         }
 
     # --- search ----------------------------------------------------------------------------------
@@ -333,6 +365,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             test_runs=state.test_runs,
             done=self._done,
             is_success=self._success,
+            failure=self._failure,
             elapsed_s=time.monotonic() - self._started_s,
             rng=self.np_random.bit_generator.state,
         )
@@ -360,7 +393,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
                 f"the snapshot's task {snapshot.task!r} began with other files than it does here: "
                 "both need the same version of the benchmark's data"
             )
-        self._state = State(
+        state = State(
             task=task,
             files=snapshot.files,
             cursor=snapshot.cursor,
@@ -373,10 +406,12 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             max_steps=self.max_steps,
             max_test_runs=self.max_test_runs,
         )
-        self._done, self._success = snapshot.done, snapshot.is_success
+        observation = self.interface.observe(state)
+        self._state, self._done, self._success = state, snapshot.done, snapshot.is_success
+        self._failure = snapshot.failure
         self._started_s = time.monotonic() - snapshot.elapsed_s
         self.np_random.bit_generator.state = snapshot.rng
-        return self.interface.observe(self._state), self._info(self._state)
+        return observation, self._info(state)
 
     # --- the rest --------------------------------------------------------------------------------
 
@@ -390,6 +425,8 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         verdict = ""
         if self._done:
             verdict = "solved" if self._success else "not solved"
+            if self._failure is not None:
+                verdict = f"no verdict: {self._failure.value}"
         return render(self.state, verdict)
 
     def close(self) -> None:
@@ -416,3 +453,31 @@ def _with_outcome(state: State, outcome: Outcome, *, counted: bool = False) -> S
         passing=outcome.passed / outcome.total if outcome.total else 0.0,
         test_runs=state.test_runs + counted,
     )
+
+
+def _with_grade(state: State, grade: Outcome) -> State:
+    """The state with the visible tests as the grade saw them, so that what is shown agrees."""
+    visible = visible_part(grade)
+    return state if visible is None else _with_outcome(state, visible)
+
+
+def _verdict(outcome: Outcome) -> Outcome:
+    """The outcome, if it is a verdict.
+
+    Raises:
+        SandboxError: the sandbox is to blame, not the code.
+    """
+    if outcome.failure is not None:
+        raise SandboxError(outcome.message, outcome.failure)
+    return outcome
+
+
+def _reason(state: State, grade: Outcome | None, refused: str, truncated: bool) -> str:
+    """What a step came to; empty where nothing is known, or all visible tests pass."""
+    if grade is not None:
+        return grade.reason.value
+    if refused:
+        return Reason.REFUSED.value
+    if state.outcome is not None and not state.outcome.resolved:
+        return state.outcome.reason.value
+    return Reason.FAILED.value if truncated else ""

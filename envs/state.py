@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hrmgym.envs.task import Outcome, Task
+from hrmgym.envs.task import FailureCode, Outcome, Task
 from hrmgym.envs.workspace import Files
 
 
@@ -50,6 +50,11 @@ class State:
         """Test runs until truncation."""
         return max(0, self.max_test_runs - self.test_runs)
 
+    @property
+    def passes(self) -> bool:
+        """Whether every visible test passes on these very files."""
+        return self.outcome is not None and self.outcome.resolved
+
     def candidate(self) -> Files:
         """The files that a grade is given on: the task's own, and the agent's editable ones."""
         own = Files.of(self.files, self.task.workspace.base())
@@ -77,6 +82,8 @@ class Snapshot:
     test_runs: int
     done: bool
     is_success: bool
+    failure: FailureCode | None = None
+    """Why the sandbox gave no verdict at the last step or reset."""
     elapsed_s: float = field(compare=False)
     rng: Mapping[str, Any] = field(repr=False)
     """State of the environment's bit generator."""

@@ -6,13 +6,34 @@ known solution (`Task.reference`) and the hidden tests never enter a sandbox tha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
+from hrmgym.envs.outcome import FailureCode, Outcome, Reason, Status
 from hrmgym.envs.workspace import Base, Files, base_of
+from hrmgym.errors import DataError
+
+__all__ = [
+    "LANGUAGES",
+    "CallCase",
+    "CallTests",
+    "CommandTests",
+    "FailureCode",
+    "Limits",
+    "Outcome",
+    "PytestTests",
+    "Reason",
+    "Status",
+    "StdioCase",
+    "StdioTests",
+    "Task",
+    "TestSpec",
+    "Value",
+    "Workspace",
+]
 
 #: A plain Python value: None, bool, int, float, str, bytes, list, tuple, set, frozenset or dict of
 #: such values. Arguments and results of call tests are of this kind.
@@ -23,17 +44,6 @@ LANGUAGES = ("python", "cpp", "go", "java", "javascript", "rust")
 
 def _nothing() -> Mapping[str, str]:
     return MappingProxyType({})
-
-
-class Status(StrEnum):
-    """What became of one test."""
-
-    PASSED = "passed"
-    FAILED = "failed"  # ran, and its check did not hold
-    ERROR = "error"  # could not run: a syntax error, a crash, a killed process
-    TIMEOUT = "timeout"
-    SKIPPED = "skipped"  # the test's own decision; it counts neither way
-    MISSING = "missing"  # never reported: it counts as not passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +81,16 @@ class TestSpec:
 
     fail_to_pass: tuple[str, ...] = ()
     pass_to_pass: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks that every id names one test.
+
+        Raises:
+            DataError: An id stands twice, so that one outcome would hide another.
+        """
+        twice = [name for name, times in Counter(self.test_ids).items() if times > 1]
+        if twice:
+            raise DataError(f"test id {twice[0]!r} stands twice; ids must differ within a set")
 
     @property
     def test_ids(self) -> tuple[str, ...]:
@@ -218,55 +238,9 @@ class Task:
     tags: tuple[str, ...] = ()
     """Free words to select and break scores down by, for example the bug operator."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a run of tests said."""
-
-    tests: Mapping[str, Status]
-    """Test id -> status, one entry for every id of the TestSpec, in its order."""
-    message: str = ""
-    """The first failure, short and free of anything that differs from run to run."""
-    path: str = ""
-    """File of the failing frame, where one is known."""
-    line: int = 0
-    """Line of the failing frame, from 1; 0 where none is known."""
-    cpu_s: float = field(default=0.0, compare=False)
-    wall_s: float = field(default=0.0, compare=False)
-    trouble: bool = field(default=False, compare=False)
-    """Whether the sandbox is to blame rather than the code; such an outcome is never cached."""
-    killed: bool = field(default=False, compare=False)
-    """Whether the code's process was ended by a SIGKILL that no limit explains."""
-
-    @property
-    def total(self) -> int:
-        """Number of tests that count."""
-        return sum(status is not Status.SKIPPED for status in self.tests.values())
-
-    @property
-    def passed(self) -> int:
-        """Number of tests that passed."""
-        return sum(status is Status.PASSED for status in self.tests.values())
-
-    @property
-    def resolved(self) -> bool:
-        """Whether at least one test counted and every one that did passed."""
-        return self.total > 0 and self.passed == self.total
-
-    def __str__(self) -> str:
-        return f"{self.passed}/{self.total} tests pass"
-
-
-def merge_outcomes(first: Outcome, second: Outcome) -> Outcome:
-    """Both runs as one; the first failure message wins."""
-    failing = second if first.resolved else first
-    return Outcome(
-        tests={**first.tests, **second.tests},
-        message=failing.message,
-        path=failing.path,
-        line=failing.line,
-        cpu_s=first.cpu_s + second.cpu_s,
-        wall_s=first.wall_s + second.wall_s,
-        trouble=first.trouble or second.trouble,
-        killed=first.killed or second.killed,
-    )
+    def solution(self) -> Files:
+        """The whole workspace, its tree included, with the reference in place."""
+        files = self.workspace.start
+        for path, text in self.reference.items():
+            files = files.with_text(path, text)
+        return files

@@ -57,11 +57,26 @@ class CheckpointError(UserError):
 
 
 class SandboxError(HrmgymError, RuntimeError):
-    """A sandbox broke, or did not do what it was asked to."""
+    """A sandbox broke, or did not do what it was asked to.
+
+    Args:
+        message: What went wrong.
+        code: The `hrmgym.envs.task.FailureCode` of it.
+    """
+
+    def __init__(self, message: str, code: str = "internal") -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a worker's error crosses a process border
+        return type(self), (str(self), self.code)
 
 
 class SandboxUnavailableError(SandboxError, UserError):
     """This machine cannot give the isolation that the configuration asks for."""
+
+    def __init__(self, message: str, code: str = "sandbox_start") -> None:
+        super().__init__(message, code)
 
 
 class WorkerError(HrmgymError, RuntimeError):

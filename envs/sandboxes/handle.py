@@ -214,7 +214,7 @@ class Sandbox:
                 milliseconds more. Other sandboxes than local ones renew files and processes only.
 
         Returns:
-            The outcome; `trouble` when the sandbox was lost again and again, see `retries`.
+            The outcome; with a `failure` when the sandbox was lost again and again, see `retries`.
 
         Raises:
             SandboxError: The sandbox cannot be started, or does not do what it was asked to.
@@ -257,7 +257,7 @@ class Sandbox:
         try:
             return self._commands.persist(attempt, lambda done: done[1] in _KILLED)
         except Lost as reason:
-            raise SandboxError(str(reason)) from reason
+            raise SandboxError(str(reason), reason.code) from reason
 
     def put_files(self, files: Mapping[str, str | bytes]) -> None:
         """Make the workspace hold `files` and nothing else."""
@@ -312,7 +312,7 @@ class Sandbox:
         try:
             return self._commands.persist(attempt, lambda done: done.status in _KILLED)
         except Lost as reason:
-            raise SandboxError(str(reason)) from reason
+            raise SandboxError(str(reason), reason.code) from reason
 
     def _start(self) -> _Inside:
         return self._parts.start()

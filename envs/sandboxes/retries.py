@@ -24,7 +24,7 @@ from typing import TypeVar
 
 from hrmgym.envs.sandboxes.confinement import cgroups
 from hrmgym.envs.sandboxes.local.link import GuestBroken, GuestDied
-from hrmgym.envs.task import Outcome, Status, TestSpec
+from hrmgym.envs.task import FailureCode, Outcome, Status, TestSpec
 
 CONFIRM = 3
 MOST_LOSSES = 50
@@ -46,7 +46,7 @@ class Counts:
     replaced: int = 0
     """Sandboxes that were lost and replaced."""
     failed: int = 0
-    """Runs given up: their outcome says `trouble`."""
+    """Runs given up: their outcome has a `failure`."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -54,6 +54,8 @@ class Counts:
 
 class Lost(Exception):
     """A run was given up."""
+
+    code = FailureCode.LOST_CONNECTION
 
 
 class Retries:
@@ -117,7 +119,7 @@ class Retries:
 def failure(tests: TestSpec, reason: Lost) -> Outcome:
     """The outcome of tests whose run was given up."""
     return Outcome(
-        tests=dict.fromkeys(tests.test_ids, Status.ERROR), message=str(reason), trouble=True
+        tests=dict.fromkeys(tests.test_ids, Status.ERROR), message=str(reason), failure=reason.code
     )
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from hrmgym.envs.benchmarks.quixbugs import GRADE_CPU_S, QuixBugs, failing_cases, halve
+from hrmgym.envs.outcome import grade_of
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.task import CallTests, Limits, PytestTests, Status, Task, merge_outcomes
+from hrmgym.envs.task import CallTests, Limits, PytestTests, Status, Task
 from hrmgym.errors import DataError
 
 pytestmark = pytest.mark.needs_data
@@ -79,7 +80,7 @@ def test_call_tests_agree_with_quixbugs_own_pytest(
         for correct, files in ((False, task.workspace.files), (True, task.reference)):
             visible = sandbox.run_tests(files, task.visible_tests, patient(task))
             hidden = sandbox.run_tests(files, task.hidden_tests, patient(task))
-            ours = merge_outcomes(visible, hidden)
+            ours = grade_of(visible=visible, hidden=hidden)
             counts = [f"{ours.passed} passed", f"{ours.total - ours.passed} failed"]
             assert counts == official(root, program, correct)
 

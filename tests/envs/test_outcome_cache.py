@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from hrmgym.envs.outcomes import Outcomes, Remembered
+from hrmgym.envs.outcome_cache import Outcomes, Remembered
 from hrmgym.envs.task import (
     CallCase,
     CallTests,
     CommandTests,
+    FailureCode,
     Limits,
     Outcome,
     PytestTests,
@@ -31,7 +32,8 @@ class Runner:
     """Gives each test the status that was set for it, and counts."""
 
     def __init__(self, **statuses: Status) -> None:
-        self.statuses, self.runs, self.trouble = statuses, 0, False
+        self.statuses, self.runs = statuses, 0
+        self.failure: FailureCode | None = None
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
@@ -40,7 +42,7 @@ class Runner:
         found = {name: self.statuses[name] for name in tests.test_ids}
         first = next((name for name, status in found.items() if status is not PASSED), "")
         message = f"{first} went wrong" if first else ""
-        return Outcome(tests=found, message=message, line=7, trouble=self.trouble)
+        return Outcome(tests=found, message=message, line=7, failure=self.failure)
 
 
 def calls(*names: str) -> CallTests:
@@ -132,10 +134,10 @@ def test_what_comes_after_a_crash_is_known_in_that_order_only(status: Status) ->
 
 def test_a_broken_sandbox_is_not_remembered() -> None:
     runner = Runner(a=Status.ERROR)
-    runner.trouble = True
+    runner.failure = FailureCode.DISK
     memory = remembered(runner)
     memory.run_tests(FILES, calls("a"), LIMITS)
-    runner.trouble, runner.statuses = False, {"a": PASSED}
+    runner.failure, runner.statuses = None, {"a": PASSED}
     assert memory.run_tests(FILES, calls("a"), LIMITS).resolved
 
 
