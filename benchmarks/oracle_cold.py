@@ -19,7 +19,7 @@ from pathlib import Path
 from hrmgym.envs.sandboxes.local.nursery import LIBRARIES, python
 from hrmgym.envs.task import Limits
 
-_PLUGIN = '''
+_PLUGIN = """
 import json, os
 _out = os.open(os.environ.pop("ORACLE_REPORT"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 def _write(*parts): os.write(_out, json.dumps(parts).encode() + b"\\n")
@@ -28,7 +28,7 @@ def pytest_collectreport(report):
 def pytest_runtest_logstart(nodeid): _write("start", nodeid)
 def pytest_runtest_logreport(report): _write(report.nodeid, report.when, report.outcome)
 def pytest_runtest_logfinish(nodeid): _write("end", nodeid)
-'''
+"""
 _MEMORY_KB = 4 << 20
 
 

@@ -100,7 +100,9 @@ def _unpacked(archive: Path, roots: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _subjects(source: str, files: Mapping[str, str], row: Mapping[str, object]) -> Iterator[Subject]:
+def _subjects(
+    source: str, files: Mapping[str, str], row: Mapping[str, object]
+) -> Iterator[Subject]:
     skipped = row.get("skipped", {})
     assert isinstance(skipped, dict)
     names = [path for path in files if _is_test(path)]

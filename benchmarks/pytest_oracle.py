@@ -17,7 +17,7 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,7 +182,9 @@ def run(
     missing = [pair for pair in pairs if pair.key not in known]
     with ThreadPoolExecutor(workers) as threads:
         made = threads.map(compare, missing)
-        for result in tqdm(made, total=len(missing), disable=not progress, unit="pair", mininterval=5):
+        for result in tqdm(
+            made, total=len(missing), disable=not progress, unit="pair", mininterval=5
+        ):
             known[result["key"]] = result
             if path is not None:
                 with path.open("a", encoding="utf-8") as file:

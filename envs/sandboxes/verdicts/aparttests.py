@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.inside import sourcecode, values
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book, is_timeout
 from hrmgym.envs.task import Limits, Outcome, PytestTests, Status
 
@@ -95,7 +95,7 @@ def _plan(
 
 def _parse(text: str) -> ast.Module:
     try:
-        return ast.parse(text)
+        return ast.parse(sourcecode.data_of(text))
     except (SyntaxError, ValueError):  # pytest will say so
         return ast.Module(body=[], type_ignores=[])
 
