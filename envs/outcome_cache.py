@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from hrmgym.envs.task import CallTests, Limits, Outcome, Status, StdioTests, TestSpec
+from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, Status, StdioTests, TestSpec
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:
@@ -142,10 +142,7 @@ def _trim(kept: OrderedDict[Any, Any], most: int) -> None:
 def _describe(tests: TestSpec) -> _Described:
     kind = type(tests).__qualname__
     if isinstance(tests, CallTests):
-        calls = tuple(
-            repr((case.id, case.args, case.expected, case.compare, case.tolerance, case.consume))
-            for case in tests.cases
-        )
+        calls = tuple(_told(case) for case in tests.cases)
         return _Described((kind, tests.path, tests.function), calls, _beginnings(calls))
     if isinstance(tests, StdioTests):
         runs = tuple(repr((case.id, case.stdin, case.expected)) for case in tests.cases)
@@ -161,6 +158,14 @@ def _beginnings(tests: Iterable[str]) -> tuple[str, ...]:
         digest.update(len(text).to_bytes(8, "big") + text.encode("utf-8", "surrogatepass"))
         found.append(digest.hexdigest())
     return tuple(found)
+
+
+def _told(case: CallCase) -> str:
+    rule = case.id, case.compare, case.tolerance, case.consume, case.raises, case.match
+    try:
+        return repr((*rule, case.args, case.expected))
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or nested deeply
+        return f"{rule} {id(case)}"  # like nothing else: the case lives as long as what it is in
 
 
 def _flat(value: Any) -> Hashable:
@@ -184,6 +189,11 @@ class Remembered:
 
     def __init__(self, runner: TestRunner, place: str, memory: Outcomes = shared) -> None:
         self._runner, self._place, self._memory = runner, place, memory
+
+    @property
+    def kind(self) -> str:
+        """See `TestRunner.kind`."""
+        return self._runner.kind
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False

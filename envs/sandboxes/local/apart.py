@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.confinement.cgroups import Group, doors
-from hrmgym.envs.sandboxes.inside.judge import MORE_MEMORY_MB
+from hrmgym.envs.sandboxes.inside.zygote import MORE_MEMORY_MB
 from hrmgym.envs.sandboxes.local.link import Guest, GuestBroken, GuestDied, fit
 from hrmgym.envs.sandboxes.verdicts import aparttests
 from hrmgym.envs.task import Limits
@@ -26,13 +26,14 @@ _EACH_MB = 8  # what each process holds beyond what can be told apart from other
 _GRACE_S = 30.0  # beyond the time limit that the guests themselves keep
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
-    """A process with tests in it."""
+    """The processes with some tests in them."""
 
     group: Group | None
-    """Its control group, where there are any."""
+    """Their control group, where there are any."""
     held_mb: int
+    """What they hold while no test runs."""
 
     def ran_out_of_memory(self, kills: int) -> bool:
         """Whether the kernel has killed something in it for want of memory."""
@@ -97,11 +98,11 @@ class Judges:
         try:
             kills = 0
             if group is not None:
-                fit(group, _more(limits))
+                fit(group, _more(limits, 0))
                 kills = group.memory_kills()
             with doors(group) as entries:
                 header, _ = await _answer(judge, message, entries, message["wall_s"])
-            kept = _Kept(group, _EACH_MB + (header.get("held_kb", 0) >> 10))
+            kept = _Kept(group, _held_mb(header))
             for key in end:
                 self._drop(judge, key)
             if "killed" in header and kept.ran_out_of_memory(kills):
@@ -135,13 +136,15 @@ class Judges:
         kept = self._held[judge][plan.key]
         kills = 0
         if kept.group is not None:
-            fit(kept.group, _more(limits))
+            fit(kept.group, _more(limits, kept.held_mb))
             kills = kept.group.memory_kills()
         asked = aparttests.candidate_request(plan, files, limits)
         candidate.fit(asked["limits"])
         (served, _), (judged, events) = await _both(
             candidate, judge, asked, aparttests.judge_request(plan, limits), limits
         )
+        if "held_kb" in judged:
+            kept.held_mb = _held_mb(judged)
         gone = "unknown" in judged
         if gone and "unfit" not in served and not kept.ran_out_of_memory(kills):
             return None
@@ -175,10 +178,14 @@ def _surplus(held: _Held) -> list[str]:
     return end
 
 
-def _more(limits: Limits) -> dict[str, Any]:
-    """What a process with tests may use."""
+def _held_mb(header: Mapping[str, Any]) -> int:
+    return _EACH_MB + (int(header.get("held_kb", 0)) >> 10)
+
+
+def _more(limits: Limits, held_mb: int) -> dict[str, Any]:
+    """What processes with tests may use that hold something while none runs."""
     fields = limits.fields()
-    fields["memory_mb"] += MORE_MEMORY_MB
+    fields["memory_mb"] += MORE_MEMORY_MB + held_mb
     return fields
 
 
