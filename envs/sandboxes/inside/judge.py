@@ -172,7 +172,11 @@ class Judge:
             if made is None:
                 return ready, b""
             self._zygotes[key].insert(0, made)
-            return self._run(made, request, ahead, fds)
+            reply, said = self._run(made, request, ahead, fds)
+            if "again" in reply:  # with a process of the tested code that has answered nothing yet
+                self._forget(key)
+                return {"unknown": True}, b""
+            return reply, said
         finally:  # whoever else holds the connection, the tested code sees its end
             for fd in fds:
                 with socket.socket(fileno=os.dup(fd)) as sock, contextlib.suppress(OSError):
