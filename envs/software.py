@@ -289,9 +289,12 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
 
     def _execute(self, call: ToolCall, state: State) -> State:
         if call.tool == "edit":
-            text = state.files[call.path]
+            text = state.files.get(call.path, "")
             edited = text[: call.start] + call.text + text[call.end :]
-            return _changed(state, state.files.with_text(call.path, edited))
+            try:
+                return _changed(state, state.files.with_text(call.path, edited))
+            except ConfigError as error:  # a command has made a folder, or a link, of the path
+                raise RefusedError(str(error)) from error
         if call.tool == "run_tests":
             return _with_outcome(state, self._visible(state), counted=True)
         if call.tool == "undo":

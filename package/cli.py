@@ -234,6 +234,65 @@ def tasks(
 
 
 @app.command()
+def check(
+    benchmark: Annotated[str, typer.Argument(metavar="BENCHMARK", help="A name, or module:Class.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="The sandbox: sandbox=docker, sandbox.image=..."),
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Data of a benchmark that takes some.", show_default=False)
+    ] = None,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this task, or those of a pattern; repeatable.", show_default=False),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.", show_default=False)] = None,
+    only_runnable: Annotated[
+        bool,
+        typer.Option("--only-runnable", help="Tasks that cannot run here are no reason for 3."),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sandboxes at once.", show_default="one a processor"),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write everything here.", show_default=False)
+    ] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every task.")] = False,
+) -> None:
+    """Say whether a benchmark is sound on this machine: each task fails as it is, its reference
+    passes, and three runs of each agree.
+
+    Exit code: 0: all tasks are sound, marked or without a reference. 1: a task is unsound. 3: none
+    is, but some cannot run here. 2: nothing could be checked.
+    """
+    from rich.console import Console
+
+    from hrmgym.envs.benchmark import make_benchmark
+    from hrmgym.experiments.check import check as check_tasks
+    from hrmgym.experiments.check import select
+    from hrmgym.experiments.check_table import check_table, progress
+    from hrmgym.experiments.loader import load_sandbox
+    from hrmgym.experiments.run import check_writable, write_json
+
+    sandbox = load_sandbox(overrides or ())
+    made = make_benchmark(benchmark, path)
+    chosen = select(made, tasks or (), split)
+    if json_file is not None:
+        check_writable(json_file)
+    with progress(len(chosen)) as on_task:
+        report = check_tasks(made, chosen, sandbox=sandbox, workers=workers, on_task=on_task)
+    Console().print(check_table(report, everything=show_all))
+    if json_file is not None:
+        write_json(json_file, report.to_dict())
+        print(f"report: {json_file}")
+    if not report.complete:
+        raise KeyboardInterrupt
+    raise typer.Exit(report.exit_code(only_runnable=only_runnable))
+
+
+@app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint.")],
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
@@ -281,5 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     if message:  # `hrmgym` alone has printed its help, and has no message
-        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+        from hrmgym.envs.showing import showable
+
+        print(f"error: {showable(' '.join(message.split()))}", file=sys.stderr)
     return 2

@@ -135,12 +135,8 @@ def test_a_machine_that_cannot_isolate_is_the_caller_s_to_mend(env: BreakingEnv)
 
 
 MODES = {
-    "score-katas-random": ["env.max_steps=2", "benchmark.tasks=[clock_angle/hand-1]"],
-    "repair-katas": [
-        "benchmark.tasks=[clock_angle/hand-1]",
-        "policy={kind: random}",
-        "score.k=[2]",
-    ],
+    "score-katas-random": ["env.max_steps=2", "score.episodes=1", "score.k=[1]"],
+    "repair-katas": ["policy={kind: random}", "score.k=[2]"],
 }
 
 
