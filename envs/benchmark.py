@@ -16,6 +16,7 @@ import gymnasium
 
 from hrmgym.envs.outcome import Outcome, Status, grade_of
 from hrmgym.envs.sandboxes.verdicts import trial
+from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
 from hrmgym.envs.scoring import Estimate, estimate
 from hrmgym.envs.task import Task, TestSpec
 from hrmgym.errors import ConfigError, UnknownNameError
@@ -84,6 +85,13 @@ class Benchmark(ABC):
         tests = trial.tried(tests, task, sandbox)
         outcome = sandbox.run_tests(files, tests, task.limits, fresh=fresh)
         return self.counted(task, tests, outcome, sandbox)
+
+    def tests_apart(self, task: Task, tests: TestSpec, sandbox: TestRunner) -> tuple[Mode, str]:
+        """How some of a task's tests run in a kind of sandbox, and why: see `modes.tests_apart`.
+
+        The first time, they may run on the known solution: see `trial.tried`.
+        """
+        return tests_apart(trial.tried(tests, task, sandbox), sandbox=sandbox.kind)
 
     def counted(
         self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: TestRunner

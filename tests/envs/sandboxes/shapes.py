@@ -10,6 +10,9 @@ class Box:
     def __init__(self, n): self.n = n
     def twice(self): return 2 * self.n
 def double(x): return 2 * x
+def test_me(x): return double(x)
+class TestMe:
+    test = staticmethod(double)
 def _hidden(): return 5
 """
 WRONG = SOLUTION.replace("2 * ", "5 * ")
@@ -129,6 +132,30 @@ SHAPES: dict[str, tuple[str, tuple[str, ...], str]] = {
         "@pytest.mark.parametrize('n', TABLE.values(), ids=TABLE.keys())\n"
         "def test(n): assert double(n) == 2\n",
         ("test[one]",),
+        "",
+    ),
+    "range of parameters": (
+        "import pytest, solution\n@pytest.mark.parametrize('n', range(solution.N))\n"
+        "def test(n): assert solution.double(n) == n + n\n",
+        ("test[0]", "test[1]", "test[2]"),
+        "",
+    ),
+    "text at import": (
+        "import pytest, solution\nNAME = f'{solution.N:02}' + 'x' * solution.N\n"
+        "def test(): assert NAME == '03xxx' and solution.double(2) == 4\n",
+        ("test",),
+        "",
+    ),
+    "numbers at import": (
+        "import math, solution\nN = solution.N\nX = math.floor(N), int(N), -N, ~N\n"
+        "def test(): assert X == (3, 3, -3, -4) and solution.double(2) == 4\n",
+        ("test",),
+        "",
+    ),
+    "names of tests": (
+        "from solution import *\nfrom solution import test_me, TestMe\n"
+        "def test(): assert test_me(2) == TestMe.test(2) == 4\n",
+        ("test",),
         "",
     ),
     "functions as parameters": (
