@@ -81,6 +81,8 @@ class Course:
         if self.finder.lazy:
             self._binding = modules.Binding(self.finder, spaces)
             self.finder.used |= self.finder.elsewhere(list(spaces.values()))
+            # an error may come of a placeholder, in a way that none notices
+            self.finder.used |= bool(self.broken and self.finder.asked)
         warnings = config.getini("filterwarnings") or config.known_args_namespace.pythonwarnings
         if (
             request["plain"]
@@ -273,6 +275,11 @@ def _plugin(course: Course) -> object:
             wanted = {name: i for i, name in enumerate(course._request["ids"])}
             items[:] = [item for item in items if item.nodeid in wanted]
             items.sort(key=lambda item: wanted[item.nodeid])
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_pycollect_makeitem(self, collector: Any, name: str, obj: Any) -> Any:
+            """Take nothing of the tested code for a test, whatever its name."""
+            return [] if modules.is_of_tested_code(obj) else None
 
         @pytest.hookimpl(wrapper=True)
         def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, Any]:
