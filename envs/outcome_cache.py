@@ -152,7 +152,8 @@ def _describe(tests: TestSpec) -> tuple[Hashable, tuple[Hashable, ...]]:
         pairs = tuple((case.stdin, case.expected) for case in tests.cases)
         return (kind, tests.path, tests.compare), pairs
     if isinstance(tests, PytestTests):
-        return (kind, _flat(tests.files), tests.args, tests.together), tests.ids
+        mode = bool(tests.together), tests.tried
+        return (kind, _flat(tests.files), tests.args, mode), tests.ids
     rest = tuple((one.name, _flat(getattr(tests, one.name))) for one in fields(tests))
     return (kind, rest), tests.test_ids
 
@@ -186,6 +187,11 @@ class Remembered:
 
     def __init__(self, runner: TestRunner, place: str, memory: Outcomes = shared) -> None:
         self._runner, self._place, self._memory = runner, place, memory
+
+    @property
+    def kind(self) -> str:
+        """See `TestRunner.kind`."""
+        return self._runner.kind
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False

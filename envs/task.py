@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from hrmgym.envs.outcome import FailureCode, Outcome, Reason, Status
 from hrmgym.envs.workspace import Base, Files, base_of
-from hrmgym.errors import DataError
+from hrmgym.errors import DataError, did_you_mean
 
 __all__ = [
     "LANGUAGES",
@@ -23,6 +23,7 @@ __all__ = [
     "CommandTests",
     "FailureCode",
     "Limits",
+    "Marked",
     "Outcome",
     "PytestTests",
     "Reason",
@@ -143,9 +144,12 @@ class PytestTests(TestSpec):
     """Node ids, for example `tests/test_a.py::test_b[case1]`."""
     args: tuple[str, ...] = ()
     """Further arguments of pytest."""
-    together: bool = False
-    """Run tests and tested code in one process, which the tested code can then fool. By default
-    they run apart wherever the tests allow it."""
+    together: bool | str = False
+    """Run tests and tested code in one process, which the tested code can then fool: True, or why.
+    By default they run apart wherever the tests allow it."""
+    tried: bool = False
+    """Whether these tests have run apart on the task's known solution and said the same as together
+    with it; see `trial.tried`."""
 
     @property
     def test_ids(self) -> tuple[str, ...]:
@@ -218,6 +222,32 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """What a benchmark declares of a task that is not sound, so that it is no surprise.
+
+    `hrmgym check` confirms it, and calls a task unsound of which it does not hold.
+    """
+
+    what: Literal["untouched_passes", "reference_cannot_run"]
+    """`untouched_passes`: all tests pass before anything is changed. `reference_cannot_run`: the
+    tests do not pass with the known solution, for example because it needs a network."""
+    reason: str
+    """Why, in a few words."""
+
+    def __post_init__(self) -> None:
+        """Checks that it says something.
+
+        Raises:
+            DataError: It has no reason, or declares something else.
+        """
+        known = ("untouched_passes", "reference_cannot_run")
+        if self.what not in known:
+            raise DataError(f"a task is marked {self.what!r}{did_you_mean(self.what, known)}")
+        if not self.reason.strip():
+            raise DataError(f"a task is marked {self.what!r} without a reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One thing to solve."""
 
@@ -243,6 +273,8 @@ class Task:
     licence: str = ""
     tags: tuple[str, ...] = ()
     """Free words to select and break scores down by, for example the bug operator."""
+    marked: Marked | None = None
+    """What is known to be wrong with the task; None for sound ones."""
 
     def solution(self) -> Files:
         """The whole workspace, its tree included, with the reference in place."""

@@ -111,8 +111,7 @@ async def _run_apart(
 ) -> Outcome:
     plan = aparttests.plan(tests, limits)
     if path := aparttests.shadowed(plan, files):
-        text = f"{path} has the name of a standard module that the tests import"
-        return aparttests.refusal(tests, f"{text}; such tests need together=True")
+        return aparttests.shadowing(tests, path)
     return aparttests.judge(tests, await bench.run_apart(plan, files, limits))
 
 
