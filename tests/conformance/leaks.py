@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from hrmgym.envs.blobs import Blob
-from hrmgym.envs.task import Task
+from hrmgym.envs.task import CallCase, Task
 from hrmgym.envs.tokens import load_tokens
 from hrmgym.envs.workspace import Files
 
@@ -40,13 +40,14 @@ _UNPACK: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
     (b"\x80", lambda data: repr(list(_leaves(pickle.loads(data)))).encode()),
 )
 _DECODE: tuple[tuple[str, Callable[[str], bytes]], ...] = (
-    (r"(?:[0-9a-fA-F]{2}){8,}", bytes.fromhex),
+    (r"(?:[0-9a-fA-F]{2}[\s:,]?){8,}", lambda text: bytes.fromhex(re.sub(r"[\s:,]", "", text))),
     (r"[A-Za-z0-9+/]{11,}={0,2}", lambda text: _base64(text, b"+/")),
     (r"[A-Za-z0-9_-]{11,}={0,2}", lambda text: _base64(text, b"-_")),
     (r"[A-Z2-7]{16,}=*", lambda text: base64.b32decode(text + "=" * (-len(text) % 8))),
     (r"[!-~]{16,}", base64.b85decode),
     (r"[!-u]{16,}", base64.a85decode),
 )
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[^xuU])", re.DOTALL)
 _NUMBERS = re.compile(r"\d+(?:[^\w]{1,4}\d+){7,}")
 
 
@@ -54,18 +55,29 @@ def secrets_of(task: Task) -> dict[str, str]:
     """What a task must not tell: each secret, and what it is a part of.
 
     These are the lines of the reference and all that the hidden tests hold, as far as they are
-    nowhere among what the agent is given: the prompt, the files and the visible tests.
+    nowhere among what the agent is given: the prompt, the files and the visible tests. A line that
+    is short is taken with its neighbours.
     """
     given = (task.prompt, task.workspace.start, task.visible_tests, task.id, task.tags, task.source)
-    public = "\n".join(_squash(text) for text in _texts(given))
+    public = "\n".join(map(_squash, _told(given)))
     found: dict[str, str] = {}
     for what, data in (("the reference", task.reference), ("a hidden test", task.hidden_tests)):
-        for leaf in _texts(data):
-            for line in leaf.splitlines():
-                secret = _squash(line)
+        for text in _told(data):
+            lines = list(map(_squash, text.splitlines()))
+            triples = ("".join(lines[max(0, at - 1) : at + 2]) for at in range(len(lines)))
+            for secret in (*lines, *triples):
                 if len(secret) >= LEAST and secret not in public:
                     found.setdefault(secret, what)
     return found
+
+
+def _told(data: Any) -> Iterator[str]:
+    """All text in something, as it stands there, and calls of a function as Python has them."""
+    yield from (leaf for leaf in _leaves(data) if isinstance(leaf, str))
+    for part in data if isinstance(data, tuple) else (data,):
+        for case in getattr(part, "cases", ()):
+            if isinstance(case, CallCase):
+                yield from (repr(case.args), repr(case.expected))
 
 
 def in_plain_sight(task: Task) -> list[str]:
@@ -120,12 +132,16 @@ def _forms(leaf: str | bytes | tuple[int, ...]) -> Iterator[Any]:
     if isinstance(leaf, tuple):
         yield from _readings(leaf)
     elif isinstance(leaf, bytes):
-        for encoding in ("utf-8", "utf-16-le", "utf-16-be", "latin-1"):
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "latin-1"):
             yield leaf.decode(encoding, "ignore")
         for mark, unpack in _UNPACK:
             for at in re.finditer(re.escape(mark), leaf):
                 with suppress(Exception):
                     yield unpack(leaf[at.start() :])
+        for kind in ("<i2", ">i2", "<i4", ">i4", "<i8", ">i8", "<f4", "<f8"):
+            size = np.dtype(kind).itemsize
+            if len(leaf) >= 8 * size and len(leaf) % size == 0:
+                yield _whole_numbers(np.frombuffer(leaf, kind).tolist())
         with suppress(zlib.error):
             yield zlib.decompressobj(-15).decompress(leaf)
     else:
@@ -136,8 +152,7 @@ def _forms_of_text(text: str) -> Iterator[Any]:
     if len(text) < LEAST:
         return
     if "\\" in text:
-        with suppress(ValueError):
-            yield text.encode("latin-1", "backslashreplace").decode("unicode_escape")
+        yield _ESCAPE.sub(_unescape, text)
     for pattern, decode in _DECODE:
         for run in re.findall(pattern, text):
             with suppress(ValueError, binascii.Error):
@@ -147,6 +162,14 @@ def _forms_of_text(text: str) -> Iterator[Any]:
             yield from _leaves(json.loads(text))
     for run in _NUMBERS.findall(text):
         yield tuple(int(number[:9]) for number in re.findall(r"\d+", run))
+
+
+def _unescape(found: re.Match[str]) -> str:
+    """A character from its escape, as `repr`, JSON and C write it."""
+    kind, body = found[1][0], found[1][1:]
+    if kind in "xuU":
+        return chr(min(int(body, 16), 0x10FFFF))
+    return {"n": "\n", "t": "\t", "r": "\r"}.get(kind, found[1])
 
 
 def _base64(text: str, more: bytes) -> bytes:
@@ -203,7 +226,6 @@ def _leaves_of_array(array: Any, seen: set[int]) -> Iterator[Any]:
         numbers = array.ravel(order=order).tolist()
         if whole := _whole_numbers(numbers):
             yield whole
-    yield array.tobytes()
 
 
 def _whole_numbers(parts: Iterable[Any]) -> tuple[int, ...]:
