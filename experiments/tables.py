@@ -61,7 +61,7 @@ def _failure_lines(report: ReportData) -> list[str]:
         f"{name} {low:.3f} to {failures['all_solved'][name]:.3f}"
         for name, low in failures["all_failed"].items()
     )
-    tasks = ", ".join(failures["tasks"])
+    tasks = showable(", ".join(failures["tasks"]))
     return [
         f"without a verdict, left out of the rates: {failures['count']} ({codes}): {tasks}",
         f"had all of them failed, or all been solved: {bounds}",
@@ -75,7 +75,8 @@ def _mode_lines(report: ReportData) -> list[str]:
         return []
     (task, first), more = next(iter(others.items())), len(others) - 1
     tail = f" and {more} more" if more else ""
-    return [f"tests not apart from the tested code: {task} ({first['mode']}: {first['why']}){tail}"]
+    said = showable(f"{task} ({first['mode']}: {first['why']})")
+    return [f"tests not apart from the tested code: {said}{tail}"]
 
 
 def _proposals_table(report: ReportData) -> Group:

@@ -16,6 +16,7 @@ from typing import Any
 from hrmgym.envs.sandboxes.between import baseline, crossing, direct, excerpts, modules, proxies
 from hrmgym.envs.sandboxes.between.examiner import Examiner
 from hrmgym.envs.sandboxes.between.texts import dumps
+from hrmgym.envs.sandboxes.inside import sourcecode
 
 #: Plugins of pytest's own that no test that runs apart can tell from their absence.
 _UNUSED = (
@@ -302,7 +303,7 @@ def _import_line(source: str, module: str, name: str) -> int:
     """Line of the statement that imports a name of a module."""
     import ast
 
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(sourcecode.data_of(source))):
         if isinstance(node, ast.Import) and not name:
             if any(alias.name == module for alias in node.names):
                 return node.lineno

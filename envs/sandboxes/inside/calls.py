@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.inside import sourcecode, values
 
 MESSAGE_WIDTH = 200
 _MATCHED_WIDTH = 4000  # of a message that a pattern is looked for in
@@ -60,7 +60,7 @@ def write_files(root: str, files: Mapping[str, str]) -> None:
         if "/" in name:
             os.makedirs(path.rpartition("/")[0], exist_ok=True)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        data = text.encode("utf-8", "surrogateescape")
+        data = sourcecode.data_of(text)
         while data:
             data = data[os.write(fd, data) :]
         os.close(fd)
@@ -161,7 +161,7 @@ def _load(root: str, path: str, source: str) -> ModuleType:
     if package:
         setattr(importlib.import_module(package), stem, module)
     sys.modules[name] = module
-    exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
+    exec(sourcecode.compiled(source, file), module.__dict__)
     return module
 
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from hrmgym.envs.outcome import FailureCode, Outcome, Status
-from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.inside import sourcecode, values
 from hrmgym.envs.sandboxes.verdicts import collecting
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import (
     CONFIGS,
@@ -102,7 +102,7 @@ def _plan(
 
 def _parse(text: str) -> ast.Module:
     try:
-        return ast.parse(text)
+        return ast.parse(sourcecode.data_of(text))
     except (SyntaxError, ValueError):  # pytest will say so
         return ast.Module(body=[], type_ignores=[])
 
