@@ -109,7 +109,7 @@ def _play(env: SoftwareEnv, policy: Policy, task: Task) -> dict[str, Any]:
 def the_reference_policy_solves_what_noop_does_not(make: Make) -> None:
     """In episodes, as `hrmgym score` plays them."""
     with closing(make()) as env:
-        for task in some_tasks(env, 12):
+        for task in some_tasks(env, 6):
             assert not _play(env, NoopPolicy(env), task)["is_success"], (task.id, "noop solves it")
             info = _play(env, ReferencePolicy(env), task)
             assert info["is_success"], (task.id, info)

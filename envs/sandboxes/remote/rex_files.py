@@ -96,8 +96,9 @@ def archive(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
         for path, (kind, mode, what) in entries.items():
             if kind == trees.SPECIAL:
                 continue
+            mode = 0o777 if kind == trees.LINK else mode & 0o777
             content = reader.contents[what] if kind == trees.FILE else os.fsencode(what)
-            told.append((path, kind, mode & 0o777, len(content)))
+            told.append((path, kind, mode, len(content)))
             data += content
         return {"files": told, "cut": ""}, bytes(data)
 
