@@ -69,7 +69,7 @@ def check(place: Sandbox, tests: TestSpec, code: str, limits: Limits = LIMITS) -
     assert not any(status is Status.PASSED for status in outcome.tests.values())
     for text in (outcome.message, outcome.path):
         assert not cannot_be_shown(text), ascii(text)
-        assert len(text) < 2000
+        assert len(text) <= 300
         json.dumps(text, ensure_ascii=False).encode()
     assert outcome.message
     assert 0 <= outcome.line < 1 << 31
