@@ -2,7 +2,7 @@
 and do not trust what it left. Standard library only."""
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH120, PTH123
+# ruff: noqa: PTH101, PTH120, PTH123
 from __future__ import annotations
 
 import json
