@@ -98,10 +98,12 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
         call = f"{tests.function}({_show_arguments(case)})"
         if kind == "ok":
             verdicts.append(_returned(call, case, rest[0]))
-        elif _is_expected(case, rest[1], rest.pop()):
+        elif _is_expected(case, rest[1], rest[4]):
             verdicts.append(_PASSED)
         else:
-            verdicts.append(_raised(Status.FAILED, f"{call} raised", *rest, case.raises))
+            name, text, path, line, _ = rest
+            what = f"{call} raised"
+            verdicts.append(_raised(Status.FAILED, what, name, text, path, line, case.raises))
     if len(verdicts) < len(tests.cases):
         verdicts += _unfinished(tests, len(verdicts), reply, limits)
     first = next((v for v in verdicts if v.status is not Status.PASSED), _PASSED)
