@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 #: A plain Python value: None, bool, int, float, str, bytes, list, tuple, set, frozenset or dict of
-#: such values. Arguments and results of call tests are of this kind.
+#: such values, or a class or `Named`. Arguments and results of call tests are of this kind.
 Value = Any
 
 LANGUAGES = ("python", "cpp", "go", "java", "javascript", "rust")
@@ -101,16 +101,22 @@ class TestSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCase:
-    """One call of the function under test, and what it must return."""
+    """One call of the function under test, and what it must return or raise."""
 
     id: str
     args: tuple[Value, ...]
     expected: Value
     compare: Literal["equal", "approx"] = "equal"
-    """`equal` is Python's `==`; `approx` allows an absolute difference of `tolerance`."""
+    """`equal` is Python's `==`, but a NaN is what a NaN here asks for; `approx` allows an absolute
+    difference of `tolerance`."""
     tolerance: float = 0.0
     consume: bool = False
     """Compare `list(result)`: the function may return any iterable."""
+    raises: str = ""
+    """The exception that the call must raise instead of returning, or a base of it: a builtin's
+    name, or `module:name`. `expected` is None then."""
+    match: str = ""
+    """A regular expression that is found in the text of that exception."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

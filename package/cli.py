@@ -76,8 +76,8 @@ def train(
         ),
     ] = None,
     runs: Runs = None,
-) -> None:
-    """Train a policy, and score it."""
+) -> int:
+    """Train a policy, and score it. Exit status 3: some results have no verdict."""
     from hrmgym.experiments.loader import expand
     from hrmgym.experiments.run import RunFolder
     from hrmgym.experiments.score import check
@@ -94,8 +94,7 @@ def train(
             raise ConfigError(f"{resume}: the run has finished; there is nothing to resume")
         if changes:
             run.override(changes)
-        _train_one(run, resume=True, only_finish=finish is not None)
-        return
+        return _train_one(run, resume=True, only_finish=finish is not None)
     if config is None:
         raise ConfigError(f"which experiment? {_CONFIG}")
     experiments = expand(config, overrides or ())
@@ -104,13 +103,15 @@ def train(
             raise ConfigError(f"{config}: trainer: null; use `hrmgym score`, or set a trainer")
     for experiment in experiments:
         check(experiment)
-    for experiment in experiments:
-        _train_one(RunFolder.create(experiment, runs), resume=False)
+    return max(
+        _train_one(RunFolder.create(experiment, runs), resume=False) for experiment in experiments
+    )
 
 
-def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> None:
+def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> int:
     from rich.console import Console
 
+    from hrmgym.envs.failures import EXIT_STATUS
     from hrmgym.experiments.tables import Bars, comparison_table
     from hrmgym.experiments.train import train as train_experiment
 
@@ -124,6 +125,7 @@ def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> No
     print(f"checkpoint: {trained.checkpoint}")
     print(f"reports: {run.scores}")
     print(f"curves: tensorboard --logdir {run.tensorboard}")
+    return EXIT_STATUS if any(one["failures"]["count"] for one in trained.reports.values()) else 0
 
 
 @app.command()
@@ -135,8 +137,8 @@ def score(
         typer.Option(help="Also write the report here: a file, or a folder.", show_default=False),
     ] = None,
     runs: Runs = None,
-) -> None:
-    """Score a policy on a benchmark."""
+) -> int:
+    """Score a policy on a benchmark. Exit status 3: some results have no verdict."""
     from hrmgym.experiments.loader import expand
     from hrmgym.experiments.score import check
 
@@ -145,14 +147,17 @@ def score(
         raise ConfigError(f"--output {output}: {len(experiments)} reports need an existing folder")
     for experiment in experiments:
         check(experiment)
+    status = 0
     for experiment in experiments:
         target = output / f"{experiment.name}.json" if output and output.is_dir() else output
-        _score_one(experiment, target, runs)
+        status = max(status, _score_one(experiment, target, runs))
+    return status
 
 
-def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -> None:
+def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -> int:
     from rich.console import Console
 
+    from hrmgym.envs.failures import EXIT_STATUS
     from hrmgym.experiments.run import RunFolder, write_report
     from hrmgym.experiments.score import score_any
     from hrmgym.experiments.tables import Bars, report_table
@@ -174,6 +179,7 @@ def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -
         print(f"report: {path}")
     if not report.complete:
         raise KeyboardInterrupt
+    return EXIT_STATUS if report.failures else 0
 
 
 @app.command()
@@ -323,7 +329,8 @@ def doctor() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The console script; the exit code is 2 for the user's mistakes, and 130 for Ctrl-C."""
+    """The console script; the exit status is 2 for the user's mistakes, 3 where results have no
+    verdict because the sandbox failed, and 130 for Ctrl-C."""
     try:
         return int(app(arguments, prog_name="hrmgym", standalone_mode=False) or 0)
     except UserError as error:
@@ -333,5 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     if message:  # `hrmgym` alone has printed its help, and has no message
-        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+        from hrmgym.envs.showing import showable
+
+        print(f"error: {showable(' '.join(message.split()))}", file=sys.stderr)
     return 2

@@ -36,12 +36,13 @@ from hrmgym.errors import DataError, UserError
 
 _PIP = ("download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes")
 _WHEEL = ("--only-binary", ":all:", "--platform", "any", "--implementation", "py", "--abi", "none")
+_SOURCE = ("--no-binary", ":all:")
 _TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One wheel of a project."""
+    """One wheel, or source archive, of a project."""
 
     project: str
     version: str
@@ -80,11 +81,12 @@ def pinned() -> tuple[Entry, ...]:
 
 
 def fetch(release: Release, folder: Path | None = None) -> Path:
-    """The wheel of a release, downloaded unless it is there.
+    """The archive of a release, downloaded unless it is there.
 
     Args:
-        release: What to fetch.
-        folder: Where wheels are kept; by default `releases` in the cache folder.
+        release: What to fetch. Of a source archive pip asks the metadata, which runs its build
+            script; only tools for development fetch such.
+        folder: Where archives are kept; by default `releases` in the cache folder.
 
     Raises:
         DataError: it cannot be downloaded, or is not the pinned file.
@@ -105,7 +107,8 @@ def _download(release: Release, folder: Path) -> None:
         wanted = Path(scratch, "wanted.txt")
         pin = f"{release.project}=={release.version} --hash=sha256:{release.sha256}\n"
         wanted.write_text(pin, encoding="utf-8")
-        command = [sys.executable, "-m", "pip", *_PIP, *_WHEEL, "-d", scratch, "-r", str(wanted)]
+        kind = _WHEEL if release.file.endswith(".whl") else _SOURCE
+        command = [sys.executable, "-m", "pip", *_PIP, *kind, "-d", scratch, "-r", str(wanted)]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

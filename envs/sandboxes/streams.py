@@ -79,4 +79,4 @@ class Pipe:
 
 def text_of(data: bytes) -> str:
     """Output as text; bytes that are no UTF-8 become escapes."""
-    return data.decode(errors="backslashreplace").replace("\r\n", "\n")
+    return data.decode(errors="backslashreplace")

@@ -16,9 +16,10 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from copy import copy
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any
 
-from hrmgym.envs.sandboxes.between import glances, plain
+from hrmgym.envs.sandboxes.between import glances, library, plain
 from hrmgym.envs.sandboxes.between.plain import Unfit
 from hrmgym.envs.sandboxes.between.texts import dumps, parse
 
@@ -46,6 +47,7 @@ _KINDS: dict[type, str] = {
     OrderedDict: "od",
     defaultdict: "dd",
     Counter: "n",
+    SimpleNamespace: "ns",
 }
 _MAKERS: dict[str, Callable[[], Any]] = {tag: kind for kind, tag in _KINDS.items()}
 _ATOMS = {str, int, float, bool, type(None)}  # as JSON has them
@@ -133,6 +135,9 @@ class Exchange:
             return ["v", *[self.pack(part, depth - 1) for part in parts]]
         if self.support_name(kind) is not None:
             return ["r", self._number(value)]
+        found = library.parts(value, kind)
+        if found is not None:
+            return ["V", *[self.pack(part, depth - 1) for part in found]]
         return self.pack_other(value, depth - 1)
 
     def _number(self, value: Any) -> int:
@@ -171,6 +176,9 @@ class Exchange:
                 return frozenset([self.unpack(item, depth - 1) for item in body])
             if tag in plain.FROM_JSON:
                 return plain.FROM_JSON[tag](*body)
+            if tag == "V":
+                name, *given = [self.unpack(part, depth - 1) for part in body]
+                return library.make(name, given)
             if tag == "v":
                 return slice(*[self.unpack(part, depth - 1) for part in body])
             if tag == "g":
@@ -198,6 +206,8 @@ class Exchange:
             return ["s", *map(self.pack, value)]
         if tag == "q":
             return ["q", value.maxlen, *map(self.pack, value)]
+        if tag == "ns":
+            return ["ns", *[[key, self.pack(item)] for key, item in vars(value).items()]]
         columns = [self._pack_all(list(value)), self._pack_all(list(value.values()))]
         return [tag, *columns, self.pack(value.default_factory)] if tag == "dd" else [tag, *columns]
 
@@ -310,6 +320,10 @@ class Exchange:
             items = [self.unpack(item) for item in body]
             value.clear()
             value.update(items)
+        elif tag == "ns":
+            held = {field_name(key): self.unpack(item) for key, item in body}
+            vars(value).clear()
+            vars(value).update(held)
         elif tag == "I":
             fields = {field_name(key): self.unpack(item) for key, item in body[2:]}
             self.check_fields(value, fields)

@@ -16,6 +16,7 @@ from typing import Any
 from hrmgym.envs.sandboxes.between import baseline, crossing, direct, excerpts, modules, proxies
 from hrmgym.envs.sandboxes.between.examiner import Examiner
 from hrmgym.envs.sandboxes.between.texts import dumps
+from hrmgym.envs.sandboxes.inside import sourcecode
 
 #: Plugins of pytest's own that no test that runs apart can tell from their absence.
 _UNUSED = (
@@ -162,7 +163,8 @@ class Course:
                 note({"lost": item.nodeid, "message": link.fault})
                 return
             if link.fault:
-                events.insert(0, {"phase": "apart", "outcome": "failed", "message": link.fault})
+                why = {"message": link.fault, "blamed": link.blamed}
+                events.insert(0, {"phase": "apart", "outcome": "failed", **why})
             elif link.failed is not None and all(e["outcome"] == "passed" for e in events):
                 events = [{"phase": "call", "outcome": "failed", **self.describe(link.failed)}]
             done = [{"test": item.nodeid, **event} for event in events] + [{"end": item.nodeid}]
@@ -279,7 +281,8 @@ def _plugin(course: Course) -> object:
             if report.failed and call is not None and call.excinfo is not None:
                 error = call.excinfo.value
                 about = course.describe(error.__cause__ or error)
-                course.broken.append({"broken": collector.nodeid, **about})
+                blamed = "" if course.finder.lazy else proxies.connection().blamed
+                course.broken.append({"broken": collector.nodeid, **about, "blamed": blamed})
             return report
 
         @pytest.hookimpl(wrapper=True)
@@ -300,7 +303,7 @@ def _import_line(source: str, module: str, name: str) -> int:
     """Line of the statement that imports a name of a module."""
     import ast
 
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(sourcecode.data_of(source))):
         if isinstance(node, ast.Import) and not name:
             if any(alias.name == module for alias in node.names):
                 return node.lineno

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import ast
 
+from hrmgym.envs.sandboxes.inside import sourcecode
+
 
 def classes(source: str) -> str:
     """The module's classes and what they refer to, directly or not; every line at its place.
 
+    The text is decoded: what it says in characters, whatever the file's encoding was.
+
     Imports, functions, assignments and other statements of the module that no class refers to by
     name are left out.
     """
-    body = ast.parse(source).body
+    text = sourcecode.decoded(source)
+    body = ast.parse(text).body
     makers: dict[str, list[ast.stmt]] = {}
     for statement in body:
         for name in _made_by(statement):
@@ -30,14 +35,14 @@ def classes(source: str) -> str:
         for node in ast.walk(statement):
             if isinstance(node, ast.Name):
                 pending += makers.get(node.id, ())
-    lines = source.splitlines(keepends=True)
-    text = ["\n"] * len(lines)
+    lines = text.split("\n")  # `splitlines` would cut at form feeds as well, the parser does not
+    found = [""] * len(lines)
     for statement in kept:
         decorators = getattr(statement, "decorator_list", [])
         first = min([statement.lineno, *(one.lineno for one in decorators)])
         assert statement.end_lineno is not None
-        text[first - 1 : statement.end_lineno] = lines[first - 1 : statement.end_lineno]
-    return "".join(text)
+        found[first - 1 : statement.end_lineno] = lines[first - 1 : statement.end_lineno]
+    return "\n".join(found)
 
 
 def _is_future(statement: ast.stmt) -> bool:

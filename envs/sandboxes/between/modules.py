@@ -66,7 +66,7 @@ class Placeholder:
             self._finder.used = True
         return Placeholder
 
-    __class__ = property(_kind)  # type: ignore[assignment]  # `isinstance` asks
+    __class__: Any = property(_kind)  # `isinstance` asks
 
     def __eq__(self, other: object) -> bool:
         return self is other or self._used()

@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from hrmgym.envs.sandboxes.inside import sourcecode
+
 
 class Sources:
     """Finder and loader of a workspace's modules, in front of the others on `sys.meta_path`.
@@ -88,12 +90,11 @@ class Sources:
     def exec_module(self, module: ModuleType) -> None:
         """Run a module's code."""
         path = self._paths[module.__name__]
-        code = compile(self._files[path], f"{self._root}/{path}", "exec", dont_inherit=True)
-        exec(code, module.__dict__)
+        exec(sourcecode.compiled(self._files[path], f"{self._root}/{path}"), module.__dict__)
 
     def get_source(self, name: str) -> str:
         """Its text, for tracebacks."""
-        return self._files[self._paths[name]]
+        return sourcecode.decoded(self._files[self._paths[name]])
 
     def install(self) -> None:
         """Have imports ask here first."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.inside import calls
+from hrmgym.envs.sandboxes.inside import calls, sourcecode
 
 _ERROR_BYTES = 2048  # of standard error, the end is kept
 
@@ -38,9 +38,8 @@ def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         os.chdir(root)
         calls.write_files(root, request["files"])
         calls.forget(request["files"])
-        code = compile(
-            calls.source_of(request), f"{root}/{request['path']}", "exec", dont_inherit=True
-        )
+        source, file = calls.source_of(request), f"{root}/{request['path']}"
+        code = sourcecode.compiled_program(source, file)
     except BaseException as error:
         lines.send(["bad", *calls.describe(error, root)])
         os._exit(0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
+from hrmgym.envs.sandboxes.inside import sourcecode
 from hrmgym.envs.task import PytestTests
 
 #: Modules whose use reaches into the tested code's process.
@@ -76,7 +77,7 @@ def _reason(files: tuple[tuple[str, str], ...]) -> str:
     for path, text in files:
         if path.endswith(".py"):
             try:
-                tree = ast.parse(text)
+                tree = ast.parse(sourcecode.data_of(text))
             except (SyntaxError, ValueError):
                 continue  # pytest will say so
             for node in ast.walk(tree):
