@@ -167,7 +167,7 @@ def test_another_package_than_the_one_asked_for_is_not_measured(tmp_path: Path) 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_commit_against_itself() -> None:
     done = run("compare.py", "HEAD", "--pairs", "5", "--parts", "state", "--json")
     assert done.returncode in (0, 1), done.stderr

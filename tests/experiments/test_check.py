@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hrmgym.envs import Benchmark
+from hrmgym.envs import Benchmark, make_benchmark
 from hrmgym.envs.sandboxes.config import RemoteSandboxConfig
 from hrmgym.envs.task import Limits, PytestTests
 from hrmgym.errors import DataError, UnknownNameError
@@ -200,3 +200,14 @@ def test_a_run_that_takes_all_its_time_agrees_with_itself() -> None:
     assert found.verdict is Verdict.SOUND
     statuses = {status for run in found.runs["untouched"] for status in run.tests.values()}
     assert statuses == {"timeout"}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("katas", 616), pytest.param("quixbugs", 40, marks=pytest.mark.needs_data), ("jsonl", 3)],
+)
+def test_every_task_that_ships_is_sound(name: str, count: int) -> None:
+    report = check(make_benchmark(name), select(make_benchmark(name)))
+    assert [one for one in report.tasks if one.verdict is not Verdict.SOUND] == []
+    assert len(report.tasks) == count
