@@ -143,7 +143,7 @@ def _fault(side: Side, made: Sequence[Run], *, passes: bool, but: str = "") -> s
     if runs[0].solved:
         return f"{side}: {but}all tests pass"
     if nothing := _selects_nothing(runs[0]):
-        return f"{side}: {but}the id {nothing!r} selects no test"
+        return f"{side}: {but}the id {nothing!r} selects no test ({runs[0].message})"
     return f"{side}: {but}{_failure(runs[0])}"
 
 
