@@ -114,7 +114,7 @@ def judge(
             passes = not passes
             fault = _fault(side, made, passes=passes, but=f"marked {mark.what}, but ")
         else:
-            fault = _fault(side, made, passes=passes)
+            fault = _fault(side, made, passes=passes) or _left_out(side, made, task)
         faults += [fault] if fault else []
     if faults:
         return Verdict.UNSOUND, "; ".join(faults), None
@@ -145,6 +145,17 @@ def _fault(side: Side, made: Sequence[Run], *, passes: bool, but: str = "") -> s
     if nothing := _selects_nothing(runs[0]):
         return f"{side}: {but}the id {nothing!r} selects no test ({runs[0].message})"
     return f"{side}: {but}{_failure(runs[0])}"
+
+
+def _left_out(side: Side, made: Sequence[Run], task: Task) -> str:
+    """A test that the benchmark's grading does not report; empty where there is none."""
+    names = [VISIBLE + name for name in task.visible_tests.test_ids]
+    names += [HIDDEN + name for name in task.hidden_tests.test_ids]
+    for run in (run for run in made if run.failure is None):
+        for name in names:
+            if name not in run.tests:
+                return f"{side}: its grade leaves {name} out"
+    return ""
 
 
 def _selects_nothing(run: Run) -> str:

@@ -13,7 +13,7 @@ from hrmgym.envs.task import Limits, PytestTests
 from hrmgym.errors import DataError, UnknownNameError
 from hrmgym.experiments.check import RUNS, CheckReport, check, select
 from hrmgym.experiments.soundness import Checked, Verdict
-from hrmgym.tests.small_benchmarks import BROKEN, UNSOUND, Raising, Small, calls, task
+from hrmgym.tests.small_benchmarks import BROKEN, UNSOUND, Raising, Short, Small, calls, task
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,12 @@ def test_grading_that_raises_is_the_benchmarks_fault() -> None:
     assert found.message == (
         "untouched: grading raises KeyError: 'cases'; reference: grading raises KeyError: 'cases'"
     )
+
+
+def test_a_grade_by_the_hidden_tests_alone_is_not_sound() -> None:
+    (found,) = check(Short(), [task("any")]).tasks
+    assert found.verdict is Verdict.UNSOUND
+    assert found.message == "reference: its grade leaves visible/of-1 out"
 
 
 @pytest.mark.parametrize("reference", ["def f(x):\n    return 2 * x\n", ""])
