@@ -13,7 +13,7 @@ from hrmgym.envs.task import Limits, PytestTests
 from hrmgym.errors import DataError, UnknownNameError
 from hrmgym.experiments.check import RUNS, CheckReport, check, select
 from hrmgym.experiments.soundness import Checked, Verdict
-from hrmgym.tests.small_benchmarks import BROKEN, UNSOUND, Raising, Short, Small, calls, task
+from hrmgym.tests.small_benchmarks import BROKEN, RIGHT, UNSOUND, Raising, Short, Small, calls, task
 
 
 @pytest.fixture(scope="module")
@@ -122,13 +122,22 @@ def test_a_grade_by_the_hidden_tests_alone_is_not_sound() -> None:
     assert found.message == "reference: its grade leaves visible/of-1 out"
 
 
-@pytest.mark.parametrize("reference", ["def f(x):\n    return 2 * x\n", ""])
-def test_an_id_without_a_test(reference: str) -> None:
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (
+            RIGHT,
+            "reference: 3 of 4 tests pass, visible/test_f.py::test_2 missing: test_f.py::test_2: ",
+        ),
+        ("", "untouched: the id 'visible/test_f.py::test_2' selects no test"),
+    ],
+)
+def test_an_id_that_selects_nothing(reference: str, message: str) -> None:
     text = "from f import f\n\ndef test_one():\n    assert f(1) == 2\n"
     tests = PytestTests(files={"test_f.py": text}, ids=("test_f.py::test_one", "test_f.py::test_2"))
     (found,) = check(Small(), [task("typo", reference=reference, visible_tests=tests)]).tasks
     assert found.verdict is Verdict.UNSOUND
-    assert "the id 'visible/test_f.py::test_2' selects no test" in found.message
+    assert message in found.message
 
 
 def test_a_server_that_does_not_answer_is_no_verdict() -> None:
