@@ -175,12 +175,12 @@ def test_the_oldest_is_forgotten() -> None:
     ("one", "two"),
     [
         (
-            PytestTests(files={"t.py": "1"}, ids=("a",)),
-            PytestTests(files={"t.py": "2"}, ids=("a",)),
+            PytestTests(files={"t.py": "1"}, ids=("t.py::a",)),
+            PytestTests(files={"t.py": "2"}, ids=("t.py::a",)),
         ),
         (
-            PytestTests(files={"t.py": "1"}, ids=("a",)),
-            PytestTests(files={"t.py": "1"}, ids=("a",), together=True),
+            PytestTests(files={"t.py": "1"}, ids=("t.py::a",)),
+            PytestTests(files={"t.py": "1"}, ids=("t.py::a",), together=True),
         ),
         (
             StdioTests(path="p", cases=(StdioCase(id="a", stdin="1", expected="2"),)),

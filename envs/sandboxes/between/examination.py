@@ -16,7 +16,7 @@ from typing import Any
 from hrmgym.envs.sandboxes.between import baseline, crossing, direct, excerpts, modules, proxies
 from hrmgym.envs.sandboxes.between.examiner import Examiner
 from hrmgym.envs.sandboxes.between.texts import dumps
-from hrmgym.envs.sandboxes.inside import sourcecode
+from hrmgym.envs.sandboxes.inside import selection, sourcecode
 
 #: Plugins of pytest's own that no test that runs apart can tell from their absence.
 _UNUSED = (
@@ -40,6 +40,7 @@ class Course:
         self.finder = modules.Finder()
         self.items: list[Any] = []
         self.broken: list[dict[str, Any]] = []
+        self.selected: list[dict[str, Any]] = []
         self.support: dict[str, tuple[str, str]] = {}
         self.own: set[str] = set()
         self._binding: modules.Binding | None = None
@@ -67,7 +68,8 @@ class Course:
             *(word for name in _UNUSED for word in ("-p", f"no:{name}")),
             *("-c", config_file),
             *(f"--rootdir={self._root}", f"--confcutdir={self._root}"),
-            *(*request["args"], *request["targets"]),
+            # the dot, so that no name is taken for an option
+            *(*request["args"], *(f"./{path}" for path in request["targets"])),
         ]
         config = _pytest.config._prepareconfig(args, plugins=[_plugin(self)])
         config._do_configure()
@@ -99,7 +101,7 @@ class Course:
         """Path of a file of the tests -> globals of its module; notes whose modules these are."""
         spaces = {}
         files = self._request["files"]
-        tests = {name.partition("::")[0] for name in self._request["ids"]}
+        tests = set(map(selection.path_of, self._request["ids"]))
         for name, module in list(sys.modules.items()):
             file = vars(module).get("__file__") if module is not None else None
             if not isinstance(file, str) or not file.startswith(self._root + "/"):
@@ -146,7 +148,7 @@ class Course:
         tests = {item.nodeid.partition("::")[0] for item in self.items}
         if any(path not in tests for path in lacking):  # a conftest, or a module of several files
             lacking = {path: next(iter(lacking.values())) for path in tests} | lacking
-        note(*self.broken, *({"broken": path, **about} for path, about in lacking.items()))
+        note(*self.selected, *self.broken, *({"broken": path, **about} for path, about in lacking.items()))
         order = [
             i for i, item in enumerate(self.items) if item.nodeid.partition("::")[0] not in lacking
         ]
@@ -252,7 +254,11 @@ def _plugin(course: Course) -> object:
     class Plugin:
         def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
             """Keep the tests that were asked for, in the order of the question."""
-            wanted = {name: i for i, name in enumerate(course._request["ids"])}
+            nodes = [item.nodeid for item in items]
+            selected = selection.choose(course._request["ids"], nodes)
+            course.selected = selection.events(selected, nodes)
+            asked = (node for tests in selected.values() for node in tests)
+            wanted = {node: i for i, node in enumerate(dict.fromkeys(asked))}
             items[:] = [item for item in items if item.nodeid in wanted]
             items.sort(key=lambda item: wanted[item.nodeid])
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from hrmgym.envs.sandboxes.inside import sourcecode, values
+from hrmgym.envs.sandboxes.inside import selection, sourcecode, values
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book, is_timeout
 from hrmgym.envs.task import Limits, Outcome, PytestTests, Status
 
@@ -69,7 +69,7 @@ def _plan(
 ) -> Plan:
     contents = dict(files)
     trees = {path: _parse(text) for path, text in files if path.endswith(".py")}
-    named = dict.fromkeys(name.partition("::")[0] for name in ids)
+    named = dict.fromkeys(map(selection.path_of, ids))
     targets = [path for path in named if path in contents]
     text = "\n".join(text for path, text in files if path.endswith(".py"))
     folders = dict.fromkeys(_import_folder(path, contents) for path in reversed(targets))
