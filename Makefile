@@ -1,4 +1,5 @@
-# Two commands: `make demo` and `make test`. Both set up .venv first.
+# Two commands: `make demo` and `make test`. Both set up .venv first. `make test-all` also runs what
+# takes long, or needs another user or the network.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,13 +8,16 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test install lint types unit clean
+.PHONY: demo test test-all install lint types unit clean
 
 demo: install
 	$(BIN)/hrmgym repair
 	$(BIN)/hrmgym train demo
 
 test: install lint types unit
+
+test-all: SELECTION :=
+test-all: test
 
 install: $(VENV)/installed
 
@@ -41,11 +45,12 @@ types: install
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml
 
 # Tests that watch the machine, or a sandbox's time, have it to themselves.
+SELECTION := not nightly
 ALONE := tests/attacks tests/benchmarks tests/conformance tests/docker tests/envs/sandboxes
 
 unit: install
-	$(BIN)/python -m pytest -q $(ALONE)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal \
+	$(BIN)/python -m pytest -q -m "$(SELECTION)" $(ALONE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "$(SELECTION)" -n auto --maxprocesses 4 --dist worksteal \
 		$(ALONE:%=--ignore=%)
 
 clean:

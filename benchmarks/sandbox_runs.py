@@ -28,6 +28,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cpu_time import accounting
+
 from hrmgym.envs.sandboxes.bench import open_bench
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.local import nursery
@@ -144,53 +146,28 @@ def work(kind: str, count: int) -> float:
     tests = PYTEST if kind.startswith("pytest") else CALLS
     if kind.endswith("bare"):
         return asyncio.run(_work_bare(tests, count))
-    with Sandbox() as sandbox:
+    with accounting() as used, Sandbox() as sandbox:
         for number in range(-_WARM_UP, 0):
             _check(sandbox.run_tests(_changed(number), tests, LIMITS))
-        before = _cpu_of_family()
+        before = used()
         for number in range(count):
             _check(sandbox.run_tests(_changed(number), tests, LIMITS))
-        return (_cpu_of_family() - before) / count
-
-
-def _cpu_of_family() -> float:
-    """CPU seconds of this process, and of all below it with the children that they have reaped.
-
-    What a guest's process that nobody reaps has used is lost to every process's own accounting, so
-    the family is looked at while it lives.
-    """
-    tick = os.sysconf("SC_CLK_TCK")
-    parents, used = {}, {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it has just ended
-        process = int(path.parent.name)
-        parents[process] = int(fields[1])
-        used[process] = sum(map(int, fields[11:15])) / tick
-    total = 0.0
-    for process in parents:
-        above = process
-        while above in parents and above != os.getpid():
-            above = parents[above]
-        if above == os.getpid() and process != os.getpid():
-            total += used[process]
-    return total + time.process_time()
+        return (used() - before) / count
 
 
 async def _work_bare(tests: TestSpec, count: int) -> float:
     """The same server without isolation."""
-    runtime = LocalRuntime(isolate=False)
-    bench = await open_bench(runtime)
-    for number in range(-_WARM_UP, 0):
-        _check(await run_tests(bench, _changed(number), tests, LIMITS))
-    before = _cpu_of_family()
-    for number in range(count):
-        _check(await run_tests(bench, _changed(number), tests, LIMITS))
-    used = _cpu_of_family() - before
-    await runtime.close()
-    return used / count
+    with accounting() as used:
+        runtime = LocalRuntime(isolate=False)
+        bench = await open_bench(runtime)
+        for number in range(-_WARM_UP, 0):
+            _check(await run_tests(bench, _changed(number), tests, LIMITS))
+        before = used()
+        for number in range(count):
+            _check(await run_tests(bench, _changed(number), tests, LIMITS))
+        spent = used() - before
+        await runtime.close()
+    return spent / count
 
 
 def _changed(number: int) -> dict[str, str]:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 import gymnasium
 
 from hrmgym.envs.outcome import Outcome, Status, grade_of
+from hrmgym.envs.sandboxes.verdicts import trial
+from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
 from hrmgym.envs.scoring import Estimate, estimate
 from hrmgym.envs.task import Task, TestSpec
 from hrmgym.errors import ConfigError, UnknownNameError
@@ -75,9 +77,22 @@ class Benchmark(ABC):
         *,
         fresh: bool = False,
     ) -> Outcome:
-        """Runs some of a task's tests and applies the grading rule: see `counted`."""
+        """Runs some of a task's tests and applies the grading rule: see `counted`.
+
+        Tests that do not say the same apart from the known solution run together with the code:
+        see `tests_apart`.
+        """
+        tests = trial.tried(tests, task.solution(), task.limits, sandbox)
         outcome = sandbox.run_tests(files, tests, task.limits, fresh=fresh)
         return self.counted(task, tests, outcome, sandbox)
+
+    def tests_apart(self, task: Task, tests: TestSpec, sandbox: TestRunner) -> tuple[Mode, str]:
+        """How some of a task's tests run in a kind of sandbox, and why: see `modes.tests_apart`.
+
+        The first time, it runs the tests on the known solution.
+        """
+        settled = trial.tried(tests, task.solution(), task.limits, sandbox)
+        return tests_apart(settled, sandbox=sandbox.kind)
 
     def counted(
         self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: TestRunner

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from hrmgym.envs.showing import showable
+
 
 class Status(StrEnum):
     """What became of one test. `PASSED` alone counts as passed."""
@@ -66,6 +68,13 @@ class Outcome:
     """Why there is no verdict; such an outcome is never cached, and never counts as a zero."""
     killed: bool = field(default=False, compare=False)
     """Whether the code's process was ended by a SIGKILL that no limit explains."""
+
+    def __post_init__(self) -> None:
+        # Both come from foreign code, and are shown to agents, to people and in reports.
+        if not self.message.isprintable():
+            object.__setattr__(self, "message", showable(self.message))
+        if not self.path.isprintable():
+            object.__setattr__(self, "path", showable(self.path.replace("\n", "\\n")))
 
     @property
     def trouble(self) -> bool:

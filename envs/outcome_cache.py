@@ -12,7 +12,16 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from hrmgym.envs.task import CallTests, Limits, Outcome, PytestTests, Status, StdioTests, TestSpec
+from hrmgym.envs.task import (
+    CallCase,
+    CallTests,
+    Limits,
+    Outcome,
+    PytestTests,
+    Status,
+    StdioTests,
+    TestSpec,
+)
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:
@@ -138,18 +147,23 @@ def _trim(kept: OrderedDict[Any, Any], most: int) -> None:
 def _describe(tests: TestSpec) -> tuple[Hashable, tuple[Hashable, ...]]:
     kind = type(tests).__qualname__
     if isinstance(tests, CallTests):
-        calls = tuple(
-            repr((case.args, case.expected, case.compare, case.tolerance, case.consume))
-            for case in tests.cases
-        )
-        return (kind, tests.path, tests.function), calls
+        return (kind, tests.path, tests.function), tuple(_flat_case(case) for case in tests.cases)
     if isinstance(tests, StdioTests):
         pairs = tuple((case.stdin, case.expected) for case in tests.cases)
         return (kind, tests.path, tests.compare), pairs
     if isinstance(tests, PytestTests):
-        return (kind, _flat(tests.files), tests.args, tests.together), tests.ids
+        mode = bool(tests.together), tests.tried
+        return (kind, _flat(tests.files), tests.args, mode), tests.ids
     rest = tuple((one.name, _flat(getattr(tests, one.name))) for one in fields(tests))
     return (kind, rest), tests.test_ids
+
+
+def _flat_case(case: CallCase) -> Hashable:
+    rule = case.compare, case.tolerance, case.consume, case.raises, case.match
+    try:
+        return *rule, repr((case.args, case.expected))
+    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or nested deeply
+        return *rule, object()  # equal to nothing else, so it is remembered for these tests alone
 
 
 def _flat(value: Any) -> Hashable:
@@ -173,6 +187,11 @@ class Remembered:
 
     def __init__(self, runner: TestRunner, place: str, memory: Outcomes = shared) -> None:
         self._runner, self._place, self._memory = runner, place, memory
+
+    @property
+    def kind(self) -> str:
+        """See `TestRunner.kind`."""
+        return self._runner.kind
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False

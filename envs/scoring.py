@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from hrmgym.envs.failures import failures_block, modes_block
 from hrmgym.errors import UserError
 
 Method = Literal["wilson", "bootstrap"]
@@ -153,8 +154,10 @@ class EpisodeScore:
     """Fraction of the visible tests that pass at the end."""
     reward: float
     """Sum over the steps."""
-    error: str = ""
-    """Kind of the sandbox's failure that ended the episode; it counts as not solved."""
+    reason: str
+    """How it ended: a `hrmgym.envs.task.Reason`."""
+    failure: str = ""
+    """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; empty where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +175,20 @@ class TaskScore:
         """Number of solved episodes."""
         return sum(episode.solved for episode in self.episodes)
 
-    def pass_at_k(self, k: int) -> float:
-        """The task's share of pass@k."""
-        return pass_at_k(len(self.episodes), self.solved, k)
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The codes of the episodes without a verdict."""
+        return tuple(episode.failure for episode in self.episodes if episode.failure)
+
+    def pass_at_k(self, k: int) -> float | None:
+        """The task's share of pass@k; None where fewer than k episodes have a verdict."""
+        judged = len(self.episodes) - len(self.failures)
+        return pass_at_k(judged, self.solved, k) if judged >= k else None
+
+    def bound_at_k(self, k: int, *, solved: bool) -> float:
+        """pass@k, had every episode without a verdict been solved, or none of them."""
+        more = len(self.failures) if solved else 0
+        return pass_at_k(len(self.episodes), self.solved + more, k)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +217,8 @@ class Report:
     """Number of tasks to play."""
     tasks: tuple[TaskScore, ...]
     """Those that were played to the end, in the benchmark's order."""
+    modes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Task -> how its tests run, and why so; see `hrmgym.envs.sandboxes.verdicts.modes`."""
 
     @property
     def complete(self) -> bool:
@@ -210,20 +226,34 @@ class Report:
         return len(self.tasks) == self.planned
 
     @property
-    def errors(self) -> int:
-        """Number of episodes that a sandbox's failure ended."""
-        return sum(bool(e.error) for task in self.tasks for e in task.episodes)
+    def failures(self) -> int:
+        """Number of episodes without a verdict."""
+        return sum(len(task.failures) for task in self.tasks)
 
-    def pass_at(self, k: int, tasks: Sequence[TaskScore] | None = None) -> Estimate:
-        """pass@k over `tasks`, by default over all; each task has the same weight."""
-        chosen = self.tasks if tasks is None else tasks
+    def pass_at(self, k: int, tasks: Sequence[TaskScore] | None = None) -> Estimate | None:
+        """pass@k over `tasks`, by default over all; each task has the same weight.
+
+        Tasks of which fewer than k episodes have a verdict are left out; None where that is all.
+        """
+        shares = [task.pass_at_k(k) for task in (self.tasks if tasks is None else tasks)]
+        judged = [share for share in shares if share is not None]
+        if not judged:
+            return None
         return estimate(
-            [task.pass_at_k(k) for task in chosen],
+            judged,
             binary=self.episodes == 1,
             method=self.interval,
             confidence=self.confidence,
             seed=self.seed,
         )
+
+    def bounds(self, *, solved: bool) -> dict[str, float]:
+        """Every pass@k, had all episodes without a verdict been solved, or none."""
+        count = max(1, len(self.tasks))
+        return {
+            f"pass@{k}": math.fsum(task.bound_at_k(k, solved=solved) for task in self.tasks) / count
+            for k in self.k
+        }
 
     def by_tag(self) -> dict[str, tuple[TaskScore, ...]]:
         """The tasks with each tag, tags in alphabetical order."""
@@ -231,15 +261,20 @@ class Report:
         return {tag: tuple(t for t in self.tasks if tag in t.tags) for tag in tags}
 
     def mean(self, key: Literal["tests_passed", "steps", "test_runs", "reward"]) -> float:
-        """Mean of an episode's number over all episodes; 0 where there are none."""
-        values = [float(getattr(e, key)) for task in self.tasks for e in task.episodes]
+        """Mean of an episode's number over all that have a verdict; 0 where there are none."""
+        episodes = (episode for task in self.tasks for episode in task.episodes)
+        values = [float(getattr(episode, key)) for episode in episodes if not episode.failure]
         return math.fsum(values) / len(values) if values else 0.0
+
+    def _scores(self, tasks: Sequence[TaskScore]) -> dict[str, Any]:
+        found = {f"pass@{k}": self.pass_at(k, tasks) for k in self.k}
+        return {name: None if one is None else asdict(one) for name, one in found.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data in a fixed order."""
         scores: dict[str, Any] = {}
         if self.tasks:
-            scores = {f"pass@{k}": asdict(self.pass_at(k)) for k in self.k}
+            scores = self._scores(self.tasks)
         return {
             "benchmark": {
                 "name": self.benchmark,
@@ -257,7 +292,12 @@ class Report:
             "policy": dict(self.policy),
             "checkpoint_hash": self.checkpoint,
             "scores": scores,
-            "sandbox_errors": self.errors,
+            "failures": failures_block(
+                {task.task: task.failures for task in self.tasks},
+                self.bounds(solved=False),
+                self.bounds(solved=True),
+            ),
+            "tests_apart": modes_block(self.modes),
             "mean": {
                 "tests_passed": self.mean("tests_passed"),
                 "steps": self.mean("steps"),
@@ -265,10 +305,7 @@ class Report:
                 "reward": self.mean("reward"),
             },
             "by_tag": {
-                tag: {
-                    "tasks": len(tasks),
-                    **{f"pass@{k}": asdict(self.pass_at(k, tasks)) for k in self.k},
-                }
+                tag: {"tasks": len(tasks), **self._scores(tasks)}
                 for tag, tasks in self.by_tag().items()
             },
             "outcomes": [

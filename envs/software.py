@@ -18,6 +18,7 @@ from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
 from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, release
+from hrmgym.envs.sandboxes.verdicts.modes import task_apart
 from hrmgym.envs.state import Cursor, Snapshot, State
 from hrmgym.envs.task import FailureCode, Outcome, Reason, Task
 from hrmgym.envs.workspace import Files
@@ -47,11 +48,12 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
     the step should not be learnt from. A reset whose sandbox fails is followed by such a step.
 
     ## Info
-    `is_success`, `task`, `tests` (short text), `tests_passed` (share of the visible ones), `steps`,
-    `test_runs`, `reason` (a `Reason`: what the step came to; empty while nothing is known),
-    `failure` (a `FailureCode`, else empty), `tool`, `refused` (why an action was not legal, else
-    empty), `kept` (False where `keep_edits="if_better"` took an edit back), `rewards` (term ->
-    value).
+    `is_success`, `task`, `tests` (short text), `tests_passed` (share of the visible ones),
+    `tests_apart` (whether tests and tested code share a process: `apart`, `together`, or `harness`
+    where one command decides), `steps`, `test_runs`, `reason` (a `Reason`: what the step came to;
+    empty while nothing is known), `failure` (a `FailureCode`, else empty), `tool`, `refused` (why
+    an action was not legal, else empty), `kept` (False where `keep_edits="if_better"` took an edit
+    back), `rewards` (term -> value).
 
     ## Arguments
     See `__init__`.
@@ -287,9 +289,12 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
 
     def _execute(self, call: ToolCall, state: State) -> State:
         if call.tool == "edit":
-            text = state.files[call.path]
+            text = state.files.get(call.path, "")
             edited = text[: call.start] + call.text + text[call.end :]
-            return _changed(state, state.files.with_text(call.path, edited))
+            try:
+                return _changed(state, state.files.with_text(call.path, edited))
+            except ConfigError as error:  # a command has made a folder, or a link, of the path
+                raise RefusedError(str(error)) from error
         if call.tool == "run_tests":
             return _with_outcome(state, self._visible(state), counted=True)
         if call.tool == "undo":
@@ -341,6 +346,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             "task": state.task.id,
             "tests": "" if state.outcome is None else str(state.outcome),
             "tests_passed": state.passing,
+            "tests_apart": task_apart(state.task, sandbox=self._sandbox_config.type)[0],
             "steps": state.steps,
             "test_runs": state.test_runs,
             "reason": "" if self._failure is None else Reason.INFRASTRUCTURE.value,

@@ -24,6 +24,7 @@ __all__ = [
     "CommandTests",
     "FailureCode",
     "Limits",
+    "Marked",
     "Outcome",
     "PytestTests",
     "Reason",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 #: A plain Python value: None, bool, int, float, str, bytes, list, tuple, set, frozenset or dict of
-#: such values. Arguments and results of call tests are of this kind.
+#: such values, or a class or `Named`. Arguments and results of call tests are of this kind.
 Value = Any
 
 LANGUAGES = ("python", "cpp", "go", "java", "javascript", "rust")
@@ -101,16 +102,22 @@ class TestSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCase:
-    """One call of the function under test, and what it must return."""
+    """One call of the function under test, and what it must return or raise."""
 
     id: str
     args: tuple[Value, ...]
     expected: Value
     compare: Literal["equal", "approx"] = "equal"
-    """`equal` is Python's `==`; `approx` allows an absolute difference of `tolerance`."""
+    """`equal` is Python's `==`, but a NaN is what a NaN here asks for; `approx` allows an absolute
+    difference of `tolerance`."""
     tolerance: float = 0.0
     consume: bool = False
     """Compare `list(result)`: the function may return any iterable."""
+    raises: str = ""
+    """The exception that the call must raise instead of returning, or a base of it: a builtin's
+    name, or `module:name`. `expected` is None then."""
+    match: str = ""
+    """A regular expression that is found in the text of that exception."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +148,12 @@ class PytestTests(TestSpec):
     passes nor is skipped; else `SKIPPED`. One that selects no test is `MISSING`."""
     args: tuple[str, ...] = ()
     """Further arguments of pytest."""
-    together: bool = False
-    """Run tests and tested code in one process, which the tested code can then fool. By default
-    they run apart wherever the tests allow it."""
+    together: bool | str = False
+    """Run tests and tested code in one process, which the tested code can then fool: True, or why.
+    By default they run apart wherever the tests allow it."""
+    tried: bool = False
+    """Whether these tests have run apart on the task's known solution and said the same as together
+    with it; see `trial.tried`."""
 
     def __post_init__(self) -> None:
         """Checks that every id can select something, and no other one selects the same.
@@ -234,6 +244,32 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """What a benchmark declares of a task that is not sound, so that it is no surprise.
+
+    `hrmgym check` confirms it, and calls a task unsound of which it does not hold.
+    """
+
+    what: Literal["untouched_passes", "reference_cannot_run"]
+    """`untouched_passes`: all tests pass before anything is changed. `reference_cannot_run`: the
+    tests do not pass with the known solution, for example because it needs a network."""
+    reason: str
+    """Why, in a few words."""
+
+    def __post_init__(self) -> None:
+        """Checks that it says something.
+
+        Raises:
+            DataError: It has no reason, or declares something else.
+        """
+        known = ("untouched_passes", "reference_cannot_run")
+        if self.what not in known:
+            raise DataError(f"a task is marked {self.what!r}{did_you_mean(self.what, known)}")
+        if not self.reason.strip():
+            raise DataError(f"a task is marked {self.what!r} without a reason")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One thing to solve."""
 
@@ -259,6 +295,8 @@ class Task:
     licence: str = ""
     tags: tuple[str, ...] = ()
     """Free words to select and break scores down by, for example the bug operator."""
+    marked: Marked | None = None
+    """What is known to be wrong with the task; None for sound ones."""
 
     def solution(self) -> Files:
         """The whole workspace, its tree included, with the reference in place."""

@@ -60,8 +60,10 @@ class Tokens:
     def encode(self, text: str) -> Encoding:
         """Cuts text into lexemes and these into tokens, never a special one.
 
+        A surrogate escape, which stands for a byte that is no UTF-8, becomes that byte's token.
+
         Raises:
-            DataError: if the text holds a lone surrogate, which UTF-8 cannot express.
+            DataError: if the text holds another lone surrogate, which UTF-8 cannot express.
         """
         ids: list[int] = []
         starts: list[bool] = []
@@ -79,7 +81,7 @@ class Tokens:
         tokens = self._cache.get(lexeme)
         if tokens is None:
             try:
-                piece = lexeme.encode().decode("latin-1")
+                piece = lexeme.encode("utf-8", "surrogateescape").decode("latin-1")
             except UnicodeEncodeError as error:
                 raise DataError(
                     f"lexeme {lexeme[:40]!a}: character {error.start} is a lone surrogate, "

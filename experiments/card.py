@@ -84,6 +84,8 @@ def _scores(reports: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     for title, report in reports.items():
         for name, score in report["scores"].items():
+            if score is None:
+                continue
             rows.append(
                 f"| {name}, {title} | {score['value']:.3f} | {score['low']:.3f} to "
                 f"{score['high']:.3f} ({score['method']}) | {score['confidence']:g} |"

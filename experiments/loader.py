@@ -24,6 +24,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hrmgym.envs.sandboxes.config import SandboxConfig
 from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.experiments import yaml12
 from hrmgym.experiments.messages import message, show
@@ -58,6 +59,20 @@ def expand(path_or_name: str | os.PathLike[str], overrides: Sequence[str] = ()) 
     """
     layers = _layers(path_or_name, overrides)
     return [layers.experiment(choice) for choice in layers.choices()]
+
+
+def load_sandbox(overrides: Sequence[str]) -> SandboxConfig:
+    """The sandbox that overrides alone describe: `sandbox=docker`, `sandbox.image=python:3.12`.
+
+    Raises:
+        ConfigError: An override is not legal, or is not about the sandbox.
+    """
+    for override in overrides:
+        if override.partition("=")[0].split(".")[0] != "sandbox":
+            raise ConfigError(
+                f"override {override!r}: should be sandbox=TYPE or sandbox.KEY=VALUE here"
+            )
+    return load(shipped()["base"], overrides).sandbox
 
 
 def resolved(experiment: Experiment) -> str:

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import gymnasium
 
+from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.scoring import EpisodeScore, TaskScore
-from hrmgym.envs.task import Task
+from hrmgym.envs.task import Reason, Task
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 if TYPE_CHECKING:
@@ -90,9 +91,13 @@ class Player:
     def play(self, task: str, tags: tuple[str, ...], stop: Callable[[], bool]) -> TaskScore | None:
         """All episodes of one task; None if `stop` came true before the end."""
         started = time.perf_counter()
-        episodes = []
+        episodes: list[EpisodeScore] = []
         for number in range(self.episodes):
-            episode = self._episode(task, episode_seeds(self.seed, task, number), stop)
+            seeds = episode_seeds(self.seed, task, number)
+            episode = self._episode(task, seeds, stop)
+            for _ in range(REPEATS):
+                if episode is not None and episode.failure:
+                    episode = self._episode(task, seeds, stop)
             if episode is None:
                 return None
             episodes.append(episode)
@@ -109,7 +114,7 @@ class Player:
         assert self._pair is not None
         env, policy = self._pair
         info: dict[str, Any] = {"steps": 0, "test_runs": 0, "tests_passed": 0, "is_success": False}
-        total, error = 0.0, ""
+        total, failure = 0.0, ""
         try:
             observation, info = env.reset(seed=seeds[0], options={"task": task})
             env.action_space.seed(seeds[1])
@@ -117,7 +122,7 @@ class Player:
                 policy.seed(seeds[1])
             if hasattr(policy, "begin"):
                 policy.begin(env)
-            state, over = None, False
+            state, over = None, bool(info.get("failure"))
             while not over:
                 if stop():
                     return None
@@ -127,20 +132,24 @@ class Player:
                 observation, reward, terminated, truncated, info = env.step(action)
                 total += float(reward)
                 over = terminated or truncated
+            failure = str(info.get("failure", ""))
         except SandboxUnavailableError:
             raise
         except SandboxError as broken:
             _log.warning("task %s: %s", task, broken)
-            error = type(broken).__name__
+            failure = broken.code
+        if failure:
             with suppress(SandboxError):  # the next episode starts a new sandbox
                 env.close()
+        solved = bool(info["is_success"]) and not failure
         return EpisodeScore(
-            solved=bool(info["is_success"]) and not error,
+            solved=solved,
             steps=int(info["steps"]),
             test_runs=int(info["test_runs"]),
             tests_passed=float(info["tests_passed"]),
             reward=total,
-            error=error,
+            reason=_reason(solved, failure, str(info.get("reason", ""))),
+            failure=failure,
         )
 
     def close(self) -> None:
@@ -148,6 +157,13 @@ class Player:
         if self._pair is not None:
             self._pair[0].close()
             self._pair = None
+
+
+def _reason(solved: bool, failure: str, said: str) -> str:
+    """How an episode ended; an environment that gives no reasons has solved it, or failed."""
+    if failure:
+        return Reason.INFRASTRUCTURE.value
+    return Reason.SOLVED.value if solved else said or Reason.FAILED.value
 
 
 def play(

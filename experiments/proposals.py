@@ -9,15 +9,18 @@ hidden tests decide.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.bugs.real_edits import VERSION
+from hrmgym.envs.failures import REPEATS, failures_block, modes_block
 from hrmgym.envs.scoring import Estimate, estimate
-from hrmgym.envs.task import Task
-from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.envs.task import Reason, Task
+from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 
 if TYPE_CHECKING:
@@ -41,6 +44,10 @@ class ItemScore:
     """Score name -> value, 0 to 1."""
     detail: Mapping[str, int | None]
     """Numbers of the proposals that the values follow from; None: there was none."""
+    reason: str
+    """How it ended: a `hrmgym.envs.task.Reason`; of a submission, else of the last test run."""
+    failure: str = ""
+    """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; `values` are then the worst."""
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -62,6 +69,13 @@ class ProposalReport:
     budget: int
     """Proposals for each task at most; of `proposals`, each is one run of the visible tests."""
     items: tuple[ItemScore, ...]
+    modes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Task -> how its tests run, and why so; see `hrmgym.envs.sandboxes.verdicts.modes`."""
+
+    @property
+    def failures(self) -> int:
+        """Number of tasks without a verdict."""
+        return sum(bool(item.failure) for item in self.items)
 
     @property
     def complete(self) -> bool:
@@ -69,8 +83,9 @@ class ProposalReport:
         return len(self.items) == int(self.benchmark["tasks"])
 
     def scores(self, items: Sequence[ItemScore]) -> dict[str, Estimate]:
-        """Mean of every value over some items, with its interval."""
+        """Mean of every value over those items that have a verdict, with its interval."""
         config = self.experiment.score
+        items = [item for item in items if not item.failure]
         names = items[0].values if items else ()
         return {
             name: estimate(
@@ -80,6 +95,15 @@ class ProposalReport:
                 confidence=config.confidence,
                 seed=self.experiment.seed,
             )
+            for name in names
+        }
+
+    def _bounds(self, value: float) -> dict[str, float]:
+        """Every score, had each value of the tasks without a verdict been this."""
+        names = self.items[0].values if self.items else ()
+        return {
+            name: math.fsum(value if item.failure else item.values[name] for item in self.items)
+            / len(self.items)
             for name in names
         }
 
@@ -100,6 +124,12 @@ class ProposalReport:
             "policy": dict(self.policy),
             "checkpoint_hash": self.checkpoint,
             "scores": {name: asdict(one) for name, one in self.scores(self.items).items()},
+            "failures": failures_block(
+                {item.task: [item.failure] for item in self.items if item.failure},
+                self._bounds(0.0),
+                self._bounds(1.0),
+            ),
+            "tests_apart": modes_block(self.modes),
             "by_tag": {
                 tag: {
                     "tasks": len(items),
@@ -108,7 +138,13 @@ class ProposalReport:
                 for tag, items in by_tag.items()
             },
             "outcomes": [
-                {"task": item.task, "tags": list(item.tags), **dict(item.detail)}
+                {
+                    "task": item.task,
+                    "tags": list(item.tags),
+                    "reason": item.reason,
+                    "failure": item.failure,
+                    **dict(item.detail),
+                }
                 for item in self.items
             ],
         }
@@ -185,6 +221,7 @@ def score_fixes(
             else (fix.group,),
             values=rates([found], ks),
             detail={"rank": found.rank, "location": found.location},
+            reason=(Reason.FAILED if found.rank is None else Reason.SOLVED).value,
             seconds=time.perf_counter() - started,
         )
 
@@ -194,49 +231,87 @@ def score_tasks(
 ) -> Iterator[ItemScore]:
     """Scores each task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
+    A task whose sandbox fails is tried again, and then has no verdict.
+
     Raises:
-        ConfigError: as `passing` does.
+        ConfigError: as `tries` does.
     """
     for task in tasks:
         started = time.perf_counter()
-        passes, solves = None, None
-        submitted = False
-        for number, info in passing(policy, env, task.id, max(ks), seed):
+        for _ in range(1 + REPEATS):
+            item = _score_task(task, policy, env, ks, seed)
+            if not item.failure:
+                break
+            with suppress(SandboxError):  # the next try starts a new sandbox
+                env.close()
+        yield replace(item, seconds=time.perf_counter() - started)
+
+
+def _score_task(
+    task: Task, policy: Proposer, env: SoftwareEnv, ks: Sequence[int], seed: int
+) -> ItemScore:
+    passes, solves = None, None
+    submitted, reason, failure = False, Reason.FAILED.value, ""
+    try:
+        for number, info in tries(policy, env, task.id, max(ks), seed):
+            if passes is None:
+                reason = info["reason"]
+            if not passed(info):
+                continue
             if passes is None:
                 passes, submitted = number, bool(info["is_success"])
             if solves is None and info["is_success"]:
                 solves = number
-        yield ItemScore(
-            task=task.id,
-            tags=task.tags,
-            values={f"solved@{k}": float(submitted and (passes or 0) <= k) for k in ks}
-            | {f"oracle@{k}": float(solves is not None and solves <= k) for k in ks},
-            detail={"first_passing": passes, "first_solving": solves},
-            seconds=time.perf_counter() - started,
-        )
+    except SandboxUnavailableError:
+        raise
+    except SandboxError as error:
+        reason, failure = Reason.INFRASTRUCTURE.value, error.code
+        passes, solves, submitted = None, None, False
+    return ItemScore(
+        task=task.id,
+        tags=task.tags,
+        values={f"solved@{k}": float(submitted and (passes or 0) <= k) for k in ks}
+        | {f"oracle@{k}": float(solves is not None and solves <= k) for k in ks},
+        detail={"first_passing": passes, "first_solving": solves},
+        reason=reason,
+        failure=failure,
+    )
 
 
-def passing(
+def passed(info: Mapping[str, Any]) -> bool:
+    """Whether a try was an edit after which all visible tests passed, so that it was graded."""
+    return bool(info["tool"] == "edit" and info["graded"])
+
+
+def tries(
     policy: Proposer, env: SoftwareEnv, task: str, k: int, seed: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Those of the k best edits of a task's program that pass the visible tests, best first.
+    """Tries the k best edits of a task's program, each on the original, best first.
 
     Yields:
-        Number of the proposal, from 1, and the info of its step; the environment is as it left it.
+        Number of the proposal, from 1, and the info of its step with `graded`: whether the episode
+        ended with a grade; the environment is as the step left it.
 
     Raises:
         ConfigError: the environment does not run the tests by itself, or does not submit.
+        SandboxError: the sandbox failed, so a try has no verdict.
     """
     if not (env.auto_test and env.auto_submit):
         raise ConfigError("score.mode: proposals needs env.auto_test and env.auto_submit: true")
-    observation, _ = env.reset(seed=seed, options={"task": task})
+    observation, info = env.reset(seed=seed, options={"task": task})
+    _check(info)
     if hasattr(policy, "seed"):
         policy.seed(seed)
     for number, (snapshot, action) in enumerate(_proposals(policy, env, observation, k), start=1):
         env.restore(snapshot)
         _, _, terminated, _, info = env.step(action)
-        if info["tool"] == "edit" and terminated:
-            yield number, info
+        _check(info)
+        yield number, info | {"graded": terminated}
+
+
+def _check(info: Mapping[str, Any]) -> None:
+    if info["failure"]:
+        raise SandboxError(f"task {info['task']!r} has no verdict", info["failure"])
 
 
 def _proposals(policy: Proposer, env: SoftwareEnv, observation: Any, k: int) -> list[Any]:

@@ -10,7 +10,7 @@ from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ConfigError
 from hrmgym.experiments.play import one_thread
-from hrmgym.experiments.proposals import passing
+from hrmgym.experiments.proposals import passed, tries
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import make_env, make_proposer, select_tasks
 
@@ -55,7 +55,8 @@ def repairs(experiment: Experiment) -> Iterator[Repair]:
         for task in tasks:
             started = time.perf_counter()
             with one_thread():
-                found = next(passing(policy, software, task.id, most, experiment.seed), None)
+                tried = tries(policy, software, task.id, most, experiment.seed)
+                found = next(((number, info) for number, info in tried if passed(info)), None)
             seconds = time.perf_counter() - started
             if found is None:
                 yield Repair(task.id, None, False, "", seconds)

@@ -10,6 +10,7 @@ runs/<name>-<YYYYmmdd-HHMMSS>-<n>/
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -79,7 +80,7 @@ class RunFolder:
         for sub in ("tensorboard", "checkpoints", "scores"):
             (path / sub).mkdir()
         write_atomically(path / "config.yaml", resolved(experiment))
-        _write_json(path / "run.json", _facts(experiment))
+        write_json(path / "run.json", _facts(experiment))
         return cls(path)
 
     @property
@@ -125,12 +126,12 @@ class RunFolder:
         self.experiment = changed
         entry = {"time": _now(), "overrides": list(overrides)}
         past = [*self.facts.get("overrides", ()), entry]
-        _write_json(self.path / "run.json", self.facts | {"overrides": past})
+        write_json(self.path / "run.json", self.facts | {"overrides": past})
 
     def set_status(self, status: Status) -> None:
         """Writes the status, and the time of the end where it is one."""
         facts = self.facts | {"status": status, "end": None if status == "running" else _now()}
-        _write_json(self.path / "run.json", facts)
+        write_json(self.path / "run.json", facts)
 
     def write_report(self, name: str, report: Report | ProposalReport) -> Path:
         """Writes `scores/<name>.json`, and the times to `scores/<name>.timing.json`."""
@@ -153,6 +154,22 @@ def write_report(path: Path, report: Report | ProposalReport) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path.with_suffix(".timing.json"), report.timing_json())
         write_atomically(path, report.to_json())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def check_writable(path: Path) -> None:
+    """Makes sure, before long work, that its result can be written.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -234,5 +251,6 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
-def _write_json(path: Path, data: dict[str, Any]) -> None:
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Writes plain data as an indented JSON file."""
     write_atomically(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")

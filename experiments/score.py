@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
+from hrmgym.envs.sandboxes.verdicts.modes import task_apart
 from hrmgym.envs.scoring import Report
 from hrmgym.envs.task import Task
 from hrmgym.errors import ConfigError
@@ -89,6 +90,7 @@ def score(
         interval=experiment.score.interval,
         planned=len(tasks),
         tasks=tuple(played),
+        modes=modes_of(tasks, experiment),
     )
 
 
@@ -113,6 +115,7 @@ def score_proposals(experiment: Experiment, on_task: OnTask | None = None) -> Pr
     described, checkpoint = _described(experiment)
     env = make_env(experiment)
     items: list[ItemScore] = []
+    modes: dict[str, tuple[str, str]] = {}
     try:
         policy = make_proposer(experiment, env)
         software = env.unwrapped
@@ -124,6 +127,7 @@ def score_proposals(experiment: Experiment, on_task: OnTask | None = None) -> Pr
         else:
             chosen = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
             tasks = select_tasks(chosen, experiment)
+            modes = modes_of(tasks, experiment)
             benchmark = {
                 "name": chosen.name,
                 "version": chosen.version,
@@ -149,6 +153,7 @@ def score_proposals(experiment: Experiment, on_task: OnTask | None = None) -> Pr
         checkpoint=checkpoint,
         budget=max(ks),
         items=tuple(items),
+        modes=modes,
     )
 
 
@@ -213,6 +218,12 @@ def check(experiment: Experiment) -> None:
             make_proposer(experiment, env)
     finally:
         env.close()
+
+
+def modes_of(tasks: Sequence[Task], experiment: Experiment) -> dict[str, tuple[str, str]]:
+    """Task -> how its tests run in the experiment's sandbox, and why so."""
+    kind = experiment.sandbox.type
+    return {task.id: task_apart(task, sandbox=kind) for task in tasks}
 
 
 def select_tasks(benchmark: Benchmark, experiment: Experiment) -> Sequence[Task]:

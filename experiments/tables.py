@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+from hrmgym.envs.showing import showable
 from hrmgym.experiments.play import OnTask, Scored
 from hrmgym.experiments.train import OnTraining
 
@@ -44,12 +45,38 @@ def report_table(report: ReportData) -> Group:
     table.add_row("all", str(report["tasks_played"]), *map(_estimate, report["scores"].values()))
     for tag, part in report["by_tag"].items():
         cells = [_estimate(part[name]) for name in report["scores"]]
-        table.add_row(escape(tag), str(part["tasks"]), *cells)
+        table.add_row(escape(showable(tag)), str(part["tasks"]), *cells)
     means = ", ".join(f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS)
-    lines = [f"mean of an episode: {means}"]
-    if report["sandbox_errors"]:
-        lines.append(f"episodes that a sandbox error ended: {report['sandbox_errors']}")
+    lines = [f"mean of an episode: {means}", *_failure_lines(report), *_mode_lines(report)]
     return Group(_title(report), table, *map(Text, lines))
+
+
+def _failure_lines(report: ReportData) -> list[str]:
+    """What is to be said of results without a verdict."""
+    failures = report["failures"]
+    if not failures["count"]:
+        return []
+    codes = ", ".join(f"{code} {count}" for code, count in failures["codes"].items())
+    bounds = ", ".join(
+        f"{name} {low:.3f} to {failures['all_solved'][name]:.3f}"
+        for name, low in failures["all_failed"].items()
+    )
+    tasks = showable(", ".join(failures["tasks"]))
+    return [
+        f"without a verdict, left out of the rates: {failures['count']} ({codes}): {tasks}",
+        f"had all of them failed, or all been solved: {bounds}",
+    ]
+
+
+def _mode_lines(report: ReportData) -> list[str]:
+    """What is to be said of tests that the tested code may be able to fool."""
+    others = report["tests_apart"]["not_apart"]
+    if not others:
+        return []
+    (task, first), more = next(iter(others.items())), len(others) - 1
+    tail = f" and {more} more" if more else ""
+    said = showable(f"{task} ({first['mode']}: {first['why']})")
+    return [f"tests not apart from the tested code: {said}{tail}"]
 
 
 def _proposals_table(report: ReportData) -> Group:
@@ -60,12 +87,13 @@ def _proposals_table(report: ReportData) -> Group:
     shown = list(report["scores"])[:4]
     tags = Table("", Column("tasks", justify="right"), *(Column(n, justify="right") for n in shown))
     for tag, part in report["by_tag"].items():
-        values = (f"{part[name]['value']:.3f}" for name in shown)
-        tags.add_row(escape(tag), str(part["tasks"]), *values)
+        values = (f"{part[name]['value']:.3f}" if name in part else "-" for name in shown)
+        tags.add_row(escape(showable(tag)), str(part["tasks"]), *values)
     budget = (
         f"{report['tasks_played']} tasks, at most {report['proposals_per_task']} proposals each"
     )
-    return Group(_title(report), table, tags, Text(budget))
+    lines = [budget, *_failure_lines(report), *_mode_lines(report)]
+    return Group(_title(report), table, tags, *map(Text, lines))
 
 
 def comparison_table(reports: Mapping[str, ReportData]) -> Group:
@@ -73,7 +101,7 @@ def comparison_table(reports: Mapping[str, ReportData]) -> Group:
     table = Table("", *(Column(escape(stage), justify="right") for stage in reports))
     last = list(reports.values())[-1]
     for name in last["scores"]:
-        table.add_row(name, *(_estimate(report["scores"][name]) for report in reports.values()))
+        table.add_row(name, *(_estimate(one["scores"].get(name)) for one in reports.values()))
     for label, key in _MEANS if "mean" in last else ():
         table.add_row(f"mean {label}", *(f"{one['mean'][key]:.3g}" for one in reports.values()))
     return Group(_title(last), table)
@@ -87,10 +115,12 @@ def _title(report: ReportData) -> Text:
     )
     if not report["complete"]:
         title += f" (incomplete: {report['tasks_played']} of {benchmark['tasks']} tasks)"
-    return Text(title)
+    return Text(showable(title))
 
 
-def _estimate(estimate: Mapping[str, Any]) -> str:
+def _estimate(estimate: Mapping[str, Any] | None) -> str:
+    if estimate is None:
+        return "-"
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
     # The bracket would be read as markup.
     return escape(f"{value:.3f} [{low:.3f}, {high:.3f}]")
@@ -103,7 +133,7 @@ class Bars:
     def scoring(self, title: str) -> Iterator[OnTask]:
         """One bar over the tasks, with the number of solved episodes."""
         solved = 0
-        with _progress() as bar:
+        with progress_bar() as bar:
             row = bar.add_task(title, total=None, text="")
 
             def on_task(task: Scored, total: int) -> None:
@@ -117,7 +147,7 @@ class Bars:
     def training(self) -> Iterator[OnTraining]:
         """One bar for each phase."""
         rows: dict[str, TaskID] = {}
-        with _progress() as bar:
+        with progress_bar() as bar:
 
             def on_training(phase: str, done: int, total: int, text: str) -> None:
                 if phase not in rows:
@@ -127,7 +157,8 @@ class Bars:
             yield on_training
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """Bars on standard error, each with a text behind it."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),

@@ -76,8 +76,8 @@ def train(
         ),
     ] = None,
     runs: Runs = None,
-) -> None:
-    """Train a policy, and score it."""
+) -> int:
+    """Train a policy, and score it. Exit status 3: some results have no verdict."""
     from hrmgym.experiments.loader import expand
     from hrmgym.experiments.run import RunFolder
     from hrmgym.experiments.score import check
@@ -94,8 +94,7 @@ def train(
             raise ConfigError(f"{resume}: the run has finished; there is nothing to resume")
         if changes:
             run.override(changes)
-        _train_one(run, resume=True, only_finish=finish is not None)
-        return
+        return _train_one(run, resume=True, only_finish=finish is not None)
     if config is None:
         raise ConfigError(f"which experiment? {_CONFIG}")
     experiments = expand(config, overrides or ())
@@ -104,13 +103,15 @@ def train(
             raise ConfigError(f"{config}: trainer: null; use `hrmgym score`, or set a trainer")
     for experiment in experiments:
         check(experiment)
-    for experiment in experiments:
-        _train_one(RunFolder.create(experiment, runs), resume=False)
+    return max(
+        _train_one(RunFolder.create(experiment, runs), resume=False) for experiment in experiments
+    )
 
 
-def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> None:
+def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> int:
     from rich.console import Console
 
+    from hrmgym.envs.failures import EXIT_STATUS
     from hrmgym.experiments.tables import Bars, comparison_table
     from hrmgym.experiments.train import train as train_experiment
 
@@ -124,6 +125,7 @@ def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> No
     print(f"checkpoint: {trained.checkpoint}")
     print(f"reports: {run.scores}")
     print(f"curves: tensorboard --logdir {run.tensorboard}")
+    return EXIT_STATUS if any(one["failures"]["count"] for one in trained.reports.values()) else 0
 
 
 @app.command()
@@ -135,8 +137,8 @@ def score(
         typer.Option(help="Also write the report here: a file, or a folder.", show_default=False),
     ] = None,
     runs: Runs = None,
-) -> None:
-    """Score a policy on a benchmark."""
+) -> int:
+    """Score a policy on a benchmark. Exit status 3: some results have no verdict."""
     from hrmgym.experiments.loader import expand
     from hrmgym.experiments.score import check
 
@@ -145,14 +147,17 @@ def score(
         raise ConfigError(f"--output {output}: {len(experiments)} reports need an existing folder")
     for experiment in experiments:
         check(experiment)
+    status = 0
     for experiment in experiments:
         target = output / f"{experiment.name}.json" if output and output.is_dir() else output
-        _score_one(experiment, target, runs)
+        status = max(status, _score_one(experiment, target, runs))
+    return status
 
 
-def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -> None:
+def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -> int:
     from rich.console import Console
 
+    from hrmgym.envs.failures import EXIT_STATUS
     from hrmgym.experiments.run import RunFolder, write_report
     from hrmgym.experiments.score import score_any
     from hrmgym.experiments.tables import Bars, report_table
@@ -174,6 +179,7 @@ def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -
         print(f"report: {path}")
     if not report.complete:
         raise KeyboardInterrupt
+    return EXIT_STATUS if report.failures else 0
 
 
 @app.command()
@@ -228,6 +234,65 @@ def tasks(
 
 
 @app.command()
+def check(
+    benchmark: Annotated[str, typer.Argument(metavar="BENCHMARK", help="A name, or module:Class.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="The sandbox: sandbox=docker, sandbox.image=..."),
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Data of a benchmark that takes some.", show_default=False)
+    ] = None,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this task, or those of a pattern; repeatable.", show_default=False),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split.", show_default=False)] = None,
+    only_runnable: Annotated[
+        bool,
+        typer.Option("--only-runnable", help="Tasks that cannot run here are no reason for 3."),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sandboxes at once.", show_default="one a processor"),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write everything here.", show_default=False)
+    ] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every task.")] = False,
+) -> None:
+    """Say whether a benchmark is sound on this machine: each task fails as it is, its reference
+    passes, and three runs of each agree.
+
+    Exit code: 0: all tasks are sound, marked or without a reference. 1: a task is unsound. 3: none
+    is, but some cannot run here. 2: nothing could be checked.
+    """
+    from rich.console import Console
+
+    from hrmgym.envs.benchmark import make_benchmark
+    from hrmgym.experiments.check import check as check_tasks
+    from hrmgym.experiments.check import select
+    from hrmgym.experiments.check_table import check_table, progress
+    from hrmgym.experiments.loader import load_sandbox
+    from hrmgym.experiments.run import check_writable, write_json
+
+    sandbox = load_sandbox(overrides or ())
+    made = make_benchmark(benchmark, path)
+    chosen = select(made, tasks or (), split)
+    if json_file is not None:
+        check_writable(json_file)
+    with progress(len(chosen)) as on_task:
+        report = check_tasks(made, chosen, sandbox=sandbox, workers=workers, on_task=on_task)
+    Console().print(check_table(report, everything=show_all))
+    if json_file is not None:
+        write_json(json_file, report.to_dict())
+        print(f"report: {json_file}")
+    if not report.complete:
+        raise KeyboardInterrupt
+    raise typer.Exit(report.exit_code(only_runnable=only_runnable))
+
+
+@app.command()
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint.")],
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
@@ -264,7 +329,8 @@ def doctor() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The console script; the exit code is 2 for the user's mistakes, and 130 for Ctrl-C."""
+    """The console script; the exit status is 2 for the user's mistakes, 3 where results have no
+    verdict because the sandbox failed, and 130 for Ctrl-C."""
     try:
         return int(app(arguments, prog_name="hrmgym", standalone_mode=False) or 0)
     except UserError as error:
@@ -274,5 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     if message:  # `hrmgym` alone has printed its help, and has no message
-        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+        from hrmgym.envs.showing import showable
+
+        print(f"error: {showable(' '.join(message.split()))}", file=sys.stderr)
     return 2

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Sequence
 
 from hrmgym.envs.benchmark import Benchmark, catalogue, find_task, make_benchmark
-from hrmgym.envs.task import Task
+from hrmgym.envs.rendering import diff
+from hrmgym.envs.showing import showable
 from hrmgym.errors import DataError
 
 
@@ -37,16 +37,25 @@ def task(name: str, path: str | None, split: str | None, task_id: str, *, refere
     """A task's prompt and the files that an agent may change, and the known solution as a diff."""
     benchmark = make_benchmark(name, path)
     found = find_task(benchmark, task_id, _splits(benchmark, split))
-    print(f"{found.benchmark} {found.id} ({found.language}, {found.split})")
+    _say(f"{found.benchmark} {found.id} ({found.language}, {found.split})")
     for label, value in (("source", found.source), ("licence", found.licence)):
         if value:
-            print(f"{label}: {value}")
-    print(f"\n{found.prompt.rstrip()}")
+            _say(f"{label}: {value}")
+    _say(f"\n{found.prompt.rstrip()}")
+    start = found.workspace.start
     if reference:
-        print(f"\n{_diff(found)}", end="")
+        if not found.reference:
+            raise DataError(f"task {found.id!r} has no known solution")
+        before = {path: start[path] for path in found.reference if path in start}
+        _say(f"\n{diff(before, dict(found.reference))}")
         return
     for file in found.editable:
-        print(f"\n--- {file}\n{found.workspace.files[file].rstrip()}")
+        text = start[file].rstrip() if file in start else "(does not exist yet)"
+        _say(f"\n--- {file}\n{text}")
+
+
+def _say(text: str) -> None:
+    print(showable(text))
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
@@ -54,22 +63,8 @@ def print_columns(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+        _say("  ".join(cells).rstrip())
 
 
 def _splits(benchmark: Benchmark, split: str | None) -> Sequence[str]:
     return benchmark.splits if split is None else (benchmark.check_split(split),)
-
-
-def _diff(task: Task) -> str:
-    if not task.reference:
-        raise DataError(f"task {task.id!r} has no known solution")
-    parts: list[str] = []
-    for path, solution in task.reference.items():
-        parts += difflib.unified_diff(
-            task.workspace.files.get(path, "").splitlines(keepends=True),
-            solution.splitlines(keepends=True),
-            f"a/{path}",
-            f"b/{path}",
-        )
-    return "".join(part if part.endswith("\n") else f"{part}\n" for part in parts)

@@ -1,4 +1,4 @@
-"""Small things that tests of supervised training share."""
+"""Small things that tests of training share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from hrmgym.envs.interfaces import EditInterface
+from hrmgym.envs.software import SoftwareEnv
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config
-from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED
+from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED, Tiny
 from hrmgym.trainers.bug_stream import BugStream, Program
-from hrmgym.trainers.config import PretrainConfig
+from hrmgym.trainers.config import PPOConfig, PretrainConfig, WarmStartConfig
+from hrmgym.trainers.job import Job
 from hrmgym.trainers.learner import Learner
 from hrmgym.trainers.pretrain import Run
 
@@ -64,3 +66,43 @@ def run(state_file: Path, **changes: Any) -> Run:
         "state_file": state_file,
     }
     return Run(**(options | changes))
+
+
+PPO_MODEL = {"hidden_size": 32, "num_heads": 2, "H_layers": 1, "L_layers": 1}
+
+
+def _make_env(split: str) -> SoftwareEnv:
+    return SoftwareEnv(Tiny(), split=split, canvas=96, max_steps=2)
+
+
+def ppo_job(folder: Path, warm: bool = False, **options: Any) -> Job[PPOConfig]:
+    """A short PPO run on the tiny benchmark; `options` are those of its config."""
+    few_threads()
+    fields: dict[str, Any] = {
+        "kind": "ppo",
+        "total_timesteps": 64,
+        "n_envs": 2,
+        "n_steps": 16,
+        "batch_size": 16,
+        "n_epochs": 1,
+        "checkpoint_every": 32,
+    }
+    if warm:
+        fields["warm_start"] = WarmStartConfig(
+            samples=1280, batch_size=32, benchmark_share=0.5, held_out=2, evaluate_every=40
+        )
+    seen = options.pop("on_progress", lambda *_: None)
+    return Job(
+        config=PPOConfig(**(fields | options)),
+        model=PPO_MODEL,
+        checkpoint=None,
+        make_env=_make_env,
+        train_split="train",
+        eval_split="test",
+        seed=0,
+        device="cpu",
+        folder=folder / "checkpoints",
+        tensorboard=folder / "tensorboard",
+        card="card",
+        on_progress=seen,
+    )

@@ -43,7 +43,7 @@ class OutcomeLearning(BaseCallback):
     def _on_step(self) -> bool:
         infos = self.locals["infos"]
         self._shares.append([float(info["tests_passed"]) for info in infos])
-        self._known.append([bool(info["tests"]) for info in infos])
+        self._known.append([bool(info["tests"]) and not info["failure"] for info in infos])
         return True
 
     def _on_rollout_end(self) -> None:

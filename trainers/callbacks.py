@@ -23,6 +23,8 @@ class EnvTags(BaseCallback):
 
     def _on_step(self) -> bool:
         for info, done in zip(self.locals["infos"], self.locals["dones"], strict=True):
+            if info["failure"]:  # says nothing of the policy
+                continue
             self._add("refused", bool(info["refused"]))
             self._add("edits", info["tool"] == "edit")
             self._add("tests_passed", info["tests_passed"])

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv
@@ -24,6 +24,12 @@ from hrmgym.trainers.config import PPOConfig, WarmStartConfig
 from hrmgym.trainers.curriculum import Curriculum, CurriculumTags, with_curriculum
 from hrmgym.trainers.job import Job, seed_everything
 from hrmgym.trainers.learner import Learner
+from hrmgym.trainers.masking import (
+    JudgedEvalCallback,
+    MaskedPPO,
+    MaskedRolloutBuffer,
+    MaskFailures,
+)
 from hrmgym.trainers.pretrain import learn, supervised_run
 
 #: Must differ from the run's seed.
@@ -90,11 +96,11 @@ def _model(job: Job[PPOConfig], env: VecEnv, resume: bool) -> PPO:
     saved = job.folder / "ppo.zip"
     if resume and saved.exists():
         try:
-            model = PPO.load(saved, env=env, device=job.device)
+            model = MaskedPPO.load(saved, env=env, device=job.device)
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise CheckpointError(f"{saved}: cannot be resumed from: {error}") from error
     else:
-        model = PPO(
+        model = MaskedPPO(
             HRMPolicy,
             env,
             learning_rate=config.learning_rate,
@@ -108,6 +114,7 @@ def _model(job: Job[PPOConfig], env: VecEnv, resume: bool) -> PPO:
             vf_coef=config.vf_coef,
             max_grad_norm=config.max_grad_norm,
             target_kl=config.target_kl,
+            rollout_buffer_class=MaskedRolloutBuffer,
             policy_kwargs={"model": dict(job.model)},
             seed=job.seed,
             device=job.device,
@@ -160,6 +167,7 @@ def _learn(job: Job[PPOConfig], model: PPO, curriculum: Curriculum | None) -> No
 
     callbacks: list[BaseCallback] = [
         _ReportSteps(job),
+        MaskFailures(),
         EnvTags(),
         NetworkTags(),
         OutcomeLearning(),
@@ -173,7 +181,7 @@ def _learn(job: Job[PPOConfig], model: PPO, curriculum: Curriculum | None) -> No
             lambda: _seen(job, job.make_env(job.eval_split)), n_envs=1, seed=job.seed + _EVAL_SEED
         )
         callbacks.append(
-            EvalCallback(
+            JudgedEvalCallback(
                 eval_env,
                 n_eval_episodes=job.config.eval_episodes,
                 eval_freq=max(1, job.config.eval_every // job.config.n_envs),

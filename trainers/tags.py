@@ -24,6 +24,7 @@ PPO_TAGS: dict[str, str] = {
     "env/edits": "Share of steps whose action was an edit.",
     "env/tests_passed": "Mean share of visible tests that pass after a step.",
     "env/test_runs": "Mean number of visible test runs in an episode.",
+    "env/failures": "Steps of the rollout without a verdict; loss and means leave them out.",
     "env/reward_solved": "Mean of this reward term per step.",
     "env/reward_progress": "Mean of this reward term per step.",
     "env/reward_illegal": "Mean of this reward term per step.",

@@ -8,6 +8,7 @@ it may be edited.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,6 +17,7 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
+from hrmgym.envs.showing import showable
 from hrmgym.envs.tokens import Tokens, load_tokens
 
 # Roles. A part's second role is for the tokens that continue a lexeme.
@@ -23,6 +25,8 @@ PAD, CLS, SEP = 0, 1, 2
 PROMPT, READ_ONLY, EDITABLE, FAILURE = 3, 5, 7, 9
 CONTINUES = 1
 NUM_ROLES = 11
+#: Characters of a file that a canvas can show.
+MOST_SHOWN = 1 << 20
 
 
 def editable(roles: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
@@ -49,18 +53,24 @@ class Code:
     """A file as tokens."""
 
     text: str
+    data: bytes
+    """The text in UTF-8, with the bytes that its surrogate escapes stand for."""
     ids: tuple[int, ...]
     starts: tuple[bool, ...]
     offsets: tuple[int, ...]
-    """Byte offset of each token in the UTF-8 text, and of the end: one more than `ids`."""
+    """Byte offset of each token in `data`, and of the end: one more than `ids`."""
     line_starts: tuple[int, ...]
     """Index of the first token of each line."""
 
 
 @lru_cache(maxsize=512)
 def tokenise(text: str) -> Code:
-    """A file's tokens; cached, for the same text is asked for at every step."""
-    tokens = load_tokens()
+    """A file's tokens; cached, for the same text is asked for at every step.
+
+    Bytes that are no UTF-8 have tokens too. Of a text that is longer than `MOST_SHOWN`, only the
+    beginning is told: tokens of a large data file would take minutes.
+    """
+    tokens, text = load_tokens(), text[:MOST_SHOWN]
     encoding = tokens.encode(text)
     lengths = [len(tokens.token_bytes(token)) for token in encoding.ids]
     line_starts = [0]
@@ -69,6 +79,7 @@ def tokenise(text: str) -> Code:
             line_starts.append(index + 1)
     return Code(
         text=text,
+        data=text.encode("utf-8", "surrogateescape"),
         ids=tuple(encoding.ids),
         starts=tuple(encoding.starts),
         offsets=tuple(accumulate(lengths, initial=0)),
@@ -125,8 +136,8 @@ def windows(code: Code, room: int) -> list[tuple[int, int]]:
         if end == length:
             return ranges
         target = begin + max(1, room // 2)
-        at_line = [start for start in code.line_starts if begin < start <= target]
-        begin = at_line[-1] if at_line else target
+        line = code.line_starts[bisect_right(code.line_starts, target) - 1]
+        begin = line if line > begin else target
 
 
 def lay_out(
@@ -148,10 +159,7 @@ def lay_out(
     part = length // 5
     prompt_ids, prompt_roles = _part(prompt, PROMPT, part)
     failure_ids, failure_roles = _part(failure, FAILURE, part)
-    room = length - len(prompt_ids) - len(failure_ids) - 4  # CLS and three SEP
-    if len(code.ids) > room:
-        room = length - len(prompt_ids) - part - 4  # the same windows, however long the failure is
-    ranges = windows(code, room)
+    ranges = window_ranges(prompt, code, failure, length)
     begin, end = ranges[min(window, len(ranges) - 1)]
     base = EDITABLE if can_edit else READ_ONLY
     code_roles = [base if start else base + CONTINUES for start in code.starts[begin:end]]
@@ -171,18 +179,18 @@ def lay_out(
     return Canvas(canvas[0], canvas[1], code, 2 + len(prompt_ids), (begin, end))
 
 
-def num_windows(prompt: str, code: Code, failure: str, length: int) -> int:
-    """How many windows `lay_out` cuts the code into."""
+def window_ranges(prompt: str, code: Code, failure: str, length: int) -> list[tuple[int, int]]:
+    """The half-open token ranges of the windows that `lay_out` cuts the code into."""
     part = length // 5
-    room = length - len(_part(prompt, PROMPT, part)[0]) - 4
+    room = length - len(_part(prompt, PROMPT, part)[0]) - 4  # CLS and three SEP
     if len(code.ids) <= room - len(_part(failure, FAILURE, part)[0]):
-        return 1
-    return len(windows(code, room - part))
+        return [(0, len(code.ids))]
+    return windows(code, room - part)  # the same windows, however long the failure is
 
 
 @lru_cache(maxsize=2048)
 def _part(text: str, role: int, most: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Tokens and roles of the prompt or the failure, cut at `most` tokens."""
-    encoding = load_tokens().encode(text)
+    encoding = load_tokens().encode(showable(text))
     ids = tuple(encoding.ids[:most])
     return ids, tuple(role if start else role + CONTINUES for start in encoding.starts[:most])

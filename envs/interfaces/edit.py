@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,7 +23,8 @@ from gymnasium import spaces
 
 from hrmgym.envs.interfaces import canvas as cv
 from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
-from hrmgym.envs.interfaces.canvas import Canvas, Code, lay_out, num_windows, tokenise
+from hrmgym.envs.interfaces.canvas import Canvas, Code, lay_out, tokenise, window_ranges
+from hrmgym.envs.showing import is_utf8
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import LANGUAGES
 from hrmgym.envs.tokens import Tokens, load_tokens
@@ -122,7 +124,7 @@ class EditInterface:
         path = state.cursor.path
         return _canvas(
             state.task.prompt,
-            state.files[path] or _EMPTY,
+            state.files.get(path) or _EMPTY,
             state.outcome.message if state.outcome is not None else "",
             self.length,
             state.cursor.window,
@@ -143,7 +145,7 @@ class EditInterface:
             state.test_runs_left,
             len(state.undo),
             self._windows(state) - 1,
-            len(state.files) - 1,
+            _count_others(state),
             outcome.passed if outcome is not None else 0,
             outcome.total if outcome is not None else 0,
             int(self._failure_window(state) not in (None, state.cursor)),
@@ -197,23 +199,23 @@ class EditInterface:
             raise RefusedError(f"the span {start}:{end} holds tokens that may not be edited")
         text = self._replacement(values[3:], canvas)
         code = canvas.code
-        data = state.files[state.cursor.path].encode()
+        before = state.files.get(state.cursor.path, "")
+        data = before.encode("utf-8", "surrogateescape")
         # An empty file has less than is shown of it.
         first = min(code.offsets[canvas.to_code(start)], len(data))
         last = min(code.offsets[canvas.to_code(end)], len(data))
         if data[first:last] == text:
             raise RefusedError("the edit changes nothing")
-        try:
-            (data[:first] + text + data[last:]).decode()
-            return ToolCall(
-                tool="edit",
-                path=state.cursor.path,
-                start=len(data[:first].decode()),
-                end=len(data[:last].decode()),
-                text=text.decode(),
-            )
-        except UnicodeDecodeError as error:
-            raise RefusedError("the edit would leave text that is not UTF-8") from error
+        parts = data[:first], data[first:last], text
+        head, body, new = (part.decode("utf-8", "surrogateescape") for part in parts)
+        if head + body != before[: len(head) + len(body)]:
+            raise RefusedError("the span begins or ends within a character")
+        if not is_utf8(new) and is_utf8(before):
+            raise RefusedError("the edit would leave text that is not UTF-8")
+        start = len(head)
+        return ToolCall(
+            tool="edit", path=state.cursor.path, start=start, end=start + len(body), text=new
+        )
 
     def _replacement(self, entries: Action, canvas: Canvas) -> bytes:
         tokens = load_tokens()
@@ -248,9 +250,8 @@ class EditInterface:
         old = canvas.code
         new = tokenise(old.text[:start] + text + old.text[end:])
         begin, stop, high = _differing(old, new)
-        data = new.text.encode()
         try:
-            entries = copied(canvas, data[new.offsets[begin] : new.offsets[high]].decode())
+            entries = copied(canvas, new.data[new.offsets[begin] : new.offsets[high]].decode())
         except UnicodeDecodeError:
             return None
         return self._edit_action(canvas, begin, stop, entries)
@@ -278,25 +279,28 @@ class EditInterface:
         if call.tool == "next_window":
             moved = Cursor(cursor.path, (cursor.window + 1) % self._windows(state))
         elif call.tool == "open_file":
-            paths = sorted(state.files)
-            moved = Cursor(paths[(paths.index(cursor.path) + 1) % len(paths)])
+            paths = sorted({*state.files, *state.task.editable})
+            moved = Cursor(paths[bisect_right(paths, cursor.path) % len(paths)])
         else:
             failing = self._failure_window(state)
             assert failing is not None, "goto_failure is not legal without a failing line"
             moved = failing
         return replace(state, cursor=moved)
 
-    def _windows(self, state: State, path: str | None = None) -> int:
-        text = state.files[path or state.cursor.path] or _EMPTY
+    def _windows(self, state: State) -> int:
+        code = tokenise(state.files.get(state.cursor.path) or _EMPTY)
+        return len(self._ranges(state, code))
+
+    def _ranges(self, state: State, code: Code) -> list[tuple[int, int]]:
         message = state.outcome.message if state.outcome is not None else ""
-        return num_windows(state.task.prompt, tokenise(text), message, self.length)
+        return window_ranges(state.task.prompt, code, message, self.length)
 
     def _failure_window(self, state: State) -> Cursor | None:
         """The cursor that shows the failing line, the present one if it does; None: none known."""
         outcome = state.outcome
         if outcome is None or not outcome.line or outcome.path not in state.files:
             return None
-        code = tokenise(state.files[outcome.path])
+        code = tokenise(state.files[outcome.path] or _EMPTY)
         if outcome.line > len(code.line_starts):
             return None
         index = code.line_starts[outcome.line - 1]
@@ -304,11 +308,9 @@ class EditInterface:
             begin, end = self.canvas(state).window
             if begin <= index < end:
                 return state.cursor
-        for window in range(self._windows(state, outcome.path)):
-            cursor = Cursor(outcome.path, window)
-            begin, end = self.canvas(replace(state, cursor=cursor)).window
+        for window, (begin, end) in enumerate(self._ranges(state, code)):
             if begin <= index < end:
-                return cursor
+                return Cursor(outcome.path, window)
         return None
 
     def toward(self, state: State, target: Mapping[str, str]) -> Action:
@@ -320,6 +322,10 @@ class EditInterface:
         if path not in different:
             return tool_action("open_file")
         canvas = self.canvas(state)
+        if not target[path] and path not in state.files:  # write something, and delete it again
+            create = self._edit_action(canvas, 0, 0, list(tokenise(_EMPTY).ids))
+            assert create is not None
+            return create
         old, new = canvas.code, tokenise(target[path])
         matcher = difflib.SequenceMatcher(a=old.ids, b=new.ids, autojunk=False)
         for kind, begin, stop, low, high in matcher.get_opcodes():
@@ -337,7 +343,7 @@ class EditInterface:
         return tool_action("next_window")
 
 
-#: An empty file is shown as an empty line, so that there is a place to write at.
+#: A missing or empty file is shown as an empty line, so that there is a place to write at.
 _EMPTY = "\n"
 
 _WHY_NOT = {
@@ -372,6 +378,14 @@ def copied(canvas: Canvas, text: str) -> list[int]:
     return entries
 
 
+def _count_others(state: State) -> int:
+    """How many files there are to open: those of the workspace and those that may be written."""
+    files, editable = state.files, state.task.editable
+    missing = sum(path not in files for path in editable)
+    path = state.cursor.path
+    return len(files) + missing - (path in files or path in editable)
+
+
 def _differing(old: Code, new: Code) -> tuple[int, int, int]:
     """`(begin, stop, high)`: old tokens begin:stop became new tokens begin:high, whole lexemes."""
     old_starts, new_starts = (*old.starts, True), (*new.starts, True)
@@ -393,7 +407,7 @@ def _differing(old: Code, new: Code) -> tuple[int, int, int]:
 
 def _character(code: Code, index: int, step: int) -> int:
     """The nearest token from `index` on, forward (1) or back (-1), that begins a character."""
-    data = code.text.encode()
+    data = code.data
     while index < len(code.ids) and data[code.offsets[index]] & 0xC0 == 0x80:
         index += step
     return index

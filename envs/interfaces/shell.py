@@ -19,6 +19,7 @@ import gymnasium
 import numpy as np
 
 from hrmgym.envs.interfaces.base import RefusedError, ToolCall
+from hrmgym.envs.showing import is_utf8, showable
 from hrmgym.envs.state import State
 from hrmgym.errors import ActionError
 
@@ -87,7 +88,7 @@ class ShellInterface:
             parts.append(f"visible tests: {state.outcome}")
             if state.outcome.message:
                 parts.append(state.outcome.message)
-        text = "\n".join(part for part in parts if part)
+        text = showable("\n".join(part for part in parts if part))
         most = 4 * self.length
         return text if len(text) <= most else text[: most - 18] + "\n... (cut) ...\n"
 
@@ -106,6 +107,8 @@ class ShellInterface:
         command = str(action).strip()
         if not command or "\0" in command:
             raise RefusedError("the command is empty or holds a NUL")
+        if not is_utf8(command):
+            raise RefusedError("the command holds a lone surrogate, which UTF-8 cannot express")
         if command == SUBMIT:
             return ToolCall(tool="submit")
         if command == TEST:

@@ -167,12 +167,11 @@ class RexBench:
         """Everything in the folder: files, links as links, folders; in no order.
 
         Raises:
-            SandboxError: Together they are larger than `most` bytes, or too many.
+            WorkspaceTooLargeError: Together they are larger than `most` bytes, or too many.
         """
         header, data = await self._link.ask("archive", {"most": most}, limit_s=300.0)
         if header["cut"]:
-            what = f"the workspace holds more than {most >> 20} MiB, or 20000 files"
-            raise WorkspaceTooLargeError(what)
+            raise WorkspaceTooLargeError(f"the workspace holds {header['cut']}")
         tree, start = {}, 0
         for path, kind, mode, size in header["files"]:
             tree[path] = Entry(kind, data[start : start + size], mode)

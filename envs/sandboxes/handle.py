@@ -91,6 +91,10 @@ atexit.register(_at_exit)
 class TestRunner(Protocol):
     """Where tests run: a `Sandbox`, or a `Pool` of them."""
 
+    @property
+    def kind(self) -> str:
+        """The sandbox's `type`, as its config block has it."""
+
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
     ) -> Outcome:
@@ -195,6 +199,11 @@ class Sandbox:
         self._commands = Retries(parts.close_work, lambda: parts.isolated, parts.counts)
         self._dropped = weakref.finalize(self, parts.drop)
         self._dropped.atexit = False
+
+    @property
+    def kind(self) -> str:
+        """See `TestRunner.kind`."""
+        return self.config.type
 
     @property
     def counts(self) -> Counts:

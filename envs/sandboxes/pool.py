@@ -46,6 +46,11 @@ class Pool:
         self._closed = False
         _pools.add(self)
 
+    @property
+    def kind(self) -> str:
+        """See `TestRunner.kind`."""
+        return self.config.type
+
     @contextmanager
     def sandbox(self) -> Iterator[Sandbox]:
         """A sandbox for this thread alone, the one that was used last where there is a choice.

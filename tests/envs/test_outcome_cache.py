@@ -189,7 +189,7 @@ def test_the_oldest_is_forgotten() -> None:
     ],
 )
 def test_other_tests_under_the_same_id(one: TestSpec, two: TestSpec) -> None:
-    runner = Runner(a=PASSED)
+    runner = Runner(**{"a": PASSED, "t.py::a": PASSED})
     memory = remembered(runner)
     for tests in (one, two, one, two):
         memory.run_tests(FILES, tests, LIMITS)

@@ -134,6 +134,7 @@ def episodes(*solved: bool) -> tuple[EpisodeScore, ...]:
             test_runs=1,
             tests_passed=1.0 if one else 0.5,
             reward=float(one),
+            reason="solved" if one else "failed",
         )
         for one in solved
     )
@@ -203,6 +204,41 @@ def test_report_says_that_it_is_incomplete() -> None:
     assert (empty["scores"], empty["complete"]) == ({}, False)
 
 
-def test_report_counts_sandbox_errors() -> None:
-    broken = replace(A, episodes=(replace(A.episodes[0], solved=False, error="SandboxError"),) * 2)
-    assert make_report(broken, B, C).to_dict()["sandbox_errors"] == 2
+def lost(number: int) -> tuple[EpisodeScore, ...]:
+    one = replace(A.episodes[1], reason="infrastructure", failure="disk")
+    return (one,) * number
+
+
+def test_report_lists_what_has_no_verdict_and_leaves_it_out_of_the_rates() -> None:
+    half = replace(A, episodes=(A.episodes[0], *lost(1)))
+    report = make_report(half, replace(B, episodes=lost(2)), C)
+    data = report.to_dict()
+    assert report.failures == 3
+    assert data["failures"] == {
+        "count": 3,
+        "codes": {"disk": 3},
+        "tasks": {"a": ["disk"], "b": ["disk", "disk"]},
+        "all_failed": {"pass@1": pytest.approx(0.5), "pass@2": pytest.approx(2 / 3)},
+        "all_solved": {"pass@1": 1.0, "pass@2": 1.0},
+    }
+    assert data["scores"]["pass@1"]["value"] == 1.0  # of a, one episode; of c, both
+    assert data["scores"]["pass@2"]["value"] == 1.0  # c alone has two with a verdict
+    assert data["mean"]["tests_passed"] == 1.0
+    assert data["by_tag"]["loop"]["pass@1"]["value"] == 1.0
+
+
+def test_a_report_without_any_verdict_has_no_rate_and_is_text_all_the_same() -> None:
+    data = json.loads(make_report(replace(A, episodes=lost(2))).to_json())
+    assert data["scores"] == {"pass@1": None, "pass@2": None}
+    assert data["failures"]["all_failed"]["pass@1"] == 0.0
+    assert data["failures"]["all_solved"]["pass@1"] == 1.0
+
+
+def test_report_says_which_tests_do_not_run_apart() -> None:
+    report = replace(
+        make_report(A, B), modes={"a": ("apart", ""), "b": ("together", "uses threads")}
+    )
+    assert report.to_dict()["tests_apart"] == {
+        "counts": {"apart": 1, "together": 1},
+        "not_apart": {"b": {"mode": "together", "why": "uses threads"}},
+    }

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.scoring import TaskScore
 from hrmgym.envs.task import CommandTests, Task, Workspace
 from hrmgym.errors import SandboxError, SandboxUnavailableError
@@ -156,12 +157,23 @@ def test_hooks_are_called_before_each_episode_and_the_state_is_handed_on() -> No
 
 
 def test_a_broken_sandbox_costs_its_episode_only(caplog: pytest.LogCaptureFixture) -> None:
-    env = GuessEnv(lambda task, step: SandboxError("gone") if task == "b" else None)
+    env = GuessEnv(lambda task, step: SandboxError("gone", "disk") if task == "b" else None)
     scores = play(player(Oracle, lambda: env, episodes=1), TASKS, workers=1)
     assert [score.solved for score in scores] == [1, 0, 1, 1]
-    assert [score.episodes[0].error for score in scores] == ["", "SandboxError", "", ""]
-    assert env.closed == 2  # once to get a new sandbox, once at the end
+    assert [score.episodes[0].failure for score in scores] == ["", "disk", "", ""]
+    assert [score.episodes[0].reason for score in scores] == [
+        *("solved", "infrastructure", "solved", "solved")
+    ]
+    assert env.closed == 2 + REPEATS  # each time to get a new sandbox, and at the end
     assert "task b: gone" in caplog.text
+
+
+def test_a_sandbox_that_breaks_once_costs_nothing() -> None:
+    broken = iter([SandboxError("gone", "disk")])
+    env = GuessEnv(lambda task, step: next(broken, None) if task == "b" else None)
+    scores = play(player(Oracle, lambda: env, episodes=1), TASKS, workers=1)
+    assert [score.solved for score in scores] == [1, 1, 1, 1]
+    assert [score.failures for score in scores] == [()] * 4
 
 
 @pytest.mark.parametrize("error", [SandboxUnavailableError("no namespaces"), RuntimeError("bug")])

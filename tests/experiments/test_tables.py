@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, Group
 
+from hrmgym.envs.failures import failures_block, modes_block
 from hrmgym.envs.scoring import EpisodeScore, Report, TaskScore
 from hrmgym.experiments.tables import Bars, comparison_table, report_table
 
 
-def report(*solved: bool, planned: int | None = None, error: str = "") -> Report:
+def report(*solved: bool, planned: int | None = None, failure: str = "") -> Report:
     tasks = tuple(
         TaskScore(
             task=f"t{number}",
             tags=("swap [x]",) if number == 0 else (),
             episodes=(
                 EpisodeScore(
-                    solved=one, steps=3, test_runs=2, tests_passed=0.5, reward=0.25, error=error
+                    solved=one,
+                    steps=3,
+                    test_runs=2,
+                    tests_passed=0.5,
+                    reward=0.25,
+                    reason="infrastructure" if failure else "solved" if one else "failed",
+                    failure=failure,
                 ),
             ),
         )
@@ -57,15 +65,22 @@ def test_a_report_shows_scores_with_intervals_over_all_and_by_tag() -> None:
     assert "swap [x]" in text
     assert "tests passed 0.5, steps 3, test runs 2, reward 0.25" in text.replace("\n", " ")
     assert "incomplete" not in text
-    assert "sandbox error" not in text
+    assert "verdict" not in text
+    assert "apart" not in text
 
 
 def test_a_report_that_misses_something_says_so() -> None:
     text = drawn(report_table(report(True, planned=4).to_dict()))
     assert "incomplete: 1 of 4 tasks" in text
-    assert "episodes that a sandbox error ended: 2" in drawn(
-        report_table(report(False, False, error="SandboxError").to_dict())
-    )
+    lost = " ".join(drawn(report_table(report(False, False, failure="disk").to_dict())).split())
+    assert "without a verdict, left out of the rates: 2 (disk 2): t0, t1" in lost
+    assert "had all of them failed, or all been solved: pass@1 0.000 to 1.000" in lost
+
+
+def test_a_report_says_whose_tests_can_be_fooled() -> None:
+    modes = {"t0": ("together", "t.py:1: uses threads"), "t1": ("apart", "")}
+    text = " ".join(drawn(report_table(replace(report(True, True), modes=modes).to_dict())).split())
+    assert "tests not apart from the tested code: t0 (together: t.py:1: uses threads)" in text
     assert "incomplete: 0 of 4 tasks" in drawn(report_table(report(planned=4).to_dict()))
 
 
@@ -101,6 +116,8 @@ def test_scores_of_proposals_are_shown_whole_in_80_columns() -> None:
         "complete": True,
         "tasks_played": 40,
         "proposals_per_task": 128,
+        "failures": failures_block({}, {}, {}),
+        "tests_apart": modes_block({}),
         "scores": dict.fromkeys(names, estimate),
         "by_tag": {"json": {"tasks": 31, **dict.fromkeys(names, estimate)}},
     }

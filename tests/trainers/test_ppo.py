@@ -3,56 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import load_checkpoint
-from hrmgym.tests.tiny import Tiny
-from hrmgym.trainers.config import PPOConfig, WarmStartConfig
-from hrmgym.trainers.job import Job, pick_device
+from hrmgym.tests.learning import ppo_job
+from hrmgym.trainers.job import pick_device
 from hrmgym.trainers.ppo import train_ppo
 from hrmgym.trainers.tags import ALL_TAGS, EVAL_TAGS, OPERATOR_TAGS, PPO_TAGS
-
-MODEL = {"hidden_size": 32, "num_heads": 2, "H_layers": 1, "L_layers": 1}
-
-
-def make_env(split: str) -> SoftwareEnv:
-    return SoftwareEnv(Tiny(), split=split, canvas=96, max_steps=2)
-
-
-def job(folder: Path, warm: bool = False, **options: Any) -> Job[PPOConfig]:
-    fields: dict[str, Any] = {
-        "kind": "ppo",
-        "total_timesteps": 64,
-        "n_envs": 2,
-        "n_steps": 16,
-        "batch_size": 16,
-        "n_epochs": 1,
-        "checkpoint_every": 32,
-    }
-    if warm:
-        fields["warm_start"] = WarmStartConfig(
-            samples=1280, batch_size=32, benchmark_share=0.5, held_out=2, evaluate_every=40
-        )
-    seen = options.pop("on_progress", lambda *_: None)
-    return Job(
-        config=PPOConfig(**(fields | options)),
-        model=MODEL,
-        checkpoint=None,
-        make_env=make_env,
-        train_split="train",
-        eval_split="test",
-        seed=0,
-        device="cpu",
-        folder=folder / "checkpoints",
-        tensorboard=folder / "tensorboard",
-        card="card",
-        on_progress=seen,
-    )
 
 
 def logged(folder: Path) -> set[str]:
@@ -69,7 +29,7 @@ def test_a_run_logs_the_documented_tags_and_no_other(tmp_path: Path) -> None:
         phases[phase] = done
 
     folder = train_ppo(
-        job(tmp_path, warm=True, eval_every=32, eval_episodes=1, on_progress=on_progress)
+        ppo_job(tmp_path, warm=True, eval_every=32, eval_episodes=1, on_progress=on_progress)
     )
     patterns = tuple(pattern.removesuffix("*") for pattern in OPERATOR_TAGS)
     plain = {tag for tag in logged(tmp_path) if not tag.startswith(patterns)}
@@ -83,13 +43,13 @@ def test_a_run_logs_the_documented_tags_and_no_other(tmp_path: Path) -> None:
 
 
 def test_a_run_without_warm_start_and_evaluation_logs_the_rest(tmp_path: Path) -> None:
-    train_ppo(job(tmp_path))
+    train_ppo(ppo_job(tmp_path))
     assert logged(tmp_path) == set(PPO_TAGS)
     assert not logged(tmp_path) & set(EVAL_TAGS)
 
 
 def test_same_seed_same_weights(tmp_path: Path) -> None:
-    one, two = (train_ppo(job(tmp_path / name)) for name in "ab")
+    one, two = (train_ppo(ppo_job(tmp_path / name)) for name in "ab")
     assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
 
 
@@ -99,10 +59,10 @@ def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_ppo(job(tmp_path, on_progress=stop))
+        train_ppo(ppo_job(tmp_path, on_progress=stop))
     _, extra = load_checkpoint(tmp_path / "checkpoints" / "latest")
     assert extra["num_timesteps"] == 40
-    folder = train_ppo(job(tmp_path), resume=True)
+    folder = train_ppo(ppo_job(tmp_path), resume=True)
     _, extra = load_checkpoint(folder)
     assert extra["num_timesteps"] >= 64
     assert not list((tmp_path / "checkpoints").glob("*partial*"))
@@ -112,7 +72,7 @@ def test_a_broken_state_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "ppo.zip").write_bytes(b"broken")
     with pytest.raises(CheckpointError, match="cannot be resumed from"):
-        train_ppo(job(tmp_path), resume=True)
+        train_ppo(ppo_job(tmp_path), resume=True)
 
 
 def test_devices() -> None:

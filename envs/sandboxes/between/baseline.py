@@ -15,17 +15,22 @@ import re
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from hrmgym.envs.sandboxes.between import modules
+from hrmgym.envs.sandboxes.between import modules, proxies
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented))
 _SEQUENCES = (list, tuple, deque, bytearray)
 _SETS = (set, frozenset)
 _MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
-#: Immutable, or looked at by identity alone.
-_FIXED = (ModuleType, BuiltinFunctionType, re.Pattern, modules.Placeholder, property)
+#: Immutable, or looked at by identity alone. What stands for something of the tested code holds
+#: nothing but its number.
+_FIXED = (
+    *(ModuleType, BuiltinFunctionType, re.Pattern, property, modules.Placeholder),
+    *(proxies.RemoteFunction, proxies.RemoteMethod, proxies.RemoteObject),
+)
 _FIXED_MODULES = {"typing", "decimal", "fractions", "datetime", "_pytest.mark.structures", "enum"}
 _environ = os.environ
 _MOST = 20_000  # parts of the data; more is slower to compare than to fork
@@ -50,7 +55,7 @@ class Baseline:
     def __init__(
         self, spaces: Iterable[dict[str, Any]], others: Iterable[Any], finder: modules.Finder
     ) -> None:
-        self._finder = finder
+        self._finder, self._lazy = finder, finder.lazy
         self._globals = [(space, dict(space)) for space in spaces]
         self._others = list(others)
         self._own = {space.get("__name__") for space, _ in self._globals}
@@ -70,7 +75,7 @@ class Baseline:
                 sys.modules[name] = before[name]
             elif name.partition(".")[0] not in sys.stdlib_module_names:
                 del sys.modules[name]
-        self._finder.lazy = True
+        self._finder.lazy = self._lazy
         try:
             return self._look_around() == self._surroundings and self._look() == self._data
         except Unclear:
@@ -122,11 +127,13 @@ class Baseline:
                     self._note(cell.cell_contents, found, seen)
         elif kind in (staticmethod, classmethod, MethodType):
             self._note(value.__func__, found, seen)
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             if value.__module__ in self._own:
                 fields = {k: v for k, v in vars(value).items() if k not in _OF_CLASSES}
                 self._note_pairs(fields, found, seen)
-        elif not isinstance(value, _FIXED) and kind.__module__ not in _FIXED_MODULES:
+        elif kind is partial:
+            self._note((value.func, value.args, value.keywords, vars(value)), found, seen)
+        elif not issubclass(kind, _FIXED) and kind.__module__ not in _FIXED_MODULES:
             if kind.__module__ not in self._own or not hasattr(value, "__dict__"):
                 raise Unclear(kind.__name__)
             self._note_pairs(vars(value), found, seen)

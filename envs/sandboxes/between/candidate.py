@@ -16,11 +16,12 @@ import importlib
 import os
 import socket
 import sys
+from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.between import crossing, exports, sources
+from hrmgym.envs.sandboxes.between import crossing, exports, library, sources
 from hrmgym.envs.sandboxes.between.plain import Unfit
 from hrmgym.envs.sandboxes.confinement import isolation
 from hrmgym.envs.sandboxes.inside import calls
@@ -46,6 +47,11 @@ class Candidate(crossing.Exchange):
         self._told: set[int] = set()
         self._callbacks: dict[int, exports.Callback] = {}
         self._raised: dict[int, BaseException] = {}
+        self._copies: dict[int, Any] = {}
+        """Copies of what the tests have handed over, by the number of the original."""
+        self._originals: dict[int, int] = {}
+        self._tuples: dict[type, int] = {}
+        """Named tuples like those of the tests, and the numbers of theirs."""
         self._workspace = workspace
         self._support: dict[type, list[str]] = {}
         self._sources: dict[str, ModuleType] = {}
@@ -191,6 +197,8 @@ class Candidate(crossing.Exchange):
         kind = type(value)
         if kind is exports.Callback:
             return ["h", value._handle]
+        if id(value) in self._originals:
+            return ["h", self._originals[id(value)]]
         if isinstance(value, type):
             return self._pack_class(value, depth)
         if isinstance(value, BaseException):
@@ -198,6 +206,10 @@ class Candidate(crossing.Exchange):
         handle = self._export(value)
         if handle in self._told:
             return ["o", handle]
+        if kind is BuiltinFunctionType and (known := library.shared_name(value)):
+            return ["L", *known]
+        if kind in self._tuples:
+            return ["n", self._tuples[kind], [self.pack(item, depth) for item in value]]
         self._told.add(handle)
         if kind in (FunctionType, BuiltinFunctionType, MethodType):
             return ["fn", handle, str(getattr(value, "__name__", "function"))[:100]]
@@ -221,6 +233,8 @@ class Candidate(crossing.Exchange):
             return ["T", exports.BUILTIN_NAMES[kind]]
         if kind in self._support:
             return ["S", *self._support[kind]]
+        if known := library.shared_name(kind):
+            return ["L", *known]
         return self._describe_class(kind, depth)
 
     def _describe_class(self, kind: type, depth: int) -> Any:
@@ -263,18 +277,50 @@ class Candidate(crossing.Exchange):
             case "T", [name]:
                 return exports.BUILTINS[name]
             case "L", [module, name]:
-                return getattr(importlib.import_module(module), name)
+                return self._part(importlib.import_module(module), name)
+            case "A" | "R", [number, *recipe]:
+                if number not in self._copies:
+                    made = self._copied(tag, [self.unpack(part, depth) for part in recipe])
+                    self._copies[number], self._originals[id(made)] = made, number
+                return self._copies[number]
+            case "n", [number, name, module, fields, values]:
+                return self._tuple_class(number, name, module, fields)._make(
+                    [self.unpack(one, depth) for one in values]
+                )
             case "S", [module, name]:
                 return self.support_class(module, name)
             case "e", [kind, args]:
                 return self.unpack(kind)(*[self.unpack(arg) for arg in args])
-            case "X", [number, base, name, args]:
-                return self._foreign_error(number, base, name, [self.unpack(arg) for arg in args])
+            case "X", [number, kind, args]:
+                return self._foreign_error(number, kind, [self.unpack(arg) for arg in args])
         raise Unfit(f"unknown tag {tag!r}")
 
-    def _foreign_error(self, number: int, base: str, name: str, args: list[Any]) -> BaseException:
-        kind = exports.BUILTINS[base]
-        if name != base:
+    def _tuple_class(self, number: int, name: str, module: str, fields: list[str]) -> Any:
+        kind = self._copies.get(number)
+        if kind is None:
+            kind = self._copies[number] = namedtuple(name, fields, module=module)
+            self._tuples[kind] = self._originals[id(kind)] = number
+        return kind
+
+    @staticmethod
+    def _part(value: Any, name: str) -> Any:
+        for part in name.split(".") if name else ():
+            value = getattr(value, part)
+        return value
+
+    @staticmethod
+    def _copied(tag: str, recipe: list[Any]) -> Any:
+        if tag == "A":
+            return getattr(*recipe)
+        function, args, keywords = recipe
+        return function(*args, **dict(keywords))
+
+    def _foreign_error(self, number: int, names: list[Any], args: list[Any]) -> BaseException:
+        base, name, place = names
+        kind: Any = exports.BUILTINS[base]
+        if place is not None:
+            kind = self._part(importlib.import_module(place[0]), place[1])
+        elif name != base:
             kind = type(name, (kind,), {})
         error: BaseException = kind.__new__(kind, *args)
         vars(error)["_hrmgym_number"] = number

@@ -14,10 +14,12 @@ import struct
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from copy import copy
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any
 
-from hrmgym.envs.sandboxes.between import glances, plain
+from hrmgym.envs.sandboxes.between import glances, library, plain
 from hrmgym.envs.sandboxes.between.plain import Unfit
 from hrmgym.envs.sandboxes.between.texts import dumps, parse
 
@@ -45,6 +47,7 @@ _KINDS: dict[type, str] = {
     OrderedDict: "od",
     defaultdict: "dd",
     Counter: "n",
+    SimpleNamespace: "ns",
 }
 _MAKERS: dict[str, Callable[[], Any]] = {tag: kind for kind, tag in _KINDS.items()}
 _ATOMS = {str, int, float, bool, type(None)}  # as JSON has them
@@ -71,6 +74,18 @@ class Exchange:
         """What the other side knows of an object: what was seen of it, or the text of its state."""
         self._new: list[int] = []
         self._nesting = 0
+
+    #: Attributes that change while values cross over.
+    STATE: tuple[str, ...] = ("_next", "_objects", "_numbers", "_known", "_new")
+
+    def state(self) -> dict[str, Any]:
+        """What is known of the values that have crossed over, to go on from with `resume`."""
+        return {name: copy(getattr(self, name)) for name in self.STATE}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from where another connection was, with the other side in the same state."""
+        for name, value in state.items():
+            setattr(self, name, copy(value))
 
     # --- what the two ends add ---
 
@@ -120,6 +135,9 @@ class Exchange:
             return ["v", *[self.pack(part, depth - 1) for part in parts]]
         if self.support_name(kind) is not None:
             return ["r", self._number(value)]
+        found = library.parts(value, kind)
+        if found is not None:
+            return ["V", *[self.pack(part, depth - 1) for part in found]]
         return self.pack_other(value, depth - 1)
 
     def _number(self, value: Any) -> int:
@@ -158,6 +176,9 @@ class Exchange:
                 return frozenset([self.unpack(item, depth - 1) for item in body])
             if tag in plain.FROM_JSON:
                 return plain.FROM_JSON[tag](*body)
+            if tag == "V":
+                name, *given = [self.unpack(part, depth - 1) for part in body]
+                return library.make(name, given)
             if tag == "v":
                 return slice(*[self.unpack(part, depth - 1) for part in body])
             if tag == "g":
@@ -185,6 +206,8 @@ class Exchange:
             return ["s", *map(self.pack, value)]
         if tag == "q":
             return ["q", value.maxlen, *map(self.pack, value)]
+        if tag == "ns":
+            return ["ns", *[[key, self.pack(item)] for key, item in vars(value).items()]]
         columns = [self._pack_all(list(value)), self._pack_all(list(value.values()))]
         return [tag, *columns, self.pack(value.default_factory)] if tag == "dd" else [tag, *columns]
 
@@ -297,6 +320,10 @@ class Exchange:
             items = [self.unpack(item) for item in body]
             value.clear()
             value.update(items)
+        elif tag == "ns":
+            held = {field_name(key): self.unpack(item) for key, item in body}
+            vars(value).clear()
+            vars(value).update(held)
         elif tag == "I":
             fields = {field_name(key): self.unpack(item) for key, item in body[2:]}
             self.check_fields(value, fields)
@@ -355,11 +382,30 @@ class Exchange:
         """
         states = self._changed()
         gone = self._sweep() if sweep else []
-        data = dumps([head, states, gone, self.extra()]).encode()
+        self.put(dumps([head, states, gone, self.extra()]).encode())
+
+    def put(self, data: bytes) -> None:
+        """Send the bytes of one message.
+
+        Raises:
+            Lost: Nobody is there.
+        """
         try:
             self._sock.sendall(_HEAD.pack(len(data)) + data)
         except OSError:
             raise Lost from None
+
+    def get(self) -> bytes:
+        """The bytes of the next message.
+
+        Raises:
+            Lost: The other side has closed the connection.
+            Unfit: It is too long.
+        """
+        (size,) = _HEAD.unpack(self._take(_HEAD.size))
+        if size > MAX_MESSAGE:
+            raise Unfit("a message is too long")
+        return self._take(size)
 
     def ask(self, head: list[Any]) -> tuple[str, Any]:
         """Ask the other side, which may ask back first.
@@ -395,11 +441,9 @@ class Exchange:
             Lost: The other side has closed the connection.
             Unfit: It is no message.
         """
-        (size,) = _HEAD.unpack(self._take(_HEAD.size))
-        if size > MAX_MESSAGE:
-            raise Unfit("a message is too long")
+        data = self.get()
         try:
-            message = parse(self._take(size).decode())
+            message = parse(data.decode())
         except (ValueError, RecursionError) as error:
             raise Unfit(str(error)) from None
         if type(message) is not list or [*map(type, message)] != [list] * 4:

@@ -44,6 +44,7 @@ class Course:
         self.support: dict[str, tuple[str, str]] = {}
         self.own: set[str] = set()
         self._binding: modules.Binding | None = None
+        self._known: dict[str, Any] | None = None
         self._direct: dict[int, Callable[[], Any]] = {}
         self._heard: list[dict[str, Any]] = []
 
@@ -118,7 +119,7 @@ class Course:
     def baseline(self) -> baseline.Baseline | None:
         """What to compare with after each run, where one process can make many; else None."""
         if (
-            self._binding is None
+            (self._binding is None and self._known is None)
             or self._request["seeds"]
             or self.broken
             or not self.items
@@ -135,9 +136,6 @@ class Course:
 
     def run(self, link: Examiner, note: Callable[..., None]) -> None:
         """Run the tests; `note` takes the events."""
-        proxies.connect(link)
-        if self._request["seeds"]:
-            _seed_both(link)
         try:
             lacking = self._meet(link)
         except crossing.Lost:
@@ -167,22 +165,42 @@ class Course:
                 note({"lost": item.nodeid, "message": link.fault})
                 return
             if link.fault:
-                events.insert(0, {"phase": "apart", "outcome": "failed", "message": link.fault})
+                why = {"message": link.fault, "blamed": link.blamed}
+                events.insert(0, {"phase": "apart", "outcome": "failed", **why})
             elif link.failed is not None and all(e["outcome"] == "passed" for e in events):
                 events = [{"phase": "call", "outcome": "failed", **self.describe(link.failed)}]
             done = [{"test": item.nodeid, **event} for event in events] + [{"end": item.nodeid}]
         note(*done)
 
-    def _meet(self, link: Examiner) -> dict[str, dict[str, Any]]:
-        """Have the tested code imported; what to say of each file that lacks something."""
-        if self._binding is not None:
-            broken = self._binding.bind()
-            return {path: self._lack(path, *what) for path, what in broken.items()}
-        self.finder.lazy = False  # collection could not be done without the tested code
+    def connect(self, link: Examiner) -> None:
+        """Have the tested code answer over this connection."""
+        proxies.connect(link)
+        if self._known is not None:
+            link.resume(self._known)
+
+    def collect_with(self, link: Examiner) -> None:
+        """Collect what cannot be collected without the tested code.
+
+        Raises:
+            crossing.Lost: The tested code has gone; `run` tells.
+        """
+        self.finder.lazy = False
+        self.connect(link)
+        if self._request["seeds"]:
+            _seed_both()
         self.collect()
         link.support.update(self.support)
         link.own.update(self.own, self.support)
-        return {}
+        self._known = link.state()
+
+    def _meet(self, link: Examiner) -> dict[str, dict[str, Any]]:
+        """Have the tested code imported; what to say of each file that lacks something."""
+        if self._binding is None:
+            return {}
+        if self._request["seeds"]:
+            _seed_both()
+        broken = self._binding.bind()
+        return {path: self._lack(path, *what) for path, what in broken.items()}
 
     def _call(self, test: Callable[[], Any]) -> dict[str, Any]:
         import unittest
@@ -269,7 +287,8 @@ def _plugin(course: Course) -> object:
             if report.failed and call is not None and call.excinfo is not None:
                 error = call.excinfo.value
                 about = course.describe(error.__cause__ or error)
-                course.broken.append({"broken": collector.nodeid, **about})
+                blamed = "" if course.finder.lazy else proxies.connection().blamed
+                course.broken.append({"broken": collector.nodeid, **about, "blamed": blamed})
             return report
 
         @pytest.hookimpl(wrapper=True)
@@ -303,7 +322,7 @@ def _import_line(source: str, module: str, name: str) -> int:
     return 0
 
 
-def _seed_both(link: Examiner) -> None:
+def _seed_both() -> None:
     """Have a test that seeds the random numbers seed those of the tested code, too."""
     import random
 
@@ -311,7 +330,7 @@ def _seed_both(link: Examiner) -> None:
 
     def seed(*args: Any) -> None:
         ours(*args)
-        link.ask_for("seed", *(args or (None,)))
+        proxies.connection().ask_for("seed", *(args or (None,)))
 
     random.seed = seed  # type: ignore[assignment]
 

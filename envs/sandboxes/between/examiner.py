@@ -10,10 +10,10 @@ import io
 import socket
 import sys
 from collections.abc import Iterable, Mapping
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, NoReturn
+from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
+from typing import Any, Literal, NoReturn
 
-from hrmgym.envs.sandboxes.between import crossing, proxies
+from hrmgym.envs.sandboxes.between import copies, crossing, library, proxies
 from hrmgym.envs.sandboxes.between.plain import Unfit
 
 _BUILTINS = {
@@ -24,7 +24,13 @@ _BUILTINS = {
 _BUILTIN_NAMES = {kind: name for name, kind in reversed(_BUILTINS.items())}
 #: Tests take these for a wish to stop or to skip: from tested code they are failures.
 _ABORTS = (KeyboardInterrupt, GeneratorExit)
+#: What tested code may read of an object that was handed over, apart from the tests' own classes.
+_OPEN_NAMES: dict[type, tuple[str, ...]] = {
+    GeneratorType: ("send", "throw", "close"),
+    memoryview: ("tobytes", "tolist", "nbytes", "itemsize", "format", "shape", "release"),
+}
 _NO_LIBRARY = {"unittest", "doctest", "bdb", "pdb", "test"}
+_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type("".__add__))
 _STEPS = ("call", "attr", "iter", "next", "len", "item")
 
 
@@ -46,6 +52,12 @@ class Examiner(crossing.Exchange):
         own: Modules of the tests, whose objects tested code may call and look at.
     """
 
+    STATE = (
+        *crossing.Exchange.STATE,
+        *("support", "own", "named", "_sent", "_unsent", "_proxies"),
+        *("_given", "_given_numbers", "_thrown"),
+    )
+
     def __init__(
         self, sock: socket.socket, support: Mapping[str, tuple[str, str]], own: Iterable[str]
     ) -> None:
@@ -54,7 +66,6 @@ class Examiner(crossing.Exchange):
         self._sent: set[str] = set()
         self._unsent: list[list[str]] = []
         self._proxies: dict[int, Any] = {}
-        self._classes: dict[int, type] = {}
         self._given: list[Any] = []
         self._given_numbers: dict[int, int] = {}
         self._thrown: list[BaseException] = []
@@ -66,21 +77,29 @@ class Examiner(crossing.Exchange):
         self.fault = ""
         """Why the present test cannot run apart, or what the tested code has sent instead of an
         answer."""
+        self.blamed = ""
+        """Whose doing it is that the present test cannot run apart: "tests" or "code"."""
         self.failed: BaseException | None = None
         """A check of the present test that failed while the tested code was calling back."""
 
     def next_test(self) -> None:
         """Forget what went wrong."""
-        self.fault, self.failed = "", None
+        self.fault, self.blamed, self.failed = "", "", None
         self._thrown.clear()
 
-    def refuse(self, what: str) -> NoReturn:
-        """Have the present test be an error.
+    def refuse(self, what: str, blamed: Literal["tests", "code"] = "tests") -> NoReturn:
+        """Have the present test be none that can run apart.
+
+        Args:
+            what: What the test does.
+            blamed: "code" where the tested code can bring that about with any test.
 
         Raises:
             NotApart: Always.
         """
-        self.fault = self.fault or f"the test {what}, which needs together=True"
+        if not self.fault:
+            self.fault = f"the test {what}, which cannot be done from another process"
+            self.blamed = blamed
         raise NotApart(self.fault)
 
     # --- questions ---
@@ -193,9 +212,7 @@ class Examiner(crossing.Exchange):
             case "call", [tuple(args), tuple(pairs)]:
                 return given(*args, **dict(pairs))
             case "attr", [str(name)] if not name.startswith("_"):
-                if not self._is_open(given):
-                    self.refuse(f"gives away a {type(given).__name__} whose attributes are read")
-                return getattr(given, name)
+                return self._attribute_of(given, name)
             case "iter", []:
                 return iter(given)
             case "next", []:
@@ -206,9 +223,25 @@ class Examiner(crossing.Exchange):
                 return given[key]
         raise Unfit(f"a bad question {op!r}")
 
+    def _attribute_of(self, given: Any, name: str) -> Any:
+        """An attribute of something that was handed over, which tested code reads.
+
+        Raises:
+            AttributeError: There is none that it may read: frames lead to expected values.
+        """
+        kind = type(given)
+        is_own = self._is_open(given) or (kind is type and given.__module__ in self.own)
+        if not is_own and name not in _OPEN_NAMES.get(kind, ()):
+            held = getattr(given, "__dict__", {}) if kind is FunctionType else {}
+            if name not in held:
+                raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
+        return getattr(given, name)
+
     def _is_open(self, value: Any) -> bool:
         kind = type(value)
-        return kind.__module__ in self.own or isinstance(value, io.IOBase)
+        if kind.__module__ in self.own or isinstance(value, io.IOBase):
+            return True
+        return kind.__module__ == "random" and callable(getattr(value, "getstate", None))
 
     def extra(self) -> list[Any]:
         sources = self._unsent
@@ -265,15 +298,16 @@ class Examiner(crossing.Exchange):
             return self._pack_class(value)
         if isinstance(value, BaseException):
             return self._pack_error(value)
-        if kind in (FunctionType, BuiltinFunctionType):
-            if library := _in_library(value):
-                return ["L", *library]
+        if copied := copies.recipe(value, kind):
+            tag, *parts = copied
+            packed = [self.pack(part, depth) for part in parts]
+            return ["L", *parts] if tag == "L" else [tag, self._give(value)[1], *packed]
+        if callable(value) and (kind in _FUNCTIONS or kind.__module__ == "functools"):
             return self._give(value)
-        if kind is MethodType and isinstance(value.__self__, (type(sys), type)):
-            return self._give(value)
-        if callable(value) and (kind.__module__ == "functools" or kind is MethodType):
-            return self._give(value)
-        if self._is_open(value) or hasattr(kind, "__next__") or kind in (memoryview, map, zip):
+        if kind.__module__ in self.own and copies.is_named_tuple(kind):
+            names = [kind.__name__, kind.__module__, list(kind._fields)]
+            return ["n", self._give(kind)[1], *names, [self.pack(item, depth) for item in value]]
+        if self._is_open(value) or hasattr(kind, "__next__") or kind in (object, memoryview):
             if isinstance(value, (int, str, float, bytes, tuple, list, dict, set, frozenset)):
                 self.refuse(f"hands over an object of its own class {kind.__name__}")
             return self._give(value)
@@ -300,7 +334,7 @@ class Examiner(crossing.Exchange):
             return ["T", _BUILTIN_NAMES[kind]]
         if name := self.support_name(kind):
             return ["S", *name]
-        if library := _in_library(kind):
+        if library := copies.place(kind):
             return ["L", *library]
         if kind.__module__ in self.own:
             return self._give(kind)
@@ -316,7 +350,8 @@ class Examiner(crossing.Exchange):
         self._thrown.append(error)
         base = next(one for one in kind.__mro__ if one.__module__ == "builtins")
         args = [self.pack(arg) for arg in error.args if type(arg) in (str, int, float, bool)]
-        return ["X", len(self._thrown) - 1, base.__name__, kind.__name__, args]
+        name = [base.__name__, kind.__name__, copies.place(kind)]
+        return ["X", len(self._thrown) - 1, name, args]
 
     def unpack_other(self, tag: str, body: list[Any], depth: int) -> Any:
         match tag, body:
@@ -332,6 +367,13 @@ class Examiner(crossing.Exchange):
                 return self._given[number]
             case "T", [str(name)] if name in _BUILTINS:
                 return _BUILTINS[name]
+            case "L", [module, name]:
+                return library.shared(module, name)
+            case "n", [int(number), list(values)] if 0 <= number < len(self._given):
+                kind = self._given[number]
+                if not copies.is_named_tuple(kind) or len(kind._fields) != len(values):
+                    raise Unfit("no named tuple of the tests")
+                return tuple.__new__(kind, [self.unpack(one, depth) for one in values])
             case "S", [str(module), str(name)]:
                 return self.support_class(module, name)
             case "X", [int(number)] if 0 <= number < len(self._thrown):
@@ -413,13 +455,3 @@ def _library_error(info: dict[str, Any]) -> type | None:
     if isinstance(kind, type) and issubclass(kind, Exception) and kind.__module__ == module:
         return kind
     return None
-
-
-def _in_library(value: Any) -> tuple[str, str] | None:
-    """Module and name of a function or a class of the standard library."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__name__", "")
-    if not isinstance(module, str) or module.partition(".")[0] not in sys.stdlib_module_names:
-        return None
-    if vars(sys.modules.get(module, builtins)).get(name) is not value:
-        return None
-    return module, name

@@ -7,9 +7,10 @@ only.
 
 from __future__ import annotations
 
+import opcode
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from hrmgym.envs.sandboxes.between import proxies
@@ -18,6 +19,29 @@ _OURS = {"_pytest", "py", "pytest", "pluggy", "iniconfig", "packaging", "pygment
 
 #: Packages that look at every name of a test file, for marks and the like.
 _ONLOOKERS = {"_pytest", "pluggy", "inspect"}
+
+
+def _asker(depth: int) -> FrameType:
+    """The frame that uses a placeholder or a module, `depth` frames above."""
+    return sys._getframe(depth + 1)
+
+
+def _looks_on(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _ONLOOKERS
+
+
+#: Instructions that take a name of a module as `from m import x` and `m.x` do.
+_TAKING: frozenset[int] = frozenset(
+    opcode.opmap[name]
+    for name in ("IMPORT_NAME", "IMPORT_FROM", "LOAD_ATTR", "LOAD_METHOD")
+    if name in opcode.opmap
+)
+
+
+def _takes(frame: FrameType) -> bool:
+    """Whether code takes a name, and does not ask whether it is there, as `hasattr` does."""
+    by_import = frame.f_code.co_filename.startswith("<frozen importlib")
+    return by_import or _looks_on(frame) or frame.f_code.co_code[frame.f_lasti] in _TAKING
 
 
 class Placeholder:
@@ -33,13 +57,23 @@ class Placeholder:
         raise TypeError(f"{self.module}.{self.name} is used before the tests run")
 
     def __getattr__(self, name: str) -> Any:
-        asker = sys._getframe(1).f_globals.get("__name__", "")
-        if asker.partition(".")[0] not in _ONLOOKERS:
+        if not _looks_on(_asker(1)):
             self._finder.used = True
         raise AttributeError(name)
 
+    def _kind(self) -> type:
+        if not _looks_on(_asker(1)):
+            self._finder.used = True
+        return Placeholder
+
+    __class__: Any = property(_kind)  # `isinstance` asks
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self._used()
+
     __call__ = __iter__ = __len__ = __bool__ = __getitem__ = __contains__ = __mro_entries__ = _used
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __or__ = __ror__ = _used
+    __hash__ = __ne__ = _used
     __lt__ = __gt__ = __le__ = __ge__ = __str__ = __repr__ = __enter__ = __exit__ = _used
 
 
@@ -58,6 +92,11 @@ class LazyModule(ModuleType):
             raise AttributeError(name)
         if not finder.lazy:  # kept from before, and used by a test
             return getattr(finder.live(self.__name__), name)
+        frame = _asker(1)
+        if not (
+            _looks_on(frame) or _takes(frame) or frame.f_code.co_filename.startswith("<frozen")
+        ):
+            finder.used = True
         return finder.placeholder(self.__name__, name)
 
 

@@ -74,7 +74,7 @@ def _rare_to_json(value: Any, kind: type) -> list[Any] | None:
     if name == "date":
         return ["date", value.isoformat()]
     zone = value.tzinfo
-    if zone is None or type(zone).__name__ == "timezone":
+    if zone is None or zone is type(zone).__dict__.get("utc"):
         return [name, value.isoformat(), value.fold]
     return None
 

@@ -43,7 +43,9 @@ def _special(name: str) -> Any:
 
     def method(self: Any, *args: Any) -> Any:
         if name in _ARITHMETIC and not is_remote(args[0]) and not type(self)._about.named():
-            connection().refuse(f"calculates with an object of {_kind_of(self)} and plain data")
+            connection().refuse(
+                f"calculates with an object of {_kind_of(self)} and plain data", "code"
+            )
         return connection().operate(self, name, args)
 
     method.__name__ = name
@@ -53,7 +55,7 @@ def _special(name: str) -> Any:
 def _ordering(name: str) -> Any:
     def method(self: Any, other: Any) -> Any:
         if not is_remote(other):
-            connection().refuse(f"orders an object of {_kind_of(self)} and plain data")
+            connection().refuse(f"orders an object of {_kind_of(self)} and plain data", "code")
         return connection().operate(self, name, (other,))
 
     return method
@@ -65,7 +67,7 @@ def _contains(self: Any, item: Any) -> bool:
         if "__contains__" in about.special:
             return connection().operate(self, "__contains__", (item,)) is True
     elif "__iter__" not in about.special:
-        connection().refuse(f"asks an object of {_kind_of(self)} what it contains")
+        connection().refuse(f"asks an object of {_kind_of(self)} what it contains", "code")
     return any(one is item or one == item for one in self)
 
 
@@ -77,6 +79,10 @@ def _next(self: Any) -> Any:
     return connection().following(self)
 
 
+def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    return connection().call(self, args, kwargs)
+
+
 def _exit(self: Any, kind: Any, error: Any, trace: Any) -> Any:
     return connection().operate(self, "__exit__", (kind, error, None))
 
@@ -86,6 +92,7 @@ _METHODS: dict[str, Any] = {
     "__contains__": _contains,
     "__bool__": _truth,
     "__next__": _next,
+    "__call__": _call,
     "__exit__": _exit,
 }
 
@@ -190,7 +197,7 @@ def _equal(self: Any, other: object) -> Any:
     if about.opened:
         return bool(connection().ask_for("base", self) == other)
     if about.equal == 1 and other is not None:
-        connection().refuse(f"compares an object of {_kind_of(self)} with plain data")
+        connection().refuse(f"compares an object of {_kind_of(self)} with plain data", "code")
     return NotImplemented  # it is the other's turn, whose classes are the tests' own or Python's
 
 
@@ -261,7 +268,10 @@ class RemoteModule(ModuleType):
         if name[:2] == "__" or isinstance(value, ModuleType):
             self.__dict__[name] = value  # the import system's doing
         else:
-            connection().refuse(f"changes the tested module {self.__name__}")
+            connection().ask_for("set", self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        connection().ask_for("del", self, name)
 
     def __dir__(self) -> list[str]:
         return [str(name) for name in connection().ask_for("names", self)]

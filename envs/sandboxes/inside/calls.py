@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 from hrmgym.envs.sandboxes.inside import sourcecode, values
 
 MESSAGE_WIDTH = 200
+_MATCHED_WIDTH = 4000  # of a message that a pattern is looked for in
 #: Modules that any interpreter has loaded before it looks at a workspace.
 _STARTUP = {
     *sys.builtin_module_names,
@@ -90,17 +91,27 @@ def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         os._exit(0)
     for case in request["cases"]:
         try:
-            result = function(*[values.decode(arg) for arg in case["args"]])
+            result = function(*[values.decode(arg, find=_find) for arg in case["args"]])
             if case["consume"]:
                 result = list(itertools.islice(result, cap))
             encoded = values.encode(result, cap)
         except values.Unfit as error:
             encoded = {"o": str(error)}
         except BaseException as error:
-            lines.send(["raised", *describe(error, root)])
+            lineage = values.lineage(type(error)) if case["raises"] else []
+            width = _MATCHED_WIDTH if case["raises"] else MESSAGE_WIDTH
+            lines.send(["raised", *describe(error, root, width), lineage])
             continue
         lines.send(["ok", encoded])
     os._exit(0)
+
+
+def _find(module: str, name: str) -> Any:
+    """The class or function of that name, for an argument."""
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 class Lines:
@@ -154,9 +165,10 @@ def _load(root: str, path: str, source: str) -> ModuleType:
     return module
 
 
-def describe(error: BaseException, root: str) -> list[Any]:
+def describe(error: BaseException, root: str, width: int = MESSAGE_WIDTH) -> list[Any]:
     """Class, short message, and innermost file and line below `root`, of an exception."""
-    path, line = "", 0
+    kind = type(error)
+    message, path, line = "", "", 0
     trace = error.__traceback__
     prefix = root + "/"
     while trace is not None:
@@ -164,12 +176,13 @@ def describe(error: BaseException, root: str) -> list[Any]:
         if file.startswith(prefix):
             path, line = file, trace.tb_lineno
         trace = trace.tb_next
-    try:
-        message = str(error)
-        if isinstance(error, SyntaxError) and str(error.filename).startswith(prefix):
-            path, line = str(error.filename), error.lineno or 0
-            message = str(error.msg)
-    except BaseException:  # foreign code again: its own __str__
-        message = ""
-    message = _ADDRESS.sub("0x...", message)
-    return [type(error).__name__, message[:MESSAGE_WIDTH], path.removeprefix(prefix), line]
+    try:  # foreign code again: its own __str__, or what it has put into a SyntaxError
+        if issubclass(kind, SyntaxError) and str(error.filename).startswith(prefix):
+            path, line = values.plain(str(error.filename)), values.line_number(error.lineno)
+            message = values.plain(str(error.msg), 2 * width)
+        else:
+            message = values.plain(str(error), 2 * width)
+    except BaseException:
+        pass
+    message = _ADDRESS.sub("0x...", message)[:width]
+    return [values.name_of(kind), message, path.removeprefix(prefix), line]

@@ -2,14 +2,16 @@
 trust what it left: links, pipes without a writer, endless trees. Standard library only."""
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH101, PTH103, PTH106, PTH108, PTH118, PTH120, PTH208
+# ruff: noqa: PTH101, PTH103, PTH104, PTH106, PTH108, PTH118, PTH120, PTH208
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from typing import Any
 
 Reply = tuple[dict[str, Any], bytes]
+_MOVED = ".hrmgym-moved-"
 
 
 def write(root: str, request: dict[str, Any], blob: bytes) -> Reply:
@@ -103,22 +105,44 @@ def wipe(root: str) -> None:
 
 
 def remove(top: str) -> None:
-    """Remove a tree of any depth without following links."""
-    pending = [top]
-    while pending:
-        path = pending[-1]
-        try:
+    """Remove a tree of any depth without following links.
+
+    A path may hold 4,095 bytes, and folders lie deeper than that. So what a folder holds is moved
+    up before it is removed, and no path here is longer than that of `top` and two names.
+    """
+    try:
+        os.unlink(top)
+        return
+    except OSError:
+        if not stat.S_ISDIR(os.lstat(top).st_mode):
+            raise
+    os.chmod(top, 0o700)
+    for count in itertools.count():
+        folders = []
+        for name in os.listdir(top):
+            path = f"{top}/{name}"
+            if stat.S_ISDIR(os.lstat(path).st_mode):
+                folders.append(path)
+            else:
+                os.unlink(path)
+        if not folders:
+            break
+        for number, folder in enumerate(folders):
+            _empty(folder, f"{top}/{_MOVED}{count}-{number}")
+    os.rmdir(top)
+
+
+def _empty(folder: str, prefix: str) -> None:
+    """Remove a folder and the files in it; the folders in it are moved to `prefix` and a number."""
+    os.chmod(folder, 0o700)
+    for number, name in enumerate(os.listdir(folder)):
+        path = f"{folder}/{name}"
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
             os.unlink(path)
-        except OSError as error:
-            if not stat.S_ISDIR(os.lstat(path).st_mode):
-                raise
-            os.chmod(path, 0o700)
-            inside = os.listdir(path)
-            if inside:
-                pending += [os.path.join(path, name) for name in inside]
-                continue
-            try:
-                os.rmdir(path)
-            except OSError:
-                raise error from None
-        pending.pop()
+            continue
+        os.chmod(path, 0o700)  # its `..` is about to change
+        try:
+            os.rmdir(path)
+        except OSError:
+            os.rename(path, f"{prefix}-{number}-{os.urandom(8).hex()}")
+    os.rmdir(folder)

@@ -214,9 +214,8 @@ class Box:
         """Leave nothing behind. In a sandbox the kernel sees to it when process 1 ends."""
         if not self.isolated:
             keeper.kill_rest(isolated=False)
-            import shutil
-
-            shutil.rmtree(self.tools, ignore_errors=True)
+            with suppress(OSError):
+                files.remove(self.tools)
 
 
 def _end_of_host(number: int, frame: object) -> NoReturn:

@@ -1,36 +1,31 @@
 """A guest that holds tests, and runs them on code that runs in another guest.
 
-For each task it keeps one process, the zygote, in which pytest has collected the task's tests. It
+For each task it keeps a process, the zygote, in which pytest has collected the task's tests. It
 makes a run itself where nothing can stay behind unseen (see baseline.py), and otherwise in a fork;
-either talks to the tested code over a socket. Nothing of the tested code's workspace comes here.
-Standard library and pytest only.
+either talks to the tested code over a socket. Where tests cannot be collected without tested code,
+there is a zygote for each of the last few conversations that collecting them took (see tapes.py).
+Nothing of the tested code's workspace comes here. Standard library and pytest only.
 """
 
-# The guest starts faster without pathlib.
-# ruff: noqa: PTH103, PTH116
 from __future__ import annotations
 
-import _signal  # without the enums of `signal`
 import contextlib
-import gc
 import os
-import resource
 import select
 import signal
 import socket
 import sys
 import time
-from typing import Any, NoReturn
+from typing import Any
 
-from hrmgym.envs.sandboxes.between import crossing, examination
-from hrmgym.envs.sandboxes.between.examiner import Examiner
+from hrmgym.envs.sandboxes.between import examination
 from hrmgym.envs.sandboxes.confinement import isolation
-from hrmgym.envs.sandboxes.inside import calls, files, serving, wire
+from hrmgym.envs.sandboxes.inside import wire
+from hrmgym.envs.sandboxes.inside.zygote import MOST_REPORTED, be_zygote
 
 Reply = tuple[dict[str, Any], bytes]
-_MOST_REPORTED = 8 << 20  # bytes
-_MORE_MEMORY_MB = 256  # what pytest and its tests take up, next to what tested code may
-_MORE_PROCESSES = 256  # zygotes count, too
+#: Conversations of one task that are kept, each with a zygote.
+_MOST_TAPES = 3
 
 
 class _Zygote:
@@ -39,7 +34,7 @@ class _Zygote:
     def __init__(self, pid: int, sock: socket.socket, report: int) -> None:
         self.pid, self.sock, self.report = pid, sock, report
         self.stays = False
-        """Whether it makes runs itself."""
+        """Whether it makes runs itself, and does not watch the time."""
         self.used_s = 0.0
         """CPU seconds that it had used after its last run."""
 
@@ -66,7 +61,10 @@ class Judge:
 
     def __init__(self, sock: socket.socket, box: Any) -> None:
         self._sock, self._box = sock, box
-        self._zygotes: dict[str, _Zygote] = {}
+        self._zygotes: dict[str, list[_Zygote]] = {}
+        """The most recently used one first."""
+        self._late: dict[str, dict[str, Any]] = {}
+        """Key -> request, of tests that cannot be collected without the tested code."""
         self.handlers = {
             "ping": lambda request, blob, fds: ({}, b""),
             "prepare": self._prepare,
@@ -83,26 +81,40 @@ class Judge:
     def _prepare(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         """Make the zygote of a task, and end those that the host has no use for."""
         for key in (*request["end"], request["key"]):
-            if key in self._zygotes:
-                self._zygotes.pop(key).end()
+            self._forget(key)
         deadline = time.monotonic() + request["wall_s"]
-        zygote = self._fork(request, early=not request["eager"])
-        ready = self._hear(zygote, deadline)
-        if ready is not None and ready.get("used"):  # collecting them needs the tested code
+        zygote, ready = self._start(request, deadline, early=not request["eager"])
+        if ready.get("used"):  # collecting them needs the tested code
+            assert zygote is not None
             zygote.end()
-            zygote = self._fork(request, early=False)
-            ready = self._hear(zygote, deadline)
+            zygote, ready = self._start(request, deadline, early=False)
+        if zygote is not None:
+            self._zygotes[request["key"]] = [zygote]
+            if ready["late"]:
+                self._late[request["key"]] = request
+        return ready, b""
+
+    def _forget(self, key: str) -> None:
+        self._late.pop(key, None)
+        for zygote in self._zygotes.pop(key, ()):
+            zygote.end()
+
+    def _start(
+        self, request: dict[str, Any], deadline: float, *, early: bool
+    ) -> tuple[_Zygote | None, dict[str, Any]]:
+        """A zygote and what it says of itself; where there is none, why."""
+        zygote = self._fork(request, early=early)
+        ready = self._hear(zygote, deadline)
         if ready is None:
             in_time = time.monotonic() < deadline
             if zygote.end() == -signal.SIGKILL and in_time:
-                return {"killed": True}, b""
-            return {"bad": "the tests cannot be collected in time, or end the process"}, b""
+                return None, {"killed": True}
+            return None, {"bad": "the tests cannot be collected in time, or end the process"}
         if "bad" in ready:
             zygote.end()
-            return ready, b""
+            return None, ready
         zygote.stays, zygote.used_s = ready["stays"], ready["used_s"]
-        self._zygotes[request["key"]] = zygote
-        return ready, b""
+        return zygote, ready
 
     def _fork(self, request: dict[str, Any], *, early: bool) -> _Zygote:
         ours, theirs = socket.socketpair()
@@ -118,7 +130,7 @@ class Judge:
                     os.dup2(null, target)
                 os.closerange(5, 1024)
                 isolation.die_with_parent()
-                _be_zygote(socket.socket(fileno=3), 4, self._box, request, early=early)
+                be_zygote(socket.socket(fileno=3), 4, self._box, request, early=early)
             finally:
                 os._exit(70)
         theirs.close()
@@ -143,179 +155,65 @@ class Judge:
 
     def _judge(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         """Run a task's tests; the descriptor is the connection to the tested code."""
+        key, ahead = request["key"], b""
         try:
-            zygote = self._zygotes.get(request["key"])
-            if zygote is None:
+            for zygote in list(self._zygotes.get(key, ())):
+                reply, said = self._run(zygote, request, ahead, fds)
+                if "other" not in reply:
+                    return reply, said
+                ahead = said  # this one was collected with other answers of the tested code
+            if key not in self._late:
                 return {"unknown": True}, b""
-            start = time.monotonic()
-            wall_s = request["limits"]["wall_s"]
-            try:
-                socket.send_fds(zygote.sock, [wire.pack(request)], fds)
-                # a fork is watched by the zygote
-                reply = self._hear(zygote, start + wall_s if zygote.stays else None)
-            except OSError:
-                reply = None
-            if reply is None:
-                took = time.monotonic() - start
-                said = os.pread(zygote.report, _MOST_REPORTED, 0)
-                status: int | None = self._zygotes.pop(request["key"]).end()
-                if not zygote.stays or (status == -signal.SIGKILL and took < wall_s):
-                    return {"unknown": True}, b""
-                status = status if took < wall_s else None
-                header = {"status": status, "cpu_s": zygote.used_s, "wall_s": took, "ended": True}
-                return header, said
-            zygote.used_s = reply["used_s"]
-            if reply["ended"]:
-                self._zygotes.pop(request["key"]).end()
-            return reply, self._said
+            for last in self._zygotes[key][_MOST_TAPES - 1 :]:
+                self._zygotes[key].remove(last)
+                last.end()
+            deadline = time.monotonic() + self._late[key]["wall_s"]
+            made, ready = self._start(self._late[key], deadline, early=False)
+            if made is None:
+                return ready, b""
+            self._zygotes[key].insert(0, made)
+            return self._run(made, request, ahead, fds)
         finally:  # whoever else holds the connection, the tested code sees its end
             for fd in fds:
                 with socket.socket(fileno=os.dup(fd)) as sock, contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
-
-def _be_zygote(
-    sock: socket.socket, report: int, box: Any, request: dict[str, Any], *, early: bool
-) -> NoReturn:
-    """Collect the tests, unless that needs tested code; then make a run for each request."""
-    root, temporary = box.workspace, box.temporary
-    if box.isolated:
-        isolation.unshare(isolation.CLONE_NEWNS)
-        isolation.mount_scratch(request["limits"]["file_mb"], again=True)
-    else:
-        root, temporary = f"{root}/{request['key'][:16]}", f"{temporary}/{request['key'][:16]}"
-        for folder in (root, temporary):
-            os.makedirs(folder, exist_ok=True)
-            files.wipe(folder)
-        os.environ["HOME"] = os.environ["TMPDIR"] = temporary
-    limits = dict(request["limits"])
-    limits["cpu_s"] = 1 << 30  # a zygote lives for many runs
-    limits["memory_mb"] += _MORE_MEMORY_MB
-    limits["processes"] += _MORE_PROCESSES
-    box.become_foreign(box.bounds(limits))
-    os.chdir(root)
-    calls.write_files(root, request["files"])
-    course = examination.Course(request, root)
-    course.prepare()
-    try:
-        if early:
-            course.collect()
-    except BaseException as error:
-        if not course.finder.used:
-            text = f"{type(error).__name__}: {calls.describe(error, root)[1]}"
-            sock.sendall(wire.pack({"bad": f"the tests cannot be collected: {text}"}))
-            os._exit(1)
-    base = None if course.finder.used else course.baseline()
-    gc.collect()
-    gc.freeze()
-    if base is None:
-        gc.disable()
-    ready = {"used": course.finder.used, "stays": base is not None, "used_s": _used_s()}
-    sock.sendall(wire.pack(ready))
-    before = _look(root, request["files"]), _look(temporary, {})
-    while True:
+    def _run(self, zygote: _Zygote, request: dict[str, Any], ahead: bytes, fds: list[int]) -> Reply:
+        """Have a zygote run its tests. `ahead` was exchanged with the tested code already."""
+        held = self._zygotes[request["key"]]
+        start = time.monotonic()
+        wall_s = request["limits"]["wall_s"]
         try:
-            run, _, (fd,) = wire.receive(sock)
-        except wire.Broken:
-            os._exit(0)
-        os.ftruncate(report, 0)
-        os.lseek(report, 0, os.SEEK_SET)
-        if base is None:
-            header, said = _run(course, run, fd, report)
-            intact = True
-        else:
-            header, said, intact = _run_here(course, run, fd, report)
-            intact = base.restore() and intact
-        header |= {"ended": not intact, "used_s": _used_s()}
-        sock.sendall(wire.pack(header, said))
-        now = _look(root, request["files"]), _look(temporary, {})
-        if now != before:  # a test has written something
-            files.wipe(temporary)
-            files.wipe(root)
-            calls.write_files(root, request["files"])
-            before = _look(root, request["files"]), _look(temporary, {})
-
-
-def _used_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def _run_here(
-    course: examination.Course, request: dict[str, Any], fd: int, report: int
-) -> tuple[dict[str, Any], bytes, bool]:
-    """Run the tests in this process; also says whether it can be trusted with another run.
-
-    The guest watches the time: past the limits this process is no more.
-    """
-    start, used_s = time.monotonic(), _used_s()
-    _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"])
-    intact = True
-    try:
-        with socket.socket(fileno=fd) as sock:
-            link = Examiner(sock, course.support, course.own)
-            course.run(link, examination.events_to(report))
-        intact = not link.broken
-    except crossing.Lost:
-        pass
-    except BaseException as error:
-        intact = False
-        why = f"{type(error).__name__}: {calls.describe(error, '/')[1]}"
-        examination.events_to(report)({"bad": why})
-    _signal.setitimer(_signal.ITIMER_PROF, 0)
-    header = {"status": 0, "cpu_s": _used_s() - used_s, "wall_s": time.monotonic() - start}
-    return header, os.pread(report, _MOST_REPORTED, 0), intact
-
-
-def _look(top: str, names: dict[str, str]) -> list[tuple[int, ...]]:
-    """What changes when something below a folder does: of it and of all folders and files."""
-    paths = {top}
-    for name in names:
-        path = f"{top}/{name}"
-        while len(path) > len(top):
-            paths.add(path)
-            path = path.rpartition("/")[0]
-    found: list[tuple[int, ...]] = []
-    for path in sorted(paths):
-        try:
-            seen = os.stat(path)
+            message = wire.pack(request, ahead)
+            sent = socket.send_fds(zygote.sock, [message], fds)
+            zygote.sock.sendall(message[sent:])
+            # a fork is watched by the zygote
+            reply = self._hear(zygote, start + wall_s if zygote.stays else None)
         except OSError:
-            found.append((0,))
+            reply = None
+        if reply is None:
+            took = time.monotonic() - start
+            said = os.pread(zygote.report, MOST_REPORTED, 0)
+            held.remove(zygote)
+            status: int | None = zygote.end()
+            if not zygote.stays or (status == -signal.SIGKILL and took < wall_s):
+                self._forget(request["key"])
+                return {"unknown": True}, b""
+            status = status if took < wall_s else None
+            header = {"status": status, "cpu_s": zygote.used_s, "wall_s": took}
+            return header | {"ended": self._is_lost(request["key"])}, said
+        zygote.stays, zygote.used_s = reply["stays"], reply["used_s"]
+        held.remove(zygote)
+        if reply["ended"]:
+            zygote.end()
         else:
-            found.append((seen.st_ino, seen.st_size, seen.st_mode, seen.st_ctime_ns))
-    return found
+            held.insert(0, zygote)
+        reply["ended"] = self._is_lost(request["key"])
+        return reply, self._said
 
-
-def _run(course: examination.Course, request: dict[str, Any], fd: int, report: int) -> Reply:
-    """Run the tests in a fork that writes to the file `report`; returns when it is dead."""
-    limits = request["limits"]
-    start = time.monotonic()
-    deadline = start + limits["wall_s"]
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setpgid(0, 0)
-            _signal.setitimer(_signal.ITIMER_PROF, limits["cpu_s"])
-            gc.enable()
-            link = Examiner(socket.socket(fileno=fd), course.support, course.own)
-            course.run(link, examination.events_to(report))
-        except crossing.Lost:
-            pass
-        except BaseException as error:
-            why = f"{type(error).__name__}: {calls.describe(error, '/')[1]}"
-            examination.events_to(report)({"bad": why})
-        finally:
-            os._exit(0)
-    os.close(fd)
-    _, ended = serving.wait_for_child(child, select.poll(), deadline)
-    in_time = ended is not None
-    if ended is None:
-        os.kill(child, signal.SIGKILL)
-        ended = os.wait4(child, 0)[1:]
-    code, usage = ended
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)  # whatever a test has started
-    status = os.waitstatus_to_exitcode(code) if in_time else None
-    text = os.pread(report, _MOST_REPORTED, 0)
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return {"status": status, "cpu_s": cpu_s, "wall_s": time.monotonic() - start}, text
+    def _is_lost(self, key: str) -> bool:
+        """Whether no zygote of the tests is left, nor what another one can be made of."""
+        if self._zygotes[key] or key in self._late:
+            return False
+        self._forget(key)
+        return True

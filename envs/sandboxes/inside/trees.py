@@ -27,6 +27,9 @@ HASH_BYTES = 20
 _TICK_NS = 50_000_000
 _OPAQUE = "user.overlay.opaque"
 _MOST_ENTRIES = 20_000
+#: Bytes of a path below the workspace's root. The kernel takes 4,095 of a whole path, and folders
+#: can lie deeper than that: what lies there is out of reach for tests and tools, too.
+MOST_PATH = 3000
 
 
 class TooLarge(OSError):
@@ -92,6 +95,8 @@ class Reader:
                 opaque.add(folder)
             for name, about in listed:
                 path = f"{folder}/{name}" if folder else name
+                if len(path) > MOST_PATH // 4 and len(os.fsencode(path)) > MOST_PATH:
+                    raise TooLarge(27, f"a path of more than {MOST_PATH} bytes", name)
                 mode, kind = stat.S_IMODE(about.st_mode), stat.S_IFMT(about.st_mode)
                 full = f"{top}/{path}"
                 if kind == stat.S_IFREG:

@@ -1,18 +1,20 @@
 """Plain Python values as JSON that keeps their exact types.
 
 JSON's own `null`, booleans, strings, arrays and numbers stand for None, bool, str, list, int and
-float; every other kind is an object with one key, its tag. The text may come from foreign code, so
-`decode` accepts nothing else. The program inside a sandbox imports this file too: standard library
-only.
+float; every other kind is an object with one key, its tag. A class travels by its name. The text
+may come from foreign code, so `decode` accepts nothing else. The program inside a sandbox imports
+this file too: standard library only.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 MAX_DEPTH = 64
+_MOST_LINES = 1 << 31
 _WIDE = 1 << 63  # larger integers travel in hexadecimal: decimal is quadratic, and capped by Python
 
 
@@ -33,8 +35,63 @@ class Opaque:
         return f"<{self.name}>"
 
 
+class Named:
+    """A class or function by its module and its name there, for example `builtins` and `int`.
+
+    Nothing is imported outside a sandbox: there, such a value equals the class of that name, and
+    its like.
+    """
+
+    __slots__ = ("module", "name")
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, type):
+            other = _named(other)
+        if not isinstance(other, Named):
+            return NotImplemented
+        return (self.module, self.name) == (other.module, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.module, self.name))
+
+    def __repr__(self) -> str:
+        return self.name if self.module == "builtins" else f"{self.module}.{self.name}"
+
+
 class Unfit(ValueError):
     """Text that is no encoded value, or a value past a limit."""
+
+
+def plain(text: str, most: int = 1 << 30) -> str:
+    """The first characters of a text as a real `str`: a subclass may do anything when it is cut."""
+    return str.__getitem__(text, slice(most))
+
+
+def name_of(kind: type) -> str:
+    """The name of a class as the interpreter has it, whatever its metaclass says."""
+    return plain(type.__dict__["__name__"].__get__(kind), 60)
+
+
+def line_number(value: Any) -> int:
+    """`value` where it can be the number of a line; else 0."""
+    return value if type(value) is int and 0 < value < _MOST_LINES else 0
+
+
+def _named(cls: type) -> Named | Opaque:
+    """A class by the names that the interpreter has for it."""
+    module = type.__dict__["__module__"].__get__(cls)
+    if type(module) is not str:  # foreign code may put anything there
+        return Opaque("type")
+    return Named(module, plain(type.__dict__["__qualname__"].__get__(cls), 1000))
+
+
+def lineage(cls: type) -> list[str]:
+    """The class and its bases, in the order of their lookup, each as `module:name`."""
+    found = (_named(one) for one in type.__dict__["__mro__"].__get__(cls))
+    return [f"{one.module}:{one.name}" for one in found if isinstance(one, Named)]
 
 
 def encode(value: Any, budget: int = 1 << 30, depth: int = MAX_DEPTH) -> Any:
@@ -65,7 +122,11 @@ def _encode(value: Any, left: list[int], depth: int) -> Any:
         _spend(left, 2 * len(value))
         return {"b": value.hex()}
     if kind not in (list, tuple, set, frozenset, dict):
-        return {"o": kind.__name__[:60]}
+        if kind is Named or issubclass(kind, type):
+            one = value if kind is Named else _named(value)
+            if type(one) is Named:
+                return {"n": f"{one.module}:{one.name}"}
+        return {"o": name_of(kind)}
     if depth == 0:
         raise Unfit("nested too deeply")
     if kind is dict:
@@ -88,8 +149,23 @@ def _spend(left: list[int], size: int) -> None:
         raise Unfit("too large")
 
 
-def decode(data: Any, depth: int = MAX_DEPTH) -> Any:
+def is_plain(encoded: Any) -> bool:
+    """Whether an encoded value holds nothing opaque, so that decoding gives an equal one."""
+    if isinstance(encoded, list):
+        return all(map(is_plain, encoded))
+    if isinstance(encoded, dict):
+        ((tag, body),) = encoded.items()
+        return tag != "o" and is_plain(body)
+    return True
+
+
+def decode(data: Any, depth: int = MAX_DEPTH, find: Callable[[str, str], Any] = Named) -> Any:
     """The value that `data`, parsed JSON, stands for.
+
+    Args:
+        data: Parsed JSON.
+        depth: How many values may lie in each other.
+        find: What stands for a class or function of a module of that name.
 
     Raises:
         Unfit: It stands for none.
@@ -99,20 +175,24 @@ def decode(data: Any, depth: int = MAX_DEPTH) -> Any:
     if depth < 0:
         raise Unfit("nested too deeply")
     if isinstance(data, list):
-        return [decode(item, depth - 1) for item in data]
+        return [decode(item, depth - 1, find) for item in data]
     if not isinstance(data, dict) or len(data) != 1:
         raise Unfit("not an encoded value")
     ((tag, body),) = data.items()
     try:
         if tag in ("t", "s", "z") and isinstance(body, list):
-            items = [decode(item, depth - 1) for item in body]
+            items = [decode(item, depth - 1, find) for item in body]
             return tuple(items) if tag == "t" else set(items) if tag == "s" else frozenset(items)
         if tag == "d" and isinstance(body, list):
-            return {decode(k, depth - 1): decode(v, depth - 1) for k, v in body}
-        if isinstance(body, str):
+            less = depth - 1
+            return {decode(k, less, find): decode(v, less, find) for k, v in body}
+        if isinstance(body, str) and tag != "n":
             return _decode_text(tag, body)
     except (TypeError, ValueError) as error:  # an unhashable key, a pair of three, bad hexadecimal
         raise Unfit(str(error)) from None
+    if tag == "n" and isinstance(body, str):
+        module, _, name = body.partition(":")
+        return find(module, name)
     raise Unfit(f"unknown tag {tag[:20]!r}")
 
 
@@ -148,15 +228,28 @@ def parse(text: str | bytes) -> Any:
 
 
 def same(value: Any, expected: Any, tolerance: float | None = None) -> bool:
-    """Whether `value == expected`; with a tolerance, whether the numbers in them are that near."""
-    if tolerance is None:
-        return bool(value == expected)
+    """Whether `value == expected`; with a tolerance, whether the numbers in them are that near.
+
+    Unlike in Python, where nothing equals it, a NaN is what a NaN in `expected` asks for.
+    """
+    if tolerance is None and value == expected:
+        return True
     if isinstance(expected, (list, tuple)):
         return (
             type(value) is type(expected)
             and len(value) == len(expected)
             and all(same(a, b, tolerance) for a, b in zip(value, expected, strict=True))
         )
+    if isinstance(expected, dict):
+        return (
+            type(value) is dict
+            and value.keys() == expected.keys()
+            and all(same(value[key], item, tolerance) for key, item in expected.items())
+        )
+    if isinstance(expected, float) and math.isnan(expected):
+        return isinstance(value, float) and math.isnan(value)
+    if tolerance is None:
+        return False
     if isinstance(expected, (int, float)) and isinstance(value, (int, float)):
         try:
             return value == expected or abs(value - expected) <= tolerance

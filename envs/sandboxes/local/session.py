@@ -25,7 +25,7 @@ from hrmgym.envs.task import Limits
 
 _STATUS_FD = 9
 #: What an interactive bash without a terminal says when a signal has killed a command.
-_NOISE = re.compile(r"^bash: \[[^]]*\] tcsetattr: .*\n", re.MULTILINE)
+_NOISE = re.compile(r"^bash: \[[^]\n]*\] tcsetattr: .*\n", re.MULTILINE)
 _STARTUP_S = 60.0
 _PATIENCE = 1.0  # seconds that a shell has to come back after its command was killed
 

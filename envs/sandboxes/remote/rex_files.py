@@ -2,19 +2,16 @@
 and do not trust what it left. Standard library only."""
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH103, PTH115, PTH118, PTH120, PTH123, PTH208, PTH211
+# ruff: noqa: PTH103, PTH118, PTH120, PTH123, PTH211
 from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Callable
 from typing import Any
 
-from hrmgym.envs.sandboxes.inside import wire
-from hrmgym.envs.sandboxes.remote.rex_place import Place, Reply, remove
-
-_MOST_FILES = 20_000
+from hrmgym.envs.sandboxes.inside import files, trees, wire
+from hrmgym.envs.sandboxes.remote.rex_place import Place, Reply
 
 
 def _as_foreign(place: Place, act: Callable[[], Reply]) -> Reply:
@@ -56,8 +53,7 @@ def replace(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
     """
 
     def act() -> Reply:
-        for name in os.listdir(place.workspace):
-            remove(os.path.join(place.workspace, name))
+        files.wipe(place.workspace)
         start = 0
         for path, kind, mode, size in request["files"]:
             _make(os.path.join(place.workspace, path), kind, mode, blob[start : start + size])
@@ -82,58 +78,32 @@ def _make(path: str, kind: str, mode: int, data: bytes) -> None:
 
 
 def archive(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
-    """Everything in the workspace, as `_replace` takes it, up to `most` bytes; `cut`: or not."""
+    """Everything in the workspace, as `replace` takes it; `cut` says why it cannot be told."""
 
     def act() -> Reply:
-        entries: list[tuple[str, str, int, int]] = []
-        data = bytearray()
-        folders = [""]
-        while folders:
-            folder = folders.pop()
-            for name in sorted(os.listdir(os.path.join(place.workspace, folder))):
-                path = f"{folder}/{name}" if folder else name
-                full = os.path.join(place.workspace, path)
-                try:
-                    kind, mode, content = _take(full, request["most"] - len(data) + 1)
-                except OSError:
-                    continue  # not ours to read, or gone
-                if kind == "d":
-                    folders.append(path)
-                if kind:
-                    entries.append((path, kind, mode, len(content)))
-                    data += content
-                if len(data) > request["most"] or len(entries) > _MOST_FILES:
-                    return {"files": [], "cut": True}, b""
-        return {"files": entries, "cut": False}, bytes(data)
+        reader = trees.Reader()
+        reader.most = request["most"]
+        for left in (2, 1, 0):
+            try:
+                entries, _, _ = reader.read(place.workspace, quiet=False)
+                break
+            except trees.TooLarge as error:
+                return {"files": [], "cut": error.strerror}, b""
+            except OSError as error:  # something in there still writes
+                if not left:
+                    return {"files": [], "cut": f"what cannot be read: {error.strerror}"}, b""
+        told, data = [], bytearray()
+        for path, (kind, mode, what) in entries.items():
+            if kind == trees.SPECIAL:
+                continue
+            content = reader.contents[what] if kind == trees.FILE else os.fsencode(what)
+            told.append((path, kind, mode & 0o777, len(content)))
+            data += content
+        return {"files": told, "cut": ""}, bytes(data)
 
     return _as_foreign(place, act)
-
-
-def _take(path: str, most: int) -> tuple[str, int, bytes]:
-    """Kind, mode and content of a path; no kind for what is neither file, folder nor link."""
-    held = os.lstat(path)
-    mode = stat.S_IMODE(held.st_mode) & 0o777
-    if stat.S_ISLNK(held.st_mode):
-        return "l", mode, os.readlink(os.fsencode(path))
-    if stat.S_ISDIR(held.st_mode):
-        os.scandir(path).close()  # may it be read?
-        return "d", mode, b""
-    if not stat.S_ISREG(held.st_mode):
-        return "", 0, b""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return "", 0, b""
-        return "f", mode, file.read(most)
 
 
 def read(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
     """The first `most` bytes of a file."""
-
-    def act() -> Reply:
-        kind, _, data = _take(os.path.join(place.workspace, request["path"]), request["most"])
-        if kind != "f":
-            raise OSError(22, "not a regular file")
-        return {}, data
-
-    return _as_foreign(place, act)
+    return _as_foreign(place, lambda: files.read(place.workspace, request, blob))

@@ -9,7 +9,6 @@ guest nor touch SWE-ReX's server. Standard library only; the sources come by wir
 """
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH118, PTH208
 from __future__ import annotations
 
 import _signal
@@ -18,7 +17,6 @@ import json
 import os
 import resource
 import select
-import shutil
 import socket
 import sys
 import time
@@ -27,9 +25,9 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.confinement import isolation
-from hrmgym.envs.sandboxes.inside import calls, keeper, runs, wire
+from hrmgym.envs.sandboxes.inside import calls, files, keeper, runs, wire
 from hrmgym.envs.sandboxes.remote import rex_files, rex_shell
-from hrmgym.envs.sandboxes.remote.rex_place import Place, Reply, answer, pour, remove
+from hrmgym.envs.sandboxes.remote.rex_place import Place, Reply, answer, pour
 
 _PAUSE_S = 0.05
 
@@ -78,7 +76,8 @@ def _serve(place: Place, listener: socket.socket) -> NoReturn:
             if request["op"] == "stop":
                 keeper.kill_rest(isolated=False)
                 place.sweep()
-                shutil.rmtree(place.top, ignore_errors=True)
+                with suppress(OSError):
+                    files.remove(place.top)
                 conn.send(b"+")
                 os._exit(0)
             if os.fork() == 0:
@@ -172,8 +171,7 @@ def listen(child: int, out: int, deadline: float, most: int) -> tuple[bytes, int
 def _calls(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
     """Call a function of some files, case by case: see runs.py."""
     place.sweep()
-    for name in os.listdir(place.workspace):
-        remove(os.path.join(place.workspace, name))
+    files.wipe(place.workspace)
     return runs.run(
         request["calls"],
         place.workspace,

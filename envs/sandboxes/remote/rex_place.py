@@ -1,7 +1,7 @@
 """Where foreign code runs in a machine that SWE-ReX reaches, and as whom. Standard library only."""
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH110, PTH112, PTH114, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH101, PTH102, PTH104, PTH110, PTH123
 from __future__ import annotations
 
 import _signal
@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import re
-import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from hrmgym.envs.sandboxes.confinement import isolation
+from hrmgym.envs.sandboxes.inside import files
 
 Reply = tuple[dict[str, Any], bytes]
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|KEY|^HRMGYM_", re.IGNORECASE)
@@ -43,7 +43,7 @@ class Place:
         self.user = user if _can_become(user) else None
         if os.path.exists(top):  # a guest before this one has died
             self.kill_user()
-            shutil.rmtree(top)
+            files.remove(top)
         os.mkdir(top)
         os.chmod(top, 0o755)  # pytest looks at the folders above
         os.mkdir(self.own, 0o700)
@@ -94,15 +94,14 @@ class Place:
     def sweep(self) -> None:
         """Remove what foreign code has left outside the workspace: processes, then files."""
         self.kill_user()
-        for name in os.listdir(self.temporary):
-            remove(os.path.join(self.temporary, name))
+        files.wipe(self.temporary)
         if self.user is None:
             return  # what is ours there may be anybody's
         for folder in _COMMON:
             with suppress(OSError), os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.stat(follow_symlinks=False).st_uid == self.user:
-                        remove(entry.path)
+                        files.remove(entry.path)
 
 
 def _can_become(user: int) -> bool:
@@ -119,27 +118,6 @@ def _can_become(user: int) -> bool:
             code = 0 if os.access(os.path.realpath(sys.executable), os.X_OK) else 1
         os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def remove(top: str) -> None:
-    """Remove whatever is there, without following links."""
-    try:
-        os.unlink(top)
-    except FileNotFoundError:
-        return
-    except OSError:
-        shutil.rmtree(top, onerror=_pry_open)
-
-
-def _pry_open(act: Callable[..., Any], path: str, error: Any) -> None:
-    """A folder that may not be changed: allow it, and go on."""
-    with suppress(OSError):
-        os.chmod(os.path.dirname(path), 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            os.chmod(path, 0o700)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
 
 
 def answer(place: Place, conn: socket.socket, name: str, act: Callable[[], Reply]) -> None:

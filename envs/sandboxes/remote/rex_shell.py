@@ -24,7 +24,7 @@ _STATUS_FD = 9
 _START_S = 30.0
 _PATIENCE_S = 1.0  # that the shell has to come back after its command was killed
 #: What an interactive bash without a terminal says when a signal has killed a command.
-_NOISE = re.compile(rb"^bash: \[[^]]*\] tcsetattr: .*\n", re.MULTILINE)
+_NOISE = re.compile(rb"^bash: \[[^]\n]*\] tcsetattr: .*\n", re.MULTILINE)
 _TOO_LATE = 124
 
 

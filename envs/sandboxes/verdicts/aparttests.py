@@ -13,13 +13,20 @@ import json
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from hrmgym.envs.outcome import FailureCode, Outcome, Status
 from hrmgym.envs.sandboxes.inside import selection, sourcecode, values
-from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book, is_timeout
-from hrmgym.envs.task import Limits, Outcome, PytestTests, Status
+from hrmgym.envs.sandboxes.verdicts import collecting
+from hrmgym.envs.sandboxes.verdicts.pytest_outcome import (
+    CONFIGS,
+    MESSAGE_WIDTH,
+    Book,
+    is_timeout,
+)
+from hrmgym.envs.task import Limits, PytestTests
 
 _MOST_PLANS = 512
 
@@ -80,7 +87,7 @@ def _plan(
         "targets": targets,
         "config": next((name for name in CONFIGS if name in contents), None),
         "plain": not any(word in text for word in ("subTest", "subtests", "addClassCleanup")),
-        "eager": any(_imports_late(tree) for tree in trees.values()) or "importorskip" in text,
+        "eager": any(collecting.needs_code(tree) for tree in trees.values()),
         "seeds": "random.seed" in text,
     }
     digest = hashlib.sha256(json.dumps([body, sizes]).encode("utf-8", "surrogatepass"))
@@ -88,7 +95,7 @@ def _plan(
         key=digest.hexdigest(),
         prepare=body,
         roots=tuple(dict.fromkeys([*folders, ""])),
-        imports=frozenset(name for tree in trees.values() for name in _imported(tree)),
+        imports=frozenset(name for tree in trees.values() for name in collecting.imported(tree)),
         prints=any(word in text for word in ("capsys", "redirect_std", "sys.stdout", "sys.stderr")),
     )
 
@@ -106,28 +113,6 @@ def _import_folder(path: str, files: Mapping[str, str]) -> str:
     while folder and f"{folder}/__init__.py" in files:
         folder = folder.rpartition("/")[0]
     return folder
-
-
-def _imports_late(tree: ast.Module) -> bool:
-    """Whether an import, or what follows from it, depends on what is there to import."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-            return True
-        if isinstance(node, ast.Try) and any(
-            isinstance(inner, (ast.Import, ast.ImportFrom)) for inner in ast.walk(node)
-        ):
-            return True
-    return False
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return names
 
 
 def shadowed(plan: Plan, files: Mapping[str, str]) -> str:
@@ -171,23 +156,43 @@ def prepare_request(plan: Plan, limits: Limits, end: list[str]) -> dict[str, Any
     }
 
 
-def refusal(tests: PytestTests, message: str) -> Outcome:
+def refusal(tests: PytestTests, message: str, failure: FailureCode | None = None) -> Outcome:
     """The outcome of tests of which none could run."""
-    return Outcome(tests=dict.fromkeys(tests.ids, Status.ERROR), message=values.cut(message, 300))
+    statuses = dict.fromkeys(tests.ids, Status.ERROR)
+    return Outcome(tests=statuses, message=values.cut(message, MESSAGE_WIDTH), failure=failure)
+
+
+def shadowing(tests: PytestTests, path: str) -> Outcome:
+    """The outcome where a file has the name of a standard module that the tests import.
+
+    If the known solution has none, as has been tried, the file is the tested code's own doing.
+    """
+    text = f"{path} has the name of a standard module that the tests import"
+    return refusal(tests, text, None if tests.tried else FailureCode.CANNOT_CROSS)
 
 
 def judge(tests: PytestTests, reply: Reply) -> Outcome:
-    """The outcome of a run."""
+    """The outcome of a run.
+
+    What cannot be done from another process is no verdict, but for what tested code can bring about
+    with any test, and the known solution does not: that test fails.
+    """
     if reply.bad:
         return refusal(tests, reply.bad)
     book = Book(tests)
-    lost = None
+    lost, cannot = None, ""
     for event in (event for line in reply.events.splitlines() for event in values.parse(line)):
         if "lost" in event:
             lost = event
         elif "bad" in event:
             return refusal(tests, f"the tests cannot be run: {event['bad']}")
         else:
+            blamed = event.get("blamed")
+            if blamed == "tests" or (blamed == "code" and not tests.tried):
+                where = event.get("test") or event.get("broken")
+                cannot = cannot or f"{where}: {event['message']}"
+            elif blamed == "code":
+                event |= {"phase": "call"}
             book.note(event)
     status = reply.judge
     if lost is not None and not is_timeout(status):  # then it counts how the other side has ended
@@ -197,4 +202,10 @@ def judge(tests: PytestTests, reply: Reply) -> Outcome:
                 tests, lost["message"] or "the tested code ends its process when it is imported"
             )
     why = lost["message"] if lost is not None else ""
-    return book.close(status, why=why, cpu_s=reply.cpu_s, wall_s=reply.wall_s)
+    outcome = book.close(status, why=why, cpu_s=reply.cpu_s, wall_s=reply.wall_s)
+    if not cannot:
+        return outcome
+    message = values.cut(cannot, MESSAGE_WIDTH)
+    return replace(
+        outcome, message=message, path="", line=0, failure=FailureCode.CANNOT_CROSS, killed=False
+    )

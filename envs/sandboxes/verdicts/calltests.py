@@ -5,15 +5,18 @@ The expected values stay here. What comes out is the word of foreign code, and i
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import values
-from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, Status
+from hrmgym.envs.task import CallCase, CallTests, FailureCode, Limits, Outcome, Status
+from hrmgym.errors import SandboxError
 
 MESSAGE_WIDTH = 300
+RAISED_WIDTH = 200
 OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
 
 
@@ -38,11 +41,32 @@ def request(files: Mapping[str, str], tests: CallTests, limits: Limits) -> dict[
         "path": tests.path,
         "function": tests.function,
         "cases": [
-            {"args": [values.encode(arg) for arg in case.args], "consume": case.consume}
+            {"args": _arguments(case), "consume": case.consume, "raises": bool(case.raises)}
             for case in tests.cases
         ],
         "limits": limits.fields(),
     }
+
+
+def _arguments(case: CallCase) -> list[Any]:
+    """The encoded arguments of a call.
+
+    Raises:
+        SandboxError: One of them is not plain, so that the code would get something else.
+    """
+    encoded = []
+    for arg in case.args:
+        try:
+            encoded.append(values.encode(arg))
+        except values.Unfit as error:
+            why = str(error)
+        else:
+            if values.is_plain(encoded[-1]):
+                continue
+            why = "it is, or holds, no plain value"
+        message = f"case {case.id!r}: argument {values.show(arg)} cannot go into a sandbox: {why}"
+        raise SandboxError(message, FailureCode.CANNOT_CROSS)
+    return encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +93,13 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
             if not verdicts:
                 verdicts = [_raised(Status.ERROR, tests.path, *rest)] * len(tests.cases)
             break
-        call = f"{tests.function}({_arguments(case)})"
+        call = f"{tests.function}({_show_arguments(case)})"
         if kind == "ok":
             verdicts.append(_returned(call, case, rest[0]))
+        elif _is_expected(case, rest[1], rest.pop()):
+            verdicts.append(_PASSED)
         else:
-            verdicts.append(_raised(Status.FAILED, f"{call} raised", *rest))
+            verdicts.append(_raised(Status.FAILED, f"{call} raised", *rest, case.raises))
     if len(verdicts) < len(tests.cases):
         verdicts += _unfinished(tests, len(verdicts), reply, limits)
     first = next((v for v in verdicts if v.status is not Status.PASSED), _PASSED)
@@ -98,17 +124,30 @@ def _parts(line: bytes) -> list[Any]:
     match parts:
         case ["ok", encoded]:
             return ["ok", values.decode(encoded)]
-        case ["raised" | "bad", str(), str(), str(), int()]:
+        case ["bad", str(), str(), str(), int()]:
+            return list(parts)
+        case ["raised", str(), str(), str(), int(), [*names]] if all(
+            isinstance(name, str) for name in names
+        ):
             return list(parts)
     raise values.Unfit("not a line of calls.py")
 
 
-def _arguments(case: CallCase) -> str:
+def _show_arguments(case: CallCase) -> str:
     text = ", ".join(values.show(arg) for arg in case.args)
     return values.cut(text, 120)
 
 
+def _is_expected(case: CallCase, message: str, lineage: list[str]) -> bool:
+    """Whether an exception is the one that the call must raise."""
+    wanted = case.raises if ":" in case.raises else f"builtins:{case.raises}"
+    return bool(case.raises) and wanted in lineage and re.search(case.match, message) is not None
+
+
 def _returned(call: str, case: CallCase, value: Any) -> _Verdict:
+    if case.raises:
+        shown = values.show(value, 80)
+        return _Verdict(Status.FAILED, f"{call} returned {shown}, expected {case.raises}")
     tolerance = case.tolerance if case.compare == "approx" else None
     if values.same(value, case.expected, tolerance):
         return _PASSED
@@ -116,24 +155,37 @@ def _returned(call: str, case: CallCase, value: Any) -> _Verdict:
     return _Verdict(Status.FAILED, f"{call} returned {shown}, expected {expected}")
 
 
-def _raised(status: Status, what: str, name: str, text: str, path: str, line: int) -> _Verdict:
+def _raised(
+    status: Status, what: str, name: str, text: str, path: str, line: int, wanted: str = ""
+) -> _Verdict:
+    text = values.cut(text, RAISED_WIDTH)
     colon = ": " if text else ""
-    where = f" (line {line})" if line > 0 else ""
+    line = values.line_number(line)
+    where = f" (line {line})" if line else ""
     if status is Status.ERROR:
         what += ":"
-    return _Verdict(status, f"{what} {name}{colon}{text}{where}", path, max(line, 0))
+    expected = f", expected {wanted}" if wanted else ""
+    return _Verdict(status, f"{what} {name}{colon}{text}{where}{expected}", path, line)
 
 
 def _unfinished(tests: CallTests, done: int, reply: Reply, limits: Limits) -> list[_Verdict]:
     """Verdicts on the cases from number `done` on, of which the first did not come to its end."""
-    call = f"{tests.function}({_arguments(tests.cases[done])})"
+    call = f"{tests.function}({_show_arguments(tests.cases[done])})"
     left = len(tests.cases) - done
     slow = reply.status == -signal.SIGKILL and reply.cpu_s >= limits.cpu_s
     if reply.status is None or reply.status in OUT_OF_CPU or slow:
         first = _Verdict(Status.TIMEOUT, f"{call} timed out")
         return [first, *[_Verdict(Status.TIMEOUT)] * (left - 1)]
     if reply.status < 0:
-        how = f"was killed by {signal.Signals(-reply.status).name}"
+        how = f"was killed by {signal_name(-reply.status)}"
     else:
         how = f"ended its process with exit code {reply.status}"
     return [_Verdict(Status.ERROR, f"{call} {how}"), *[_Verdict(Status.MISSING)] * (left - 1)]
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal; `SIGRTMIN+6` for one of those that Python has no name for."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"

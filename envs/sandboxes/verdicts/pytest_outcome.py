@@ -144,7 +144,7 @@ def _where(event: dict[str, Any]) -> tuple[str, str, int]:
     message, path, line = (event.get(key) for key in ("message", "path", "line"))
     text = steady(message) if isinstance(message, str) else ""
     where = path if isinstance(path, str) else ""
-    return values.cut(text, MESSAGE_WIDTH), where, line if isinstance(line, int) else 0
+    return values.cut(text, MESSAGE_WIDTH), where, values.line_number(line)
 
 
 def _last_line(output: str) -> str:

@@ -5,12 +5,16 @@ The expected output stays here. What comes out is the word of foreign code, and 
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import values
-from hrmgym.envs.sandboxes.verdicts.calltests import MESSAGE_WIDTH, OUT_OF_CPU, Reply
+from hrmgym.envs.sandboxes.verdicts.calltests import (
+    MESSAGE_WIDTH,
+    OUT_OF_CPU,
+    Reply,
+    signal_name,
+)
 from hrmgym.envs.task import Limits, Outcome, Status, StdioCase, StdioTests
 
 _Verdict = tuple[Status, str]
@@ -32,17 +36,17 @@ def request(files: Mapping[str, str], tests: StdioTests, limits: Limits) -> dict
 def judge(tests: StdioTests, reply: Reply, limits: Limits) -> Outcome:
     """The outcome of a run."""
     verdicts: list[_Verdict] = []
-    path, line_number = "", 0
+    path, line = "", 0
     lines = reply.lines.split(b"\n")[:-1]  # what follows the last line end was cut off
-    for case, line in zip(tests.cases, lines, strict=False):
+    for case, told in zip(tests.cases, lines, strict=False):
         try:
-            parts = values.parse(line)
+            parts = values.parse(told)
         except values.Unfit:
             break
         match parts:
             case ["bad", str(name), str(text), str(where), int(number)]:
-                path, line_number = where, max(number, 0)
-                verdict = Status.ERROR, f"{tests.path}: {name}: {text} (line {number})"
+                path, line = where, values.line_number(number)
+                verdict = Status.ERROR, f"{tests.path}: {name}: {text} (line {line})"
                 verdicts = [verdict] * len(tests.cases)
                 break
             case ["flood"]:
@@ -66,7 +70,7 @@ def judge(tests: StdioTests, reply: Reply, limits: Limits) -> Outcome:
         tests={case.id: what for case, (what, _) in pairs},
         message=values.cut(message, MESSAGE_WIDTH),
         path=path,
-        line=line_number,
+        line=line,
         cpu_s=reply.cpu_s,
         wall_s=reply.wall_s,
     )
@@ -76,20 +80,13 @@ def _verdict(case: StdioCase, compare: str, status: int, output: str, error: str
     if status in OUT_OF_CPU:
         return Status.TIMEOUT, "timed out"
     if status < 0:
-        return Status.ERROR, f"was killed by {_name(-status)}"
+        return Status.ERROR, f"was killed by {signal_name(-status)}"
     if status:
         return Status.ERROR, error or f"ended with exit code {status}"
     got, expected = (_normal(text, compare) for text in (output, case.expected))
     if got == expected:
         return _PASSED
     return Status.FAILED, difference(got, expected)
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _normal(text: str, compare: str) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from hrmgym.envs.blobs import Blob
 from hrmgym.envs.sandboxes.bench import Bench, LocalBench, Ran
 from hrmgym.envs.sandboxes.inside import selection, values
 from hrmgym.envs.sandboxes.verdicts import aparttests, calltests, stdiotests, together
@@ -23,11 +24,18 @@ from hrmgym.envs.task import (
     StdioTests,
     TestSpec,
 )
+from hrmgym.envs.workspace import Files
 
 MESSAGE_WIDTH = 300
+#: Bytes that a solution's changed files may hold together: each run takes them into its sandbox,
+#: whose memory they must not fill.
+MOST_CHANGED = 8 << 20
 #: Files of tested code that never take part in a run, unless the tests bring them along.
 _OBEYED = ("conftest.py", "sitecustomize.py", "usercustomize.py", "pytest.py", "_pytest.py")
 _PLUGIN = "pytest_report"
+#: Where compilers and interpreters say that an error is. It reads what foreign code has printed, so
+#: it takes linear time, and no more digits than a line number has.
+_PLACE = re.compile(r"(?m)^[ \t]*(?:(?:-->|at)[ \t]*)?([\w./-]+\.\w+):(\d{1,9})(?!\d)")
 
 
 async def run_tests(
@@ -38,6 +46,10 @@ async def run_tests(
     Raises:
         TypeError: No way is known to run that kind of tests.
     """
+    if (size := _changed_bytes(files)) > MOST_CHANGED:
+        what = f"the solution holds {size >> 20} MiB, more than the {MOST_CHANGED >> 20} MiB"
+        message = f"{what} that are tested"
+        return Outcome(tests=dict.fromkeys(tests.test_ids, Status.ERROR), message=message)
     match tests:
         case CallTests():
             reply = await bench.run_calls(calltests.request(files, tests, limits), limits)
@@ -53,6 +65,14 @@ async def run_tests(
             await bench.renew({**files, **tests.files}, limits)
             return _judge_command(bench, tests, await bench.run(tests.command, limits))
     raise TypeError(f"cannot run tests of type {type(tests).__name__}")
+
+
+def _changed_bytes(files: Mapping[str, str]) -> int:
+    """Bytes in the files that differ from those of the task."""
+    if not isinstance(files, Files):
+        return 0
+    contents = (entry.content for entry in files.changes.values() if entry is not None)
+    return sum(len(content.data) for content in contents if isinstance(content, Blob))
 
 
 # --- one command ---------------------------------------------------------------------------------
@@ -71,7 +91,7 @@ def _judge_command(bench: Bench, tests: CommandTests, ran: Ran) -> Outcome:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if re.search(r"error|fail|expected", line, re.IGNORECASE)]
     said = (telling or lines[-1:] or [f"exit code {ran.status}"])[0]
-    place = re.search(r"(?m)^\s*(?:-->|at)?\s*([\w./-]+\.\w+):(\d+)", text)
+    place = _PLACE.search(text)
     return Outcome(
         tests={name: Status.FAILED},
         message=values.cut(steady(said), MESSAGE_WIDTH),
@@ -91,8 +111,7 @@ async def _run_apart(
 ) -> Outcome:
     plan = aparttests.plan(tests, limits)
     if path := aparttests.shadowed(plan, files):
-        text = f"{path} has the name of a standard module that the tests import"
-        return aparttests.refusal(tests, f"{text}; such tests need together=True")
+        return aparttests.shadowing(tests, path)
     return aparttests.judge(tests, await bench.run_apart(plan, files, limits))
 
 

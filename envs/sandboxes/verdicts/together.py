@@ -22,7 +22,11 @@ _MODULES = {
     "concurrent": "uses threads",
     "asyncio": "uses coroutines",
     "inspect": "looks into functions",
-    "importlib": "imports by itself",
+    "importlib.abc": "imports by itself",
+    "importlib.machinery": "imports by itself",
+    "importlib.metadata": "looks into files",
+    "importlib.resources": "looks into files",
+    "importlib.util": "imports by itself",
     "runpy": "runs programs",
     "gc": "looks into the process",
     "weakref": "looks into the process",
@@ -56,13 +60,15 @@ _CALLS = {
     "TemporaryDirectory": "shares files with the tested code",
     "NamedTemporaryFile": "shares files with the tested code",
     "putenv": "shares its environment with the tested code",
+    "reload": "imports by itself",
+    "invalidate_caches": "imports by itself",
 }
 
 
 def reason(tests: PytestTests) -> str:
     """Why these tests run together with the tested code; empty where they run apart."""
     if tests.together:
-        return "the task says so"
+        return tests.together if isinstance(tests.together, str) else "the task says so"
     return _reason(tuple(tests.files.items()))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrmgym.envs.interfaces import canvas as cv
-from hrmgym.envs.interfaces.canvas import lay_out, num_windows, tokenise, windows
+from hrmgym.envs.interfaces.canvas import lay_out, tokenise, window_ranges, windows
 from hrmgym.envs.tokens import Tokens, load_tokens
 
 CODE = "def gcd(a, b):\n    return a if b == 0 else gcd(b, a % b)\n"
@@ -62,7 +62,7 @@ def test_windows_cover_every_token_and_overlap(room: int, lines: int) -> None:
 
 def test_a_long_file_is_shown_window_by_window() -> None:
     code = tokenise("".join(f"name_{n} = {n}\n" for n in range(80)))
-    count = num_windows("p", code, "", 96)
+    count = len(window_ranges("p", code, "", 96))
     assert count > 3
     shown = [
         text(lay_out("p", code, "", length=96, window=n, can_edit=True), cv.EDITABLE)

@@ -54,7 +54,7 @@ def test_tolerance(calls: Make) -> None:
 
 
 def test_exception_names_its_line(calls: Make) -> None:
-    outcome = judge(calls(((17, 0), 17)), ["raised", "ValueError", "no", "lib/f.py", 5])
+    outcome = judge(calls(((17, 0), 17)), ["raised", "ValueError", "no", "lib/f.py", 5, []])
     assert outcome.message == "f(17, 0) raised ValueError: no (line 5)"
     assert (outcome.path, outcome.line) == ("lib/f.py", 5)
     assert statuses(outcome) == ["failed"]
@@ -104,7 +104,10 @@ def test_process_that_ended_early(calls: Make, status: int, message: str) -> Non
         b'["ok",{"x":1}]\n',
         b'["passed"]\n',
         b'{"status":"passed"}\n',
-        b'["raised","E","m","f.py","1"]\n',
+        b'["raised","E","m","f.py","1",[]]\n',
+        b'["raised","E","m","f.py",1]\n',
+        b'["raised","E","m","f.py",1,"builtins:E"]\n',
+        b'["raised","E","m","f.py",1,[3]]\n',
         b'["ok",NaN]\n',
         b"[" * 50_000 + b"\n",
         b"\xff\xfe\n",

@@ -1,0 +1,156 @@
+"""A sandbox that fails: no verdict, no zero, and an episode that goes on to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gymnasium
+import pytest
+
+from hrmgym.cli import main
+from hrmgym.envs.interfaces import EditInterface
+from hrmgym.envs.interfaces.edit import tool_action
+from hrmgym.envs.outcome_cache import Outcomes, Remembered
+from hrmgym.envs.software import SoftwareEnv
+from hrmgym.envs.task import FailureCode, Limits, Outcome, Reason, Status, TestSpec
+from hrmgym.errors import SandboxError, SandboxUnavailableError
+from hrmgym.tests.tiny import Tiny
+
+CODES = list(FailureCode)
+
+
+class Breaking:
+    """Runs tests, of which all pass, until it is told to break."""
+
+    def __init__(self) -> None:
+        self.code: FailureCode | None = None
+        self.raises = False
+        self.only_fresh = False
+        self.runs = 0
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        self.runs += 1
+        if self.code is not None and (fresh or not self.only_fresh):
+            if self.raises:
+                raise SandboxError("it broke", self.code)
+            lost = dict.fromkeys(tests.test_ids, Status.ERROR)
+            return Outcome(tests=lost, message="it broke", failure=self.code)
+        return Outcome(tests=dict.fromkeys(tests.test_ids, Status.PASSED))
+
+
+class BreakingEnv(SoftwareEnv):
+    """An environment whose tests run where they are made to break."""
+
+    breaking: Breaking
+    memory: Outcomes
+    interface: EditInterface
+
+    def _runner(self) -> Any:
+        return Remembered(self.breaking, "here", self.memory)
+
+
+@pytest.fixture(params=[False, True], ids=["outcome", "raised"])
+def env(request: pytest.FixtureRequest) -> Iterator[BreakingEnv]:
+    made = BreakingEnv(Tiny(), task="double", auto_submit=False)
+    made.breaking, made.memory = Breaking(), Outcomes()
+    made.breaking.raises = request.param
+    yield made
+    made.close()
+
+
+def over(step: tuple[Any, ...], code: FailureCode) -> None:
+    _, _, terminated, truncated, info = step
+    assert (terminated, truncated) == (False, True)
+    assert info["failure"] == code
+    assert info["reason"] == Reason.INFRASTRUCTURE
+    assert not info["is_success"]
+    assert info["rewards"]["progress"] == info["rewards"]["solved"] == 0.0
+
+
+def recovers(env: BreakingEnv) -> None:
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(tool_action("submit"))
+    env.breaking.code = None
+    _, info = env.reset()
+    assert (info["failure"], info["reason"]) == ("", "")
+    _, _, terminated, _, info = env.step(tool_action("submit"))
+    assert terminated
+    assert (info["is_success"], info["reason"]) == (True, Reason.SOLVED)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_visible_run_that_fails_truncates(env: BreakingEnv, code: FailureCode) -> None:
+    env.reset(seed=0)
+    before = env.state
+    env.breaking.code = code
+    at = env.state.files["double.py"].index("+")
+    over(env.step(env.interface.encode_edit(env.state, at, at + 1, "*")), code)
+    assert env.state.files == before.files
+    assert env.state.outcome == before.outcome
+    recovers(env)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_grade_that_fails_truncates(env: BreakingEnv, code: FailureCode) -> None:
+    env.breaking.code, env.breaking.only_fresh = code, True
+    env.reset(seed=0)
+    over(env.step(tool_action("submit")), code)
+    recovers(env)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_reset_that_fails_says_so_and_the_step_after_it_truncates(
+    env: BreakingEnv, code: FailureCode
+) -> None:
+    env.breaking.code = code
+    _, info = env.reset(seed=0)
+    assert (info["failure"], info["reason"]) == (code, Reason.INFRASTRUCTURE)
+    assert info["tests"] == ""
+    snapshot = env.save()
+    over(env.step(tool_action("submit")), code)
+    env.restore(snapshot)
+    over(env.step(tool_action("submit")), code)
+    recovers(env)
+
+
+def test_a_failure_is_never_remembered(env: BreakingEnv) -> None:
+    env.breaking.code = FailureCode.DISK
+    env.reset(seed=0)
+    before = env.breaking.runs
+    env.reset(seed=0)
+    assert env.breaking.runs > before
+
+
+def test_a_machine_that_cannot_isolate_is_the_caller_s_to_mend(env: BreakingEnv) -> None:
+    class Unable(Breaking):
+        def run_tests(self, *_: Any, **__: Any) -> Outcome:
+            raise SandboxUnavailableError("no namespaces")
+
+    env.breaking = Unable()
+    with pytest.raises(SandboxUnavailableError):
+        env.reset(seed=0)
+
+
+MODES = {
+    "score-katas-random": ["env.max_steps=2", "score.episodes=1", "score.k=[1]"],
+    "repair-katas": ["policy={kind: random}", "score.k=[2]"],
+}
+
+
+@pytest.mark.parametrize("config", MODES)
+def test_a_score_without_a_verdict_has_an_exit_status_of_its_own(
+    config: str, tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking = Breaking()
+    breaking.code = FailureCode.DESCRIPTORS
+    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self: breaking)
+    task = "benchmark.tasks=[clock_angle/hand-1]"
+    arguments = ["score", config, task, *MODES[config], "score.workers=1", "--runs", str(tmp_path)]
+    assert main(arguments) == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "without a verdict, left out of the rates: 1 (descriptors 1)" in shown
+    breaking.code = None
+    assert main(arguments) == 0
