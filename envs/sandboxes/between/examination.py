@@ -26,6 +26,40 @@ _UNUSED = (
 _WIDTH = 600
 
 
+class Foreign:
+    """A name in a test file or class that may be a test of the tested code's own.
+
+    Args:
+        node: The id that pytest would give it.
+        name: The name.
+        value: What it is, or stands for, while tests are collected.
+        collector: pytest's file or class.
+    """
+
+    def __init__(self, node: str, name: str, value: Any, collector: Any) -> None:
+        self.node, self.name, self._value = node, name, value
+        self._space = vars(collector.obj)
+        self._as_function = collector.funcnamefilter(name)
+        self._as_class = collector.classnamefilter(name)
+
+    def is_test(self) -> bool:
+        """Whether pytest would collect it, now that the tested code is there."""
+        value = self._value
+        if type(value) is modules.Placeholder:
+            value = self._space.get(self.name)
+        if isinstance(value, proxies.RemoteType):
+            how = value._about.test
+            return how == "always" or (how == "by name" and bool(self._as_class))
+        kind = type(value)
+        of_functions = kind is proxies.RemoteFunction or kind.__qualname__ == "partial"
+        if not of_functions or not self._as_function:
+            return False
+        try:
+            return bool(proxies.connection().attribute(value, "__test__"))
+        except AttributeError:
+            return True
+
+
 class Course:
     """The collected tests of one task.
 
@@ -41,6 +75,7 @@ class Course:
         self.items: list[Any] = []
         self.broken: list[dict[str, Any]] = []
         self.selected: list[dict[str, Any]] = []
+        self.foreign: list[Foreign] = []
         self.support: dict[str, tuple[str, str]] = {}
         self.own: set[str] = set()
         self._binding: modules.Binding | None = None
@@ -146,7 +181,14 @@ class Course:
         tests = {item.nodeid.partition("::")[0] for item in self.items}
         if any(path not in tests for path in lacking):  # a conftest, or a module of several files
             lacking = {path: next(iter(lacking.values())) for path in tests} | lacking
-        note(*self.selected, *self.broken, *({"broken": path, **about} for path, about in lacking.items()))
+        note(
+            *self.selected, *self.broken, *({"broken": p, **about} for p, about in lacking.items())
+        )
+        for one in self.foreign:
+            if one.is_test():
+                what = f"pytest takes {one.name}, which is the tested code's, for a test"
+                why = {"message": what, "blamed": "code"}
+                note({"test": one.node, "phase": "apart", "outcome": "failed", **why})
         order = [
             i for i, item in enumerate(self.items) if item.nodeid.partition("::")[0] not in lacking
         ]
@@ -279,6 +321,18 @@ def _plugin(course: Course) -> object:
             wanted = {node: i for i, node in enumerate(dict.fromkeys(asked))}
             items[:] = [item for item in items if item.nodeid in wanted]
             items.sort(key=lambda item: wanted[item.nodeid])
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_pycollect_makeitem(self, collector: Any, name: str, obj: Any) -> Any:
+            """Collect nothing of the tested code, and note what pytest would have collected."""
+            if isinstance(obj, (staticmethod, classmethod)):
+                obj = obj.__func__
+            if type(obj) is not modules.Placeholder and not proxies.is_remote(obj):
+                return None
+            node = f"{collector.nodeid}::{name}"
+            if any(selection.concerns(one, node) for one in course._request["ids"]):
+                course.foreign.append(Foreign(node, name, obj, collector))
+            return []
 
         @pytest.hookimpl(wrapper=True)
         def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, Any]:

@@ -57,6 +57,12 @@ def choose(names: Iterable[str], nodes: Sequence[str]) -> dict[str, list[str]]:
     return selected
 
 
+def concerns(name: str, node: str) -> bool:
+    """Whether an id selects a function or class, what is in it, or something that it is in."""
+    asked, inside = normal(name), node + "::"
+    return inside.startswith(asked + "::") or asked.startswith((inside, node + "["))
+
+
 def events(selected: Mapping[str, list[str]], nodes: Sequence[str]) -> list[dict[str, Any]]:
     """What the verdict has to know of ids that are not the id of one test."""
     found: list[dict[str, Any]] = []

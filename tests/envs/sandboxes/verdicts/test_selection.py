@@ -217,7 +217,7 @@ def test_refused(name: str) -> None:
 
 def test_refused_twice() -> None:
     for ids in (("t.py", "t.py"), ("t.py::a", "./t.py::a"), ("t.py", "a/../t.py")):
-        with pytest.raises(DataError, match="twice|select the same"):
+        with pytest.raises(DataError, match=r"twice|select the same"):
             PytestTests(files={"t.py": ""}, ids=ids)
 
 
@@ -239,4 +239,5 @@ def test_refused_in_a_file_of_tasks(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError) as caught:
         read_tasks(path)
     assert str(caught.value).startswith(f"{path}:2: hidden_tests")
-    assert REFUSED[name] in str(caught.value)
+    said = str(caught.value)
+    assert REFUSED[name] in said or "does not stay inside the workspace" in said
