@@ -235,9 +235,10 @@ def show(results: Sequence[Result]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare, and print; the exit status is 1 where a pair disagrees."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--exercises", type=int, default=11, help="mutants of each exercise")
-    parser.add_argument("--packages", type=int, default=4, help="mutants for each packages' file")
+    parser.add_argument("--exercises", type=int, default=8, help="mutants of each exercise")
+    parser.add_argument("--packages", type=int, default=1, help="mutants for each packages' file")
     parser.add_argument("--only", default="", help="subjects whose name contains this text")
+    parser.add_argument("--sample", type=int, default=0, help="so many pairs, evenly spread")
     parser.add_argument("--results", type=Path, default=Path("build/pytest-oracle.jsonl"))
     parser.add_argument("--afresh", action="store_true", help="forget earlier results")
     parser.add_argument("--together", action="store_true", help="never run tests apart")
@@ -248,6 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.packages:
         pairs += pairs_of(packages(), chosen.packages)
     pairs = [pair for pair in pairs if chosen.only in pair.subject.name]
+    if chosen.sample:
+        pairs = [pairs[i * len(pairs) // chosen.sample] for i in range(chosen.sample)]
     if not pairs:
         raise UserError("no subject: set HRMGYM_DATA, or look at --only")
     chosen.results.parent.mkdir(parents=True, exist_ok=True)
