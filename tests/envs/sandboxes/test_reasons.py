@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.interfaces.edit import tool_action
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import (
@@ -18,11 +16,10 @@ from hrmgym.envs.task import (
     Reason,
     StdioCase,
     StdioTests,
-    Task,
     TestSpec,
     Workspace,
 )
-from hrmgym.tests.tiny import DOUBLE, double_task
+from hrmgym.tests.tiny import DOUBLE, OneTask, double_task
 
 TEST = "from double import double\ndef test_a():\n    assert double(3) == 6\n"
 MAIN = "from double import double\nprint(double(3))\n"
@@ -43,18 +40,6 @@ BODIES = {
     Reason.TIMEOUT: "while True: pass",
     Reason.OUT_OF_MEMORY: "return [bytearray(1 << 20) for _ in range(1 << 20)]",
 }
-
-
-class OneTask(Benchmark):
-    """The one task that it is given."""
-
-    name, version, splits = "one", "1", ("test",)
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def tasks(self, split: str) -> Sequence[Task]:
-        return (self._task,)
 
 
 @pytest.mark.parametrize("reason", BODIES)
