@@ -239,8 +239,13 @@ class RexBench:
         )
         return calltests.Reply(lines, reply["status"], reply["cpu_s"], reply["wall_s"])
 
-    async def run_command(self, command: str, timeout_s: float) -> tuple[str, int]:
-        """Run a bash command in this bench's session; see `Sandbox.run_command`."""
+    async def run_command(
+        self, command: str, timeout_s: float, *, alone: bool = False
+    ) -> tuple[str, int]:
+        """Run a bash command in this bench's session; see `Sandbox.run_command`.
+
+        With `alone`, what the session's commands have started is killed afterwards.
+        """
         if "\0" in command:
             raise ValueError("a command cannot hold a NUL character")
         if not self._shell:
@@ -253,7 +258,7 @@ class RexBench:
         try:
             reply, output = await self._link.ask(
                 "command",
-                {"command": command, "timeout_s": timeout_s},
+                {"command": command, "timeout_s": timeout_s, "alone": alone},
                 limit_s=timeout_s,
                 at=self._shell,
             )

@@ -230,12 +230,12 @@ def test_the_oldest_is_forgotten() -> None:
     ("one", "two"),
     [
         (
-            PytestTests(files={"t.py": "1"}, ids=("a",)),
-            PytestTests(files={"t.py": "2"}, ids=("a",)),
+            PytestTests(files={"t.py": "1"}, ids=("t.py::a",)),
+            PytestTests(files={"t.py": "2"}, ids=("t.py::a",)),
         ),
         (
-            PytestTests(files={"t.py": "1"}, ids=("a",)),
-            PytestTests(files={"t.py": "1"}, ids=("a",), together=True),
+            PytestTests(files={"t.py": "1"}, ids=("t.py::a",)),
+            PytestTests(files={"t.py": "1"}, ids=("t.py::a",), together=True),
         ),
         (
             StdioTests(path="p", cases=(StdioCase(id="a", stdin="1", expected="2"),)),
@@ -244,7 +244,7 @@ def test_the_oldest_is_forgotten() -> None:
     ],
 )
 def test_other_tests_under_the_same_id(one: TestSpec, two: TestSpec) -> None:
-    runner = Runner(a=PASSED)
+    runner = Runner(**{"a": PASSED, "t.py::a": PASSED})
     memory = remembered(runner)
     for tests in (one, two, one, two):
         memory.run_tests(FILES, tests, LIMITS)

@@ -197,7 +197,6 @@ def _load(root: str, path: str, source: str) -> ModuleType:
 
 def describe(error: BaseException, root: str, width: int = MESSAGE_WIDTH) -> list[Any]:
     """Class, short message, and innermost file and line below `root`, of an exception."""
-    kind = type(error)
     message, path, line = "", "", 0
     trace = error.__traceback__
     prefix = root + "/"
@@ -207,7 +206,7 @@ def describe(error: BaseException, root: str, width: int = MESSAGE_WIDTH) -> lis
             path, line = file, trace.tb_lineno
         trace = trace.tb_next
     try:  # foreign code again: its own __str__, or what it has put into a SyntaxError
-        if issubclass(kind, SyntaxError) and str(error.filename).startswith(prefix):
+        if isinstance(error, SyntaxError) and str(error.filename).startswith(prefix):
             path, line = values.plain(str(error.filename)), values.line_number(error.lineno)
             message = values.plain(str(error.msg), 2 * width)
         else:
@@ -215,4 +214,4 @@ def describe(error: BaseException, root: str, width: int = MESSAGE_WIDTH) -> lis
     except BaseException:
         pass
     message = _ADDRESS.sub("0x...", message)[:width]
-    return [values.name_of(kind), message, path.removeprefix(prefix), line]
+    return [values.name_of(type(error)), message, path.removeprefix(prefix), line]

@@ -192,6 +192,9 @@ class Judge:
                 return ready, b""
             self._zygotes[key].insert(0, made)
             reply, said = self._run(made, request, ahead, fds)
+            if "again" in reply:  # with a process of the tested code that has answered nothing yet
+                self._forget(key)
+                return {"unknown": True}, b""
             if key in self._zygotes:
                 reply["held_kb"] = self._held_kb(key)
             return reply, said

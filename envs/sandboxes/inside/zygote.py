@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from hrmgym.envs.sandboxes.between import crossing, examination, tapes
 from hrmgym.envs.sandboxes.between.baseline import Baseline
 from hrmgym.envs.sandboxes.between.examiner import Examiner
+from hrmgym.envs.sandboxes.between.plain import Unfit
 from hrmgym.envs.sandboxes.confinement import isolation
 from hrmgym.envs.sandboxes.inside import calls, files, serving, wire
 
@@ -190,7 +191,13 @@ class _Runner:
     def run(
         self, request: dict[str, Any], sock: socket.socket, ahead: list[tapes.Message]
     ) -> tuple[dict[str, Any], bytes]:
-        """Make a run; the header says "other" where other answers led to these tests."""
+        """Make a run.
+
+        Returns:
+            The header, and what the run reported. Two headers say that there was no run: "other",
+            with what was exchanged, where other answers led to the tests of this process; "again",
+            where what was exchanged before does not fit these tests.
+        """
         start, used_s = time.monotonic(), _used_s()
         limits = request["limits"]
         _signal.setitimer(_signal.ITIMER_PROF, limits["cpu_s"])
@@ -199,18 +206,21 @@ class _Runner:
         intact, cpu_s = True, 0.0
         try:
             if not self.settled:
-                intact = self._collect(link, ahead)
+                tape = tapes.Tape(ahead)
+                intact = self._collect(link, tape)
+                if tape.diverged:
+                    return {"again": True, "ended": True}, b""
             elif self._tape is not None:
-                other = self._tape.replay(link, ahead)
+                other = self._replay(self._tape, link, ahead)
                 if other is not None:
                     _signal.setitimer(_signal.ITIMER_PROF, 0)
                     return {"other": True, "ended": False}, tapes.packed(other)
             self._course.connect(link)
-            if self._base is None and intact:
+            if self._base is None and intact and not link.lost:
                 status, cpu_s = self._run_in_fork(link, start + limits["wall_s"], limits["cpu_s"])
             else:
                 self._course.run(link, examination.events_to(self._report))
-                intact = intact and self._base is not None and self._base.restore()
+                intact = intact and (self._base is None or self._base.restore())
                 intact = intact and not self._has_grown()
             intact = intact and not link.broken
         except crossing.Lost:
@@ -232,9 +242,21 @@ class _Runner:
         self._peak = peak
         return memory_of(0) - self._size > _MOST_GROWTH
 
-    def _collect(self, link: Examiner, ahead: list[tapes.Message]) -> bool:
+    @staticmethod
+    def _replay(
+        tape: tapes.Tape, link: Examiner, ahead: list[tapes.Message]
+    ) -> list[tapes.Message] | None:
+        try:
+            return tape.replay(link, ahead)
+        except crossing.Lost:
+            link.lost = True  # the run says so
+        except Unfit as error:
+            link.lost = link.broken = True
+            link.fault = f"the tested code's answer cannot be read: {error}"
+        return None
+
+    def _collect(self, link: Examiner, tape: tapes.Tape) -> bool:
         """Collect with the tested code; whether a later run can do with what was collected."""
-        tape = tapes.Tape(ahead)
         tape.record(link)
         try:
             self._course.collect_with(link)

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from hrmgym.envs.outcome import FailureCode, Outcome, Status
-from hrmgym.envs.sandboxes.inside import sourcecode, values
+from hrmgym.envs.sandboxes.inside import selection, sourcecode, values
 from hrmgym.envs.sandboxes.verdicts import collecting
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import (
     CONFIGS,
@@ -78,7 +78,7 @@ def _plan(
 ) -> Plan:
     contents = dict(files)
     trees = {path: _parse(text) for path, text in files if path.endswith(".py")}
-    named = dict.fromkeys(name.partition("::")[0] for name in ids)
+    named = dict.fromkeys(map(selection.path_of, ids))
     targets = [path for path in named if path in contents]
     text = "\n".join(text for path, text in files if path.endswith(".py"))
     folders = dict.fromkeys(_import_folder(path, contents) for path in reversed(targets))

@@ -6,7 +6,7 @@ import re
 import signal
 from typing import Any
 
-from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.inside import selection, values
 from hrmgym.envs.task import Outcome, PytestTests, Status
 
 MESSAGE_WIDTH = 300
@@ -33,6 +33,8 @@ class Book:
         self._tests = tests
         self._status: dict[str, Status] = {}
         self._running = ""
+        self._selected: dict[str, list[str]] = {}
+        self._near: dict[str, str] = {}
         self._failures: dict[str, tuple[str, str, int]] = {}
         self._broken: dict[str, tuple[str, str, int]] = {}
 
@@ -41,6 +43,11 @@ class Book:
         match event:
             case {"broken": str(node)}:
                 self._broken[node] = _where(event)
+            case {"selected": str(name), "tests": list(tests)} if name in self._tests.ids:
+                self._selected[name] = [test for test in tests if isinstance(test, str)]
+                near = event.get("near")
+                if isinstance(near, list) and near:
+                    self._near[name] = str(near[0])
             case {"start": str(name)}:
                 self._running = name
             case {"end": str(name)} if name == self._running:
@@ -52,6 +59,8 @@ class Book:
     def _note_phase(self, name: str, phase: str, outcome: str, event: dict[str, Any]) -> None:
         if outcome == "failed":
             bad = Status.FAILED if phase == "call" else Status.ERROR
+            if _where(event)[0].partition(":")[0] == MemoryError.__name__:
+                bad = Status.OUT_OF_MEMORY
             self._status.setdefault(name, bad)
             if self._status[name] is Status.PASSED:
                 self._status[name] = bad
@@ -91,12 +100,14 @@ class Book:
             self._failures[self._running] = (how, "", 0)
         statuses = {name: self._final(name, late=late) for name in self._tests.ids}
         bad = next((n for n, s in statuses.items() if s not in (Status.PASSED, Status.SKIPPED)), "")
-        message, path, line = self._failures.get(bad) or self._broken_for(bad) or ("", "", 0)
+        cause = self._cause_of(bad, late=late) if bad else ""
+        message, path, line = self._failures.get(cause) or self._broken_for(cause) or ("", "", 0)
         if bad and not message:
-            message = "timed out" if late else _last_line(output) or "not reported"
+            message = self._nothing_selected(bad) or _last_line(output) or "not reported"
+            message = "timed out" if late else message
         return Outcome(
             tests=statuses,
-            message=values.cut(f"{bad}: {message}", MESSAGE_WIDTH) if bad else "",
+            message=values.cut(f"{cause}: {message}", MESSAGE_WIDTH) if bad else "",
             path=path,
             line=line,
             cpu_s=cpu_s,
@@ -105,6 +116,29 @@ class Book:
         )
 
     def _final(self, name: str, *, late: bool) -> Status:
+        """The status of an id: see `PytestTests.ids` for ids of several tests."""
+        found = [self._of_test(test, late=late) for test in self._selected.get(name, [name])]
+        if self._broken_for(name):  # a class that cannot be collected selects nothing
+            found.insert(0, Status.ERROR)
+        worst = [status for status in found if status not in (Status.PASSED, Status.SKIPPED)]
+        if worst or not found:
+            return worst[0] if worst else Status.TIMEOUT if late else Status.MISSING
+        return Status.SKIPPED if Status.SKIPPED in found else Status.PASSED
+
+    def _cause_of(self, name: str, *, late: bool) -> str:
+        """The first test of an id that has not passed; the id where there is none such."""
+        for test in self._selected.get(name, ()):
+            if self._of_test(test, late=late) not in (Status.PASSED, Status.SKIPPED):
+                return test
+        return name
+
+    def _nothing_selected(self, name: str) -> str:
+        if self._selected.get(name, [name]):
+            return ""
+        near = f"; did you mean {self._near[name]!r}?" if name in self._near else ""
+        return f"selects no test{near}"
+
+    def _of_test(self, name: str, *, late: bool) -> Status:
         if name in self._status:
             return self._status[name]
         if self._broken_for(name):
@@ -112,7 +146,12 @@ class Book:
         return Status.TIMEOUT if late else Status.MISSING
 
     def _broken_for(self, name: str) -> tuple[str, str, int] | None:
-        return self._broken.get(name.partition("::")[0])
+        """What is known of a file or class above or below an id that could not be collected."""
+        inside = selection.normal(name) + "::"
+        for node, where in self._broken.items():
+            if inside.startswith(f"{node}::") or node.startswith(inside):
+                return where
+        return None
 
 
 def _where(event: dict[str, Any]) -> tuple[str, str, int]:
