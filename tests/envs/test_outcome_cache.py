@@ -59,7 +59,7 @@ def stdio(*names: str, prefix: str = "") -> StdioTests:
 
 
 def suite(*names: str, prefix: str = "") -> PytestTests:
-    return PytestTests(files={"t.py": ""}, ids=tuple(prefix + name for name in names))
+    return PytestTests(files={"t.py": ""}, ids=tuple(f"t.py::{prefix}{name}" for name in names))
 
 
 def remembered(runner: Runner, **options: int) -> Remembered:
