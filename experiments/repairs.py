@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.errors import ConfigError
+from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError
 from hrmgym.experiments.play import one_thread
 from hrmgym.experiments.proposals import passed, tries
 from hrmgym.experiments.schema import Experiment
@@ -27,6 +28,8 @@ class Repair:
     shown: str
     """The task and the change, rendered; empty without a repair."""
     seconds: float
+    failure: str = ""
+    """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; empty where there is one."""
 
 
 def repairs(experiment: Experiment) -> Iterator[Repair]:
@@ -54,12 +57,20 @@ def repairs(experiment: Experiment) -> Iterator[Repair]:
         most = max(experiment.score.k)
         for task in tasks:
             started = time.perf_counter()
-            with one_thread():
-                tried = tries(policy, software, task.id, most, experiment.seed)
-                found = next(((number, info) for number, info in tried if passed(info)), None)
+            failure = ""
+            try:
+                with one_thread():
+                    tried = tries(policy, software, task.id, most, experiment.seed)
+                    found = next(((number, info) for number, info in tried if passed(info)), None)
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                found, failure = None, error.code
+                with suppress(SandboxError):  # the next task starts a new sandbox
+                    env.close()
             seconds = time.perf_counter() - started
             if found is None:
-                yield Repair(task.id, None, False, "", seconds)
+                yield Repair(task.id, None, False, "", seconds, failure)
             else:
                 number, info = found
                 solved = bool(info["is_success"])

@@ -186,15 +186,23 @@ def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -
 def repair(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help=_CONFIG)] = "repair-katas",
     overrides: Overrides = None,
-) -> None:
-    """Watch a policy repair tasks: each repair as a diff, and what the tests say."""
+) -> int:
+    """Watch a policy repair tasks: each repair as a diff, and what the tests say.
+
+    Exit status 3: some tasks have no verdict.
+    """
+    from hrmgym.envs.failures import EXIT_STATUS
     from hrmgym.experiments.loader import load
     from hrmgym.experiments.repairs import repairs
 
-    tasks, solved = 0, 0
+    tasks, solved, failures = 0, 0, 0
     try:
         for one in repairs(load(config, overrides or ())):
             tasks, solved = tasks + 1, solved + one.solved
+            failures += bool(one.failure)
+            if one.failure:
+                print(f"{one.task}: no verdict, the sandbox failed: {one.failure}\n")
+                continue
             if one.proposal is None:
                 print(f"{one.task}: no proposal passes the visible tests ({one.seconds:.1f} s)\n")
                 continue
@@ -204,6 +212,7 @@ def repair(
     finally:
         if tasks:
             print(f"{solved} of {tasks} solved (hidden tests)")
+    return EXIT_STATUS if failures else 0
 
 
 @app.command()

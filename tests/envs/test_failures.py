@@ -23,6 +23,8 @@ CODES = list(FailureCode)
 class Breaking:
     """Runs tests, of which all pass, until it is told to break."""
 
+    kind = "local"
+
     def __init__(self) -> None:
         self.code: FailureCode | None = None
         self.raises = False
@@ -154,3 +156,16 @@ def test_a_score_without_a_verdict_has_an_exit_status_of_its_own(
     assert "without a verdict, left out of the rates: 1 (descriptors 1)" in shown
     breaking.code = None
     assert main(arguments) == 0
+
+
+def test_watching_repairs_goes_on_after_a_failure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking = Breaking()
+    breaking.code = FailureCode.DESCRIPTORS
+    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self: breaking)
+    tasks = "benchmark.tasks=[clock_angle/hand-1,account_balance/hand-1]"
+    assert main(["repair", "repair-katas", tasks, *MODES["repair-katas"]]) == 3
+    shown = capsys.readouterr().out
+    assert shown.count("no verdict, the sandbox failed: descriptors") == 2
+    assert "0 of 2 solved" in shown

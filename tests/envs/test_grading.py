@@ -56,6 +56,8 @@ class OneTask(Benchmark):
 class Scripted:
     """Answers each run with what was drawn for it; says nothing twice."""
 
+    kind = "local"
+
     def __init__(self, task: Task, drawn: Mapping[str, Outcome]) -> None:
         self.task, self.drawn = task, drawn
 

@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from hrmgym.hrm.checkpoint import load_checkpoint
-from hrmgym.tests.trainers.test_ppo import MODEL, job, logged
+from hrmgym.tests.learning import PPO_MODEL, ppo_job
+from hrmgym.tests.trainers.test_ppo import logged
 from hrmgym.trainers.ppo import train_ppo
 from hrmgym.trainers.tags import PART_TAGS, PPO_TAGS
 
@@ -17,7 +18,7 @@ def test_every_part_is_trained_and_logged(tmp_path: Path) -> None:
         "specialists": {"kind": "learned", "rank": 2, "count": 2},
         "carry": "keep",
     }
-    run = dataclasses.replace(job(tmp_path, curriculum="reverse"), model={**MODEL, **parts})
+    run = dataclasses.replace(ppo_job(tmp_path, curriculum="reverse"), model={**PPO_MODEL, **parts})
     folder = train_ppo(run)
     extra = logged(tmp_path) - set(PPO_TAGS)
     assert extra <= set(PART_TAGS)

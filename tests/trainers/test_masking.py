@@ -72,6 +72,8 @@ def test_earlier_steps_are_bootstrapped_from_the_value_at_the_failure() -> None:
 class SometimesBroken:
     """Runs tests, none of which passes; every so many runs have no verdict."""
 
+    kind = "local"
+
     def __init__(self, every: int) -> None:
         self.every, self.runs = every, 0
 

@@ -344,16 +344,15 @@ class Candidate(crossing.Exchange):
 
 
 def run(request: Mapping[str, Any], root: str, connection: int) -> NoReturn:
-    """Write the files, and serve them.
+    """Serve the files of a workspace.
 
     Args:
         request: files, roots (folders on the path of imports), prints and limits.
-        root: The workspace, empty.
+        root: The workspace, which holds the files.
         connection: Descriptor of the connection to the tests.
     """
     try:
         os.chdir(root)
-        calls.write_files(root, request["files"])
         workspace = _settle(request, root)
         # without the ways of `socket.socket`, which are a hundred microseconds the first time
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, connection)
