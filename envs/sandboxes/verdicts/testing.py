@@ -33,6 +33,16 @@ MOST_CHANGED = 8 << 20
 #: Files of tested code that never take part in a run, unless the tests bring them along.
 _OBEYED = ("conftest.py", "sitecustomize.py", "usercustomize.py", "pytest.py", "_pytest.py")
 _PLUGIN = "pytest_report"
+#: Starts pytest as `python3 -m pytest` does, but for the workspace's modules: they come on the path
+#: of imports after pytest has imported its own, lest a `string.py` there be taken for Python's.
+_START = """\
+import os, sys
+del sys.path[0]
+import pytest
+sys.path.insert(0, os.getcwd())
+sys.argv[0] = "pytest"
+sys.exit(pytest.main())
+"""
 #: Where compilers and interpreters say that an error is. It reads what foreign code has printed, so
 #: it takes linear time, and no more digits than a line number has.
 _PLACE = re.compile(r"(?m)^[ \t]*(?:(?:-->|at)[ \t]*)?([\w./-]+\.\w+):(\d{1,9})(?!\d)")
@@ -138,7 +148,7 @@ async def _run_together(
     named = dict.fromkeys(map(selection.path_of, tests.ids))
     targets = [f"./{path}" for path in named]  # so that no name is taken for an option
     argv = [
-        *("python3", "-B", "-m", "pytest", "-q", "--tb=no"),
+        *("python3", "-B", "-c", _START, "-q", "--tb=no"),
         *("--continue-on-collection-errors", "-p", "no:cacheprovider"),
         *("-p", _PLUGIN, "-c", config, f"--rootdir={bench.root}", f"--confcutdir={bench.root}"),
         *(*tests.args, *targets),
