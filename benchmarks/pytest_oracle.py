@@ -19,7 +19,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from oracle_material import UNTOUCHED, Mutant, Subject, exercises, mutants, pack
 from tqdm import tqdm
 
 from hrmgym.envs.sandboxes.pool import Pool
-from hrmgym.envs.sandboxes.verdicts import together
+from hrmgym.envs.sandboxes.verdicts.modes import tests_apart
+from hrmgym.envs.sandboxes.verdicts.trial import tried
 from hrmgym.envs.task import Limits, PytestTests
 from hrmgym.errors import UserError
 
@@ -73,20 +74,21 @@ class Oracle:
     def __init__(self, pool: Pool, library: Path, *, force: bool = False) -> None:
         self._pool, self._library, self._force = pool, library, force
         self._ids: dict[str, tuple[str, ...]] = {}
+        self._tried: dict[tuple[str, tuple[str, ...]], PytestTests] = {}
 
     def compare(self, pair: Pair) -> Result:
         """One pair's result, as it is kept."""
         cold = self._cold(pair)
         ids = self._ids_of(pair, cold)
-        tests = PytestTests(files=pair.subject.tests, ids=ids, together=self._force)
-        why = together.reason(tests)
+        tests = self._mode(pair.subject, PytestTests(files=pair.subject.tests, ids=ids))
+        mode, why = tests_apart(tests, sandbox=self._pool.kind)
         outcome = self._pool.run_tests(pair.mutant.program, tests, LIMITS)
         differing = [one for one in ids if cold.status(one) != str(outcome.tests[one])]
         result: Result = {
             "key": pair.key,
             "subject": pair.subject.name,
             "mutant": pair.mutant.name,
-            "mode": "together" if why else "apart",
+            "mode": mode,
             "why": why,
             "tests": len(ids),
             "killed": any(cold.status(one) not in ("passed", "skipped") for one in ids),
@@ -101,6 +103,17 @@ class Oracle:
                 for one in differing[:_MOST_SHOWN]
             ]
         return result
+
+    def _mode(self, subject: Subject, tests: PytestTests) -> PytestTests:
+        """The tests as they are to run, with the untouched program as the known solution."""
+        if self._force:
+            return replace(tests, together=True)
+        known = self._tried.get((subject.name, tests.ids))
+        if known is None:
+            found = tried(tests, subject.program, LIMITS, self._pool)
+            assert isinstance(found, PytestTests)
+            known = self._tried[subject.name, tests.ids] = found
+        return known
 
     def _cold(self, pair: Pair) -> Cold:
         return run_cold(self._library, pair.files, [pair.subject.test], LIMITS)
@@ -124,7 +137,7 @@ class Oracle:
         again: Sequence[Cold],
         ours: str,
     ) -> Result:
-        alone = PytestTests(files=tests.files, ids=(one,), together=tests.together)
+        alone = replace(tests, ids=(one,))
         outcome = self._pool.run_tests(pair.mutant.program, alone, LIMITS)
         return {
             "test": one,
@@ -133,6 +146,7 @@ class Oracle:
             "ours": ours,
             "alone": str(outcome.tests[one]),
             "message": outcome.message,
+            "failure": str(outcome.failure or ""),
         }
 
 
@@ -221,9 +235,10 @@ def show(results: Sequence[Result]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare, and print; the exit status is 1 where a pair disagrees."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--exercises", type=int, default=11, help="mutants of each exercise")
-    parser.add_argument("--packages", type=int, default=4, help="mutants for each packages' file")
+    parser.add_argument("--exercises", type=int, default=8, help="mutants of each exercise")
+    parser.add_argument("--packages", type=int, default=1, help="mutants for each packages' file")
     parser.add_argument("--only", default="", help="subjects whose name contains this text")
+    parser.add_argument("--sample", type=int, default=0, help="so many pairs, evenly spread")
     parser.add_argument("--results", type=Path, default=Path("build/pytest-oracle.jsonl"))
     parser.add_argument("--afresh", action="store_true", help="forget earlier results")
     parser.add_argument("--together", action="store_true", help="never run tests apart")
@@ -234,6 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.packages:
         pairs += pairs_of(packages(), chosen.packages)
     pairs = [pair for pair in pairs if chosen.only in pair.subject.name]
+    if chosen.sample:
+        pairs = [pairs[i * len(pairs) // chosen.sample] for i in range(chosen.sample)]
     if not pairs:
         raise UserError("no subject: set HRMGYM_DATA, or look at --only")
     chosen.results.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from hrmgym.envs.outcome import FailureCode, Outcome, Reason, Status
+from hrmgym.envs.sandboxes.inside import selection
 from hrmgym.envs.workspace import Base, Files, base_of
 from hrmgym.errors import DataError, did_you_mean
 
@@ -141,7 +142,10 @@ class PytestTests(TestSpec):
     files: Mapping[str, str]
     """Path in the workspace -> content; test modules, conftest.py, fixtures."""
     ids: tuple[str, ...]
-    """Node ids, for example `tests/test_a.py::test_b[case1]`."""
+    """Ids as pytest's command line has them, for example `tests/test_a.py::test_b[case1]`: of one
+    test, of a function with all of its parameters, of a class, or of a file. The status of one that
+    selects several tests is `PASSED` if all of them pass; else that of the first that neither
+    passes nor is skipped; else `SKIPPED`. One that selects no test is `MISSING`."""
     args: tuple[str, ...] = ()
     """Further arguments of pytest."""
     together: bool | str = False
@@ -150,6 +154,24 @@ class PytestTests(TestSpec):
     tried: bool = False
     """Whether these tests have run apart on the task's known solution and said the same as together
     with it; see `trial.tried`."""
+
+    def __post_init__(self) -> None:
+        """Checks that every id can select something, and no other one selects the same.
+
+        Raises:
+            DataError: An id cannot select any test of these files, or stands twice.
+        """
+        TestSpec.__post_init__(self)
+        seen: dict[str, str] = {}
+        for name in self.ids:
+            if why := selection.fault(name):
+                raise DataError(f"test id {name!r} {why}")
+            path = selection.path_of(name)
+            if path not in self.files:
+                near = did_you_mean(path, self.files)
+                raise DataError(f"test id {name!r}: {path!r} is no file of these tests{near}")
+            if (other := seen.setdefault(selection.normal(name), name)) != name:
+                raise DataError(f"test ids {other!r} and {name!r} select the same")
 
     @property
     def test_ids(self) -> tuple[str, ...]:

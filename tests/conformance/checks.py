@@ -8,31 +8,28 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from hrmgym.envs.interfaces.edit import tool_action, tool_number
-from hrmgym.envs.outcome import HIDDEN, VISIBLE
-from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import LANGUAGES, Task
+from hrmgym.experiments.check import check
+from hrmgym.experiments.soundness import Verdict
 from hrmgym.policies.base import Policy
 from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
 from hrmgym.tests.conformance.leaks import in_plain_sight, leaks, secrets_of
 
 Make = Callable[..., SoftwareEnv]
 
-#: A benchmark with more tasks than this is sampled, evenly over its order.
-MOST_TASKS = 48
 #: Edits by which the edit interface must have reached a reference.
 MOST_EDITS = 5_000
 
 
-def some_tasks(env: SoftwareEnv, most: int = MOST_TASKS) -> Sequence[Task]:
-    """Some tasks of an environment's benchmark, of all splits."""
+def some_tasks(env: SoftwareEnv, most: int) -> Sequence[Task]:
+    """Some tasks of an environment's benchmark, evenly over its order, of all splits."""
     tasks = [task for split in env.benchmark.splits for task in env.benchmark.tasks(split)]
     return tasks[:: -(-len(tasks) // most)]
 
@@ -74,23 +71,11 @@ def tasks_are_well_formed(make: Make) -> None:
 
 
 def the_reference_alone_solves(make: Make) -> None:
-    """The untouched task is not solved; the reference is, in the whole workspace."""
-
-    def check(task: Task) -> None:
-        untouched = benchmark.grade(task, task.workspace.start, pool)
-        assert not untouched.trouble, (task.id, untouched)
-        assert not untouched.resolved, (task.id, "the untouched task is solved")
-        outcome = benchmark.grade(task, task.solution(), pool)
-        assert outcome.resolved, (task.id, outcome)
-        every = [VISIBLE + name for name in task.visible_tests.test_ids]
-        every += [HIDDEN + name for name in task.hidden_tests.test_ids]
-        assert list(outcome.tests) == every, task.id
-
-    # Several at once: some untouched programs use up all their time.
-    with closing(make()) as env, Pool() as pool, ThreadPoolExecutor(pool.size) as threads:
-        benchmark = env.benchmark
-        for _ in threads.map(check, some_tasks(env)):
-            pass
+    """`hrmgym check` finds nothing wrong with some of the tasks, and can run them."""
+    with closing(make()) as env:
+        report = check(env.benchmark, some_tasks(env, 16))
+    wrong = (Verdict.UNSOUND, Verdict.CANNOT_RUN)
+    assert not [(one.task, one.message) for one in report.tasks if one.verdict in wrong]
 
 
 def _play(env: SoftwareEnv, policy: Policy, task: Task) -> dict[str, Any]:
@@ -110,6 +95,8 @@ def the_reference_policy_solves_what_noop_does_not(make: Make) -> None:
     """In episodes, as `hrmgym score` plays them."""
     with closing(make()) as env:
         for task in some_tasks(env, 6):
+            if task.marked is not None or not task.reference:
+                continue
             assert not _play(env, NoopPolicy(env), task)["is_success"], (task.id, "noop solves it")
             info = _play(env, ReferencePolicy(env), task)
             assert info["is_success"], (task.id, info)

@@ -50,7 +50,10 @@ def test_the_known_solution_is_not_in_a_tasks_repr() -> None:
 def test_test_ids_come_in_order() -> None:
     assert double_task().visible_tests.test_ids == ("double-(3,)", "double-(2,)")
     assert CommandTests(command=("true",)).test_ids == ("command",)
-    assert PytestTests(files={}, ids=("b", "a")).test_ids == ("b", "a")
+    assert PytestTests(files={"b.py": "", "a.py": ""}, ids=("b.py", "a.py")).test_ids == (
+        "b.py",
+        "a.py",
+    )
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.PASSED])

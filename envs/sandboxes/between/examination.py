@@ -16,7 +16,7 @@ from typing import Any
 from hrmgym.envs.sandboxes.between import baseline, crossing, direct, excerpts, modules, proxies
 from hrmgym.envs.sandboxes.between.examiner import Examiner
 from hrmgym.envs.sandboxes.between.texts import dumps
-from hrmgym.envs.sandboxes.inside import sourcecode
+from hrmgym.envs.sandboxes.inside import selection, sourcecode
 
 #: Plugins of pytest's own that no test that runs apart can tell from their absence.
 _UNUSED = (
@@ -24,6 +24,40 @@ _UNUSED = (
     *("setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception"),
 )
 _WIDTH = 600
+
+
+class Foreign:
+    """A name in a test file or class that may be a test of the tested code's own.
+
+    Args:
+        node: The id that pytest would give it.
+        name: The name.
+        value: What it is, or stands for, while tests are collected.
+        collector: pytest's file or class.
+    """
+
+    def __init__(self, node: str, name: str, value: Any, collector: Any) -> None:
+        self.node, self.name, self._value = node, name, value
+        self._space = vars(collector.obj)
+        self._as_function = collector.funcnamefilter(name)
+        self._as_class = collector.classnamefilter(name)
+
+    def is_test(self) -> bool:
+        """Whether pytest would collect it, now that the tested code is there."""
+        value = self._value
+        if type(value) is modules.Placeholder:
+            value = self._space.get(self.name)
+        if isinstance(value, proxies.RemoteType):
+            how = value._about.test
+            return how == "always" or (how == "by name" and bool(self._as_class))
+        kind = type(value)
+        of_functions = kind is proxies.RemoteFunction or kind.__qualname__ == "partial"
+        if not of_functions or not self._as_function:
+            return False
+        try:
+            return bool(proxies.connection().attribute(value, "__test__"))
+        except AttributeError:
+            return True
 
 
 class Course:
@@ -40,6 +74,8 @@ class Course:
         self.finder = modules.Finder()
         self.items: list[Any] = []
         self.broken: list[dict[str, Any]] = []
+        self.selected: list[dict[str, Any]] = []
+        self.foreign: list[Foreign] = []
         self.support: dict[str, tuple[str, str]] = {}
         self.own: set[str] = set()
         self._binding: modules.Binding | None = None
@@ -68,7 +104,8 @@ class Course:
             *(word for name in _UNUSED for word in ("-p", f"no:{name}")),
             *("-c", config_file),
             *(f"--rootdir={self._root}", f"--confcutdir={self._root}"),
-            *(*request["args"], *request["targets"]),
+            # the dot, so that no name is taken for an option
+            *(*request["args"], *(f"./{path}" for path in request["targets"])),
         ]
         config = _pytest.config._prepareconfig(args, plugins=[_plugin(self)])
         config._do_configure()
@@ -81,6 +118,8 @@ class Course:
         if self.finder.lazy:
             self._binding = modules.Binding(self.finder, spaces)
             self.finder.used |= self.finder.elsewhere(list(spaces.values()))
+            # an error may come of a placeholder, in a way that none notices
+            self.finder.used |= bool(self.broken and self.finder.asked)
         warnings = config.getini("filterwarnings") or config.known_args_namespace.pythonwarnings
         if (
             request["plain"]
@@ -100,7 +139,7 @@ class Course:
         """Path of a file of the tests -> globals of its module; notes whose modules these are."""
         spaces = {}
         files = self._request["files"]
-        tests = {name.partition("::")[0] for name in self._request["ids"]}
+        tests = set(map(selection.path_of, self._request["ids"]))
         for name, module in list(sys.modules.items()):
             file = vars(module).get("__file__") if module is not None else None
             if not isinstance(file, str) or not file.startswith(self._root + "/"):
@@ -144,7 +183,14 @@ class Course:
         tests = {item.nodeid.partition("::")[0] for item in self.items}
         if any(path not in tests for path in lacking):  # a conftest, or a module of several files
             lacking = {path: next(iter(lacking.values())) for path in tests} | lacking
-        note(*self.broken, *({"broken": path, **about} for path, about in lacking.items()))
+        note(
+            *self.selected, *self.broken, *({"broken": p, **about} for p, about in lacking.items())
+        )
+        for one in self.foreign:
+            if one.is_test():
+                what = f"pytest takes {one.name}, which is the tested code's, for a test"
+                why = {"message": what, "blamed": "code"}
+                note({"test": one.node, "phase": "apart", "outcome": "failed", **why})
         order = [
             i for i, item in enumerate(self.items) if item.nodeid.partition("::")[0] not in lacking
         ]
@@ -270,9 +316,25 @@ def _plugin(course: Course) -> object:
     class Plugin:
         def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
             """Keep the tests that were asked for, in the order of the question."""
-            wanted = {name: i for i, name in enumerate(course._request["ids"])}
+            nodes = [item.nodeid for item in items]
+            selected = selection.choose(course._request["ids"], nodes)
+            course.selected = selection.events(selected, nodes)
+            asked = (node for tests in selected.values() for node in tests)
+            wanted = {node: i for i, node in enumerate(dict.fromkeys(asked))}
             items[:] = [item for item in items if item.nodeid in wanted]
             items.sort(key=lambda item: wanted[item.nodeid])
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_pycollect_makeitem(self, collector: Any, name: str, obj: Any) -> Any:
+            """Collect nothing of the tested code, and note what pytest would have collected."""
+            if isinstance(obj, (staticmethod, classmethod)):
+                obj = obj.__func__
+            if not modules.is_of_tested_code(obj):
+                return None
+            node = f"{collector.nodeid}::{name}"
+            if any(selection.concerns(one, node) for one in course._request["ids"]):
+                course.foreign.append(Foreign(node, name, obj, collector))
+            return []
 
         @pytest.hookimpl(wrapper=True)
         def pytest_make_collect_report(self, collector: Any) -> Generator[None, Any, Any]:

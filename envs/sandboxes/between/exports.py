@@ -112,7 +112,19 @@ def about(kind: type) -> dict[str, Any]:
         "plain": plain.__name__ if plain else "",
         "open": next((base.__name__ for base in OPEN_BASES if issubclass(kind, base)), ""),
         "meta": sorted(FORWARDED & _special_of_meta(kind)),
+        "test": _collected(mro),
     }
+
+
+def _collected(mro: list[type]) -> str:
+    """Whether pytest takes the class for tests: always, by its name, or never ("")."""
+    spaces = [vars(one) for one in mro]
+    if not next((space["__test__"] for space in spaces if "__test__" in space), True):
+        return ""
+    if any(one.__module__ == "unittest.case" and one.__name__ == "TestCase" for one in mro):
+        return "always"
+    made = any("__init__" in space or "__new__" in space for space in spaces)
+    return "" if made else "by name"
 
 
 def _special_of_meta(kind: type) -> set[str]:

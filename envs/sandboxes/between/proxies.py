@@ -100,7 +100,7 @@ _METHODS: dict[str, Any] = {
 class About:
     """What the other side says of one of its classes."""
 
-    __slots__ = ("classes", "equal", "handle", "methods", "opened", "special")
+    __slots__ = ("classes", "equal", "handle", "methods", "opened", "special", "test")
 
     def __init__(self, handle: int, info: dict[str, Any]) -> None:
         self.handle = handle
@@ -108,6 +108,7 @@ class About:
         self.methods = frozenset(_texts(info.get("methods")))
         self.equal = info.get("equal")
         self.opened = info.get("open")
+        self.test = info.get("test")
         self.classes: set[int] = {handle}  # with those that it derives from
 
     def named(self) -> bool:

@@ -5,6 +5,7 @@ trust what it left: links, pipes without a writer, endless trees. Standard libra
 # ruff: noqa: PTH101, PTH103, PTH104, PTH106, PTH108, PTH118, PTH120, PTH208
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import stat
@@ -12,6 +13,21 @@ from typing import Any
 
 Reply = tuple[dict[str, Any], bytes]
 _MOVED = ".hrmgym-moved-"
+_OWN_FAULT = (
+    *(errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    *(errno.ENOENT, errno.ELOOP, errno.EFBIG),
+)
+
+
+def is_own_fault(error: OSError, size: int, most_mb: int) -> bool:
+    """Whether files could not be written because of what they are: their names, or their size.
+
+    Args:
+        error: What the system said.
+        size: Bytes of all files.
+        most_mb: MiB that there are for them.
+    """
+    return error.errno in _OWN_FAULT or (error.errno == errno.ENOSPC and size > most_mb << 20)
 
 
 def write(root: str, request: dict[str, Any], blob: bytes) -> Reply:

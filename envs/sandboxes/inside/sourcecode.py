@@ -1,7 +1,7 @@
-"""Source files as CPython reads them: bytes, which a byte order mark or a coding cookie may explain.
+"""Source files as CPython reads them: bytes, which a byte order mark or coding cookie may explain.
 
-A workspace holds a file's bytes as text, UTF-8 with surrogate escapes for what is none; that text is
-what an editor shows, and not yet what the file says. Standard library only.
+A workspace holds a file's bytes as text, UTF-8 with surrogate escapes for what is none; that text
+is what an editor shows, and not yet what the file says. Standard library only.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from hrmgym.envs.outcome import FailureCode, Outcome, Status
-from hrmgym.envs.sandboxes.inside import sourcecode, values
+from hrmgym.envs.sandboxes.inside import selection, sourcecode, values
 from hrmgym.envs.sandboxes.verdicts import collecting
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import (
     CONFIGS,
@@ -61,6 +61,8 @@ class Reply:
     wall_s: float
     bad: str = ""
     """Why the tests could not even be collected."""
+    full: bool = False
+    """Whether one of the two was killed for want of the memory that the limits give."""
 
 
 def plan(tests: PytestTests, limits: Limits) -> Plan:
@@ -76,7 +78,7 @@ def _plan(
 ) -> Plan:
     contents = dict(files)
     trees = {path: _parse(text) for path, text in files if path.endswith(".py")}
-    named = dict.fromkeys(name.partition("::")[0] for name in ids)
+    named = dict.fromkeys(map(selection.path_of, ids))
     targets = [path for path in named if path in contents]
     text = "\n".join(text for path, text in files if path.endswith(".py"))
     folders = dict.fromkeys(_import_folder(path, contents) for path in reversed(targets))
@@ -156,6 +158,11 @@ def prepare_request(plan: Plan, limits: Limits, end: list[str]) -> dict[str, Any
     }
 
 
+def unfit(said: list[Any]) -> str:
+    """Why a workspace cannot be laid out, from what the guest says of the error."""
+    return f"the files cannot be written: {said[0]}: {said[1]}"
+
+
 def refusal(tests: PytestTests, message: str, failure: FailureCode | None = None) -> Outcome:
     """The outcome of tests of which none could run."""
     statuses = dict.fromkeys(tests.ids, Status.ERROR)
@@ -202,7 +209,7 @@ def judge(tests: PytestTests, reply: Reply) -> Outcome:
                 tests, lost["message"] or "the tested code ends its process when it is imported"
             )
     why = lost["message"] if lost is not None else ""
-    outcome = book.close(status, why=why, cpu_s=reply.cpu_s, wall_s=reply.wall_s)
+    outcome = book.close(status, why=why, full=reply.full, cpu_s=reply.cpu_s, wall_s=reply.wall_s)
     if not cannot:
         return outcome
     message = values.cut(cannot, MESSAGE_WIDTH)

@@ -30,6 +30,8 @@ class Reply:
     """Exit code of the process; None where it ran out of time."""
     cpu_s: float
     wall_s: float
+    full: bool = False
+    """Whether it was killed for want of the memory that its limits give."""
 
 
 def request(files: Mapping[str, str], tests: CallTests, limits: Limits) -> dict[str, Any]:
@@ -112,8 +114,12 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
         line=first.line,
         cpu_s=reply.cpu_s,
         wall_s=reply.wall_s,
-        killed=reply.status == -signal.SIGKILL and reply.cpu_s < limits.cpu_s,
+        killed=_unexplained(reply, limits),
     )
+
+
+def _unexplained(reply: Reply, limits: Limits) -> bool:
+    return reply.status == -signal.SIGKILL and reply.cpu_s < limits.cpu_s and not reply.full
 
 
 def _parts(line: bytes) -> list[Any]:
@@ -178,6 +184,9 @@ def _unfinished(tests: CallTests, done: int, reply: Reply, limits: Limits) -> li
     if reply.status is None or reply.status in OUT_OF_CPU or slow:
         first = _Verdict(Status.TIMEOUT, f"{call} timed out")
         return [first, *[_Verdict(Status.TIMEOUT)] * (left - 1)]
+    if reply.full:
+        first = _Verdict(Status.OUT_OF_MEMORY, f"{call} ran out of memory")
+        return [first, *[_Verdict(Status.MISSING)] * (left - 1)]
     if reply.status < 0:
         how = f"was killed by {signal_name(-reply.status)}"
     else:

@@ -1,13 +1,15 @@
 """A pytest plugin that writes what became of each test, one JSON line per event.
 
 It runs inside a sandbox, next to foreign code. The environment variable HRMGYM_REPORT names the
-file to write, HRMGYM_TESTS a JSON file with the node ids that are to run.
+file to write, HRMGYM_TESTS a JSON file with the ids of the tests that are to run. selection.py lies
+next to it there.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,13 @@ def _describe(info: pytest.ExceptionInfo[BaseException], root: Path) -> dict[str
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests that were asked for, in the order of the question."""
-    wanted = {name: i for i, name in enumerate(json.loads(Path(_TESTS).read_text()))}
+    selection = runpy.run_path(str(Path(__file__).with_name("selection.py")))
+    nodes = [item.nodeid for item in items]
+    selected = selection["choose"](json.loads(Path(_TESTS).read_text()), nodes)
+    for event in selection["events"](selected, nodes):
+        _write(**event)
+    asked = (node for tests in selected.values() for node in tests)
+    wanted = {node: i for i, node in enumerate(dict.fromkeys(asked))}
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in wanted])
     items[:] = [item for item in items if item.nodeid in wanted]
     items.sort(key=lambda item: wanted[item.nodeid])

@@ -17,6 +17,7 @@ from hrmgym.envs.sandboxes.verdicts.calltests import (
 )
 from hrmgym.envs.task import Limits, Outcome, Status, StdioCase, StdioTests
 
+_KILLED = -9
 _Verdict = tuple[Status, str]
 _PASSED: _Verdict = (Status.PASSED, "")
 
@@ -52,12 +53,17 @@ def judge(tests: StdioTests, reply: Reply, limits: Limits) -> Outcome:
             case ["flood"]:
                 verdicts.append((Status.FAILED, f"prints more than {limits.output_kb} KiB"))
             case ["ran", int(status), str(output), str(error)]:
-                verdicts.append(_verdict(case, tests.compare, status, output, error))
+                if status == _KILLED and reply.full:
+                    verdicts.append((Status.OUT_OF_MEMORY, "ran out of memory"))
+                else:
+                    verdicts.append(_verdict(case, tests.compare, status, output, error))
             case _:
                 break
     if len(verdicts) < len(tests.cases):
         late = reply.status is None
         first = (Status.TIMEOUT, "timed out") if late else (Status.ERROR, "ended its runner")
+        if reply.full:
+            first = Status.OUT_OF_MEMORY, "ran out of memory"
         rest: _Verdict = (Status.TIMEOUT if late else Status.MISSING, "")
         verdicts += [first, *[rest] * (len(tests.cases) - len(verdicts) - 1)]
     pairs = list(zip(tests.cases, verdicts, strict=True))

@@ -195,7 +195,6 @@ def test_pytest_statuses(run: Run) -> None:
         f"{b}::test_x": "error",
         f"{c}::test_1": "passed",
         f"{c}::test_2": "error",
-        "tests/test_z.py::test_q": "missing",
     }
     outcome = run(LIB, PytestTests(files=TESTS, ids=tuple(expected)), LIMITS)
     assert dict(zip(expected, statuses(outcome), strict=True)) == expected
@@ -251,13 +250,16 @@ def test_configuration_among_the_tests_counts(local: Run) -> None:
 
 
 def test_forged_reports_are_read_as_far_as_they_make_sense() -> None:
-    tests = PytestTests(files={}, ids=("t.py::a", "t.py::b", "t.py::c"))
+    tests = PytestTests(files={"t.py": ""}, ids=("t.py::a", "t.py::b", "t.py::c"))
     lines = [
         '{"start": "t.py::a"}',
         '{"test": "t.py::a", "phase": "call", "outcome": "passed"}',
         '{"test": "t.py::a", "phase": "teardown", "outcome": "failed", "message": 3, "line": "x"}',
         '{"end": "t.py::a"}',
         '{"test": 3, "phase": [], "outcome": null}',
+        '{"selected": "t.py::x", "tests": ["t.py::a"]}',
+        '{"selected": "t.py::b", "tests": [3, null, "t.py::b"], "near": 3}',
+        '{"selected": "t.py::c", "tests": "t.py::a"}',
         '{"test": "t.py::b", "phase": "call", "outcome": "splendid"}',
         "[1]",
         '{"test": "t.py::c", "phase": "call", "outcome": "passed"}',
@@ -303,3 +305,15 @@ def test_command_that_compiles(local: Run) -> None:
 def test_unknown_kinds_of_tests_are_refused(local: Run) -> None:
     with pytest.raises(TypeError, match="TestSpec"):
         local({}, TestSpec(), LIMITS)
+
+
+def test_ids_of_several_tests(run: Run) -> None:
+    test = "import pytest\nfrom f import f\ndef test_a(): assert f(1) == 2\nclass TestB:\n" + (
+        "    @pytest.mark.parametrize('n', [1, 2])\n    def test_c(self, n): assert f(n) == 2\n"
+    )
+    ids = ("t.py::test_a", "./t.py", "t.py::TestB", "t.py::TestB::test_c[1]", "t.py::test_x")
+    tests = PytestTests(files={"t.py": test}, ids=ids)
+    right = run({"f.py": "def f(n): return 2\n"}, tests, LIMITS)
+    assert statuses(right) == ["passed"] * 4 + ["missing"]
+    wrong = run({"f.py": "def f(n): return 2 // n\n"}, tests, LIMITS)
+    assert statuses(wrong) == ["passed", "failed", "failed", "passed", "missing"]
