@@ -72,9 +72,7 @@ class Base:
             if before is not None and before.kind == FOLDER:
                 raise ConfigError(f"workspace: {path!r} is a folder, so it cannot be a file")
             if isinstance(content, str) and not _can_be_written(content):
-                raise ConfigError(
-                    f"workspace: {path!r} holds a lone surrogate: {content[:40]!a}"
-                )
+                raise ConfigError(f"workspace: {path!r} holds a lone surrogate: {content[:40]!a}")
             mode = before.mode if before is not None and before.kind == FILE else 0o644
             found[path] = Entry(FILE, mode, Blob.of(content))
         return _known(Base(found))
