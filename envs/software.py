@@ -351,7 +351,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             "tests_apart_why": why,
             "steps": state.steps,
             "test_runs": state.test_runs,
-            "reason": "" if self._failure is None else Reason.INFRASTRUCTURE.value,
+            "reason": _reason(state) if self._failure is None else Reason.INFRASTRUCTURE.value,
             "failure": "" if self._failure is None else self._failure.value,
         }
 
@@ -480,7 +480,9 @@ def _verdict(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _reason(state: State, grade: Outcome | None, refused: str, truncated: bool) -> str:
+def _reason(
+    state: State, grade: Outcome | None = None, refused: str = "", truncated: bool = False
+) -> str:
     """What a step came to; empty where nothing is known, or all visible tests pass."""
     if grade is not None:
         return grade.reason.value

@@ -28,7 +28,10 @@ UNTOUCHED = "def f(x):\n    return -1\n"
 CALLS = {
     "right": ("return x", "passed passed"),
     "memory that there is": ("return len(bytearray(150 << 20)) * 0 + x", "passed passed"),
-    "memory that there is not": ("return len(bytearray(400 << 20)) * 0 + x", "failed failed"),
+    "memory that there is not": (
+        "return len(bytearray(400 << 20)) * 0 + x",
+        "out_of_memory out_of_memory",
+    ),
     "memory of many": (
         """
     import os, time

@@ -42,8 +42,8 @@ def _telling_unfit(files: Mapping[str, str | bytes], limits: Limits) -> Iterator
     try:
         yield
     except OSError as error:
-        size = sum(len(_bytes(text)) for text in files.values())
-        if not is_own_fault(error, size, limits.file_mb):
+        sizes = [len(_bytes(text)) for text in files.values()]
+        if not is_own_fault(error, sizes, limits.file_mb):
             raise
         raise FilesUnfitError(f"the files cannot be written: {error.strerror}") from None
 

@@ -88,7 +88,7 @@ def shortcomings(limits: Mapping[str, Any]) -> list[str]:
         hard = resource.getrlimit(which)[1]
         if hard != resource.RLIM_INFINITY and hard < least:
             found.append(
-                f"the hard limit `ulimit -H{option[1:]}` is {hard // unit}, and a test run needs"
+                f"the hard limit ulimit -H{option[1:]} is {hard // unit}, and a test run needs"
                 f" {-(-least // unit)} ({what}): raise it to that or more"
             )
     return found

@@ -71,8 +71,8 @@ def lay_out(root: str, request: Mapping[str, Any]) -> list[Any] | None:
     try:
         write_files(root, files)
     except OSError as error:
-        size = sum(len(sourcecode.data_of(text)) for text in files.values())
-        if not is_own_fault(error, size, request["limits"]["file_mb"]):
+        sizes = [len(sourcecode.data_of(text)) for text in files.values()]
+        if not is_own_fault(error, sizes, request["limits"]["file_mb"]):
             raise
         return describe(error, root)
     except ValueError as error:  # a name that is none

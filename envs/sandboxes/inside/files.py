@@ -9,25 +9,31 @@ import errno
 import itertools
 import os
 import stat
+from collections.abc import Iterable
 from typing import Any
 
 Reply = tuple[dict[str, Any], bytes]
 _MOVED = ".hrmgym-moved-"
+_PAGE, _MOST_FILES = 4096, 30_000
 _OWN_FAULT = (
     *(errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
     *(errno.ENOENT, errno.ELOOP, errno.EFBIG),
 )
 
 
-def is_own_fault(error: OSError, size: int, most_mb: int) -> bool:
-    """Whether files could not be written because of what they are: their names, or their size.
+def is_own_fault(error: OSError, sizes: Iterable[int], most_mb: int) -> bool:
+    """Whether files could not be written because of what they are: names, number or size.
 
     Args:
         error: What the system said.
-        size: Bytes of all files.
+        sizes: Bytes of each file.
         most_mb: MiB that there are for them.
     """
-    return error.errno in _OWN_FAULT or (error.errno == errno.ENOSPC and size > most_mb << 20)
+    if error.errno != errno.ENOSPC:
+        return error.errno in _OWN_FAULT
+    # Whole pages are taken up, and one for each folder; there are 65,536 files at most.
+    needed = [-(-size // _PAGE) + 1 for size in sizes]
+    return sum(needed) * _PAGE > most_mb << 20 or len(needed) > _MOST_FILES
 
 
 def write(root: str, request: dict[str, Any], blob: bytes) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import json
 import socket
@@ -286,6 +287,6 @@ def fit(group: cgroups.Group, limits: Mapping[str, Any]) -> None:
     try:
         group.fit(limits)
     except OSError as error:
-        raise GuestDied(
-            f"the limits of a sandbox cannot be set: {error}", FailureCode.HOST_MEMORY
-        ) from None
+        full = error.errno == errno.EBUSY
+        code = FailureCode.HOST_MEMORY if full else failures.code_of(error)
+        raise GuestDied(f"the limits of a sandbox cannot be set: {error}", code) from None

@@ -256,17 +256,27 @@ def start_bare(code: str, *args: str, pass_fds: Sequence[int] = ()) -> subproces
         code: The program.
         args: Its arguments.
         pass_fds: Descriptors that it gets under the same numbers.
+
+    Raises:
+        SandboxUnavailableError: This user may not run the interpreter itself.
+        OSError: No process can be started just now.
     """
-    return subprocess.Popen(
-        bare_python(code, *args),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        pass_fds=pass_fds,
-        env=_ENVIRONMENT,
-        cwd="/",
-        start_new_session=True,
-    )
+    try:
+        return subprocess.Popen(
+            bare_python(code, *args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=pass_fds,
+            env=_ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        )
+    except (PermissionError, FileNotFoundError) as error:
+        raise SandboxUnavailableError(
+            f"the sandbox cannot start {python()} ({error.strerror}): this user needs a Python that"
+            " it may read and run"
+        ) from None
 
 
 _found: dict[str, str] = {}

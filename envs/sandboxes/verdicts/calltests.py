@@ -17,6 +17,8 @@ from hrmgym.errors import SandboxError
 
 MESSAGE_WIDTH = 300
 RAISED_WIDTH = 200
+#: What foreign code raises where its limits leave no memory, unless the system kills it.
+OUT_OF_MEMORY = MemoryError.__name__
 OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
 
 
@@ -103,7 +105,8 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
         else:
             name, text, path, line, _ = rest
             what = f"{call} raised"
-            verdicts.append(_raised(Status.FAILED, what, name, text, path, line, case.raises))
+            status = Status.OUT_OF_MEMORY if name == OUT_OF_MEMORY else Status.FAILED
+            verdicts.append(_raised(status, what, name, text, path, line, case.raises))
     if len(verdicts) < len(tests.cases):
         verdicts += _unfinished(tests, len(verdicts), reply, limits)
     first = next((v for v in verdicts if v.status is not Status.PASSED), _PASSED)

@@ -59,6 +59,8 @@ class Book:
     def _note_phase(self, name: str, phase: str, outcome: str, event: dict[str, Any]) -> None:
         if outcome == "failed":
             bad = Status.FAILED if phase == "call" else Status.ERROR
+            if _where(event)[0].partition(":")[0] == MemoryError.__name__:
+                bad = Status.OUT_OF_MEMORY
             self._status.setdefault(name, bad)
             if self._status[name] is Status.PASSED:
                 self._status[name] = bad

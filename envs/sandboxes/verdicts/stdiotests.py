@@ -12,6 +12,7 @@ from hrmgym.envs.sandboxes.inside import values
 from hrmgym.envs.sandboxes.verdicts.calltests import (
     MESSAGE_WIDTH,
     OUT_OF_CPU,
+    OUT_OF_MEMORY,
     Reply,
     signal_name,
 )
@@ -87,6 +88,8 @@ def _verdict(case: StdioCase, compare: str, status: int, output: str, error: str
         return Status.TIMEOUT, "timed out"
     if status < 0:
         return Status.ERROR, f"was killed by {signal_name(-status)}"
+    if status and error.partition(":")[0] == OUT_OF_MEMORY:
+        return Status.OUT_OF_MEMORY, error
     if status:
         return Status.ERROR, error or f"ended with exit code {status}"
     got, expected = (_normal(text, compare) for text in (output, case.expected))
