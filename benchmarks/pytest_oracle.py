@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.sandboxes.verdicts.modes import tests_apart
-from hrmgym.envs.sandboxes.verdicts.trial import tried
+from hrmgym.envs.sandboxes.verdicts.trial import try_out
 from hrmgym.envs.task import Limits, PytestTests
 from hrmgym.errors import UserError
 
@@ -110,7 +110,7 @@ class Oracle:
             return replace(tests, together=True)
         known = self._tried.get((subject.name, tests.ids))
         if known is None:
-            found = tried(tests, subject.program, LIMITS, self._pool)
+            found = try_out(tests, subject.program, LIMITS, self._pool)
             assert isinstance(found, PytestTests)
             known = self._tried[subject.name, tests.ids] = found
         return known

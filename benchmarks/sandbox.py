@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 
-from sandbox_load import measure_concurrency, measure_steps
+from sandbox_load import measure_concurrency, measure_steps, need_data
 from sandbox_runs import measure_runs
 from sandbox_sessions import measure_sessions
 from sandbox_state import measure_state
@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     chosen = parser.parse_args()
+    need_data()  # the last part does, and it is better to know before the first
     found: dict[str, float] = {}
     for part in (measure_runs, measure_sessions, measure_state, measure_concurrency, measure_steps):
         print(f"{part.__name__} ...", file=sys.stderr, flush=True)

@@ -15,8 +15,9 @@ import multiprocessing
 import os
 import random
 import re
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from threading import Thread
@@ -25,11 +26,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-import hrmgym  # noqa: F401  (registers the environments)
+from hrmgym.envs import make_benchmark  # registers the environments, too
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import files_key
+from hrmgym.errors import DataError
 
 ENVIRONMENTS = {"quixbugs": "hrmgym/QuixBugs-v0", "katas": "hrmgym/Katas-v0"}
 WORKERS = (1, 2, 4, 8)
@@ -54,14 +56,15 @@ def measure_concurrency(count: int = 8, seconds: float = 0.5) -> dict[str, float
     """
     with Sandbox() as sandbox:  # what a process does once
         sandbox.run_command("true")
-    cold = min(_sleep(count, seconds) for _ in range(3))
+    cold = min(sleep(count, seconds) for _ in range(3))
     with Sandbox() as sandbox:
         sandbox.run_command("true")
-        warm = min(_sleep(count, seconds) for _ in range(3))
+        warm = min(sleep(count, seconds) for _ in range(3))
     return {"sleep8_s": cold, "sleep8_warm_s": warm}
 
 
-def _sleep(count: int, seconds: float) -> float:
+def sleep(count: int, seconds: float) -> float:
+    """Seconds that `count` sandboxes take to start and to sleep in a session, all at once."""
     sandboxes = [Sandbox() for _ in range(count)]
     ended: list[tuple[str, int]] = []
     threads = [
@@ -82,6 +85,17 @@ def _sleep(count: int, seconds: float) -> float:
 
 
 # --- environment steps ---------------------------------------------------------------------------
+
+
+def need_data(names: Iterable[str] = tuple(ENVIRONMENTS)) -> None:
+    """Ends the program with one line that says what to do, where benchmarks lack their data."""
+    for name in names:
+        try:
+            benchmark = make_benchmark(name)
+            benchmark.tasks(benchmark.splits[0])
+        except DataError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
 
 
 def measure_steps(
@@ -138,17 +152,17 @@ def _work(env_id: str, number: int, seconds: float, link: Connection) -> None:
     env.reset(seed=number)
     known: set[str] = set()
     for _ in range(3):
-        _step(env, software, choice, known)
+        step(env, software, choice, known)
     link.send(None)
     link.recv()
     graded, start = 0, time.perf_counter()
     while (spent := time.perf_counter() - start) < seconds:
-        graded += _step(env, software, choice, known)
+        graded += step(env, software, choice, known)
     link.send(graded / spent)
     env.close()
 
 
-def _step(
+def step(
     env: gymnasium.Env[Any, Any], software: SoftwareEnv, choice: random.Random, known: set[str]
 ) -> bool:
     """Make a random change; whether it led to a test run of a program that is new."""
@@ -195,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=4.0, help="of counting, for each rate")
     options = parser.parse_args()
+    need_data()
     print(json.dumps(measure_concurrency() | measure_steps(seconds=options.seconds), indent=2))
 
 

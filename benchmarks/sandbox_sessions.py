@@ -29,7 +29,7 @@ from swerex.runtime.local import LocalRuntime as StockRuntime
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 
 
-async def _session(runtime: AbstractRuntime, name: str, commands: int) -> tuple[float, list[float]]:
+async def session(runtime: AbstractRuntime, name: str, commands: int) -> tuple[float, list[float]]:
     """Seconds that one session took to start, and that each of its commands took."""
     start = time.perf_counter()
     await runtime.create_session(CreateBashSessionRequest(session=name, startup_timeout=20.0))
@@ -47,14 +47,14 @@ async def _session(runtime: AbstractRuntime, name: str, commands: int) -> tuple[
 
 async def _measure(rounds: int) -> dict[str, float]:
     ours, stock = LocalRuntime(), StockRuntime(logger=logging.getLogger("stock"))
-    await _session(ours, "warm", 10)
+    await session(ours, "warm", 10)
     starts: dict[str, list[float]] = {"ours": [], "stock": []}
     commands: dict[str, list[float]] = {"ours": [], "stock": []}
     for number in range(rounds):
         # ours several times: the first after seconds of waiting finds the processor's caches cold
         for name, runtime, sessions, count in (("stock", stock, 1, 5), ("ours", ours, 5, 20)):
-            for session in range(sessions):
-                started_s, took = await _session(runtime, f"s{number}-{session}", count)
+            for turn in range(sessions):
+                started_s, took = await session(runtime, f"s{number}-{turn}", count)
                 starts[name].append(started_s)
                 commands[name] += took
     await ours.close()

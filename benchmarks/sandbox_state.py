@@ -25,10 +25,12 @@ from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.workspace import Base
 
 FILES = 1000
-_CHANGE = "echo 1 > a; echo 2 >> d0/f1.py; echo 3 > d1/f60.py; rm d0/f2.py; chmod +x d2/f100.py"
+#: Goes from one state of the tree to the other.
+CHANGE = "echo 1 > a; echo 2 >> d0/f1.py; echo 3 > d1/f60.py; rm d0/f2.py; chmod +x d2/f100.py"
 
 
-def _tree(count: int) -> dict[str, str]:
+def tree(count: int) -> dict[str, str]:
+    """Files of some 1.4 kB each, in folders of fifty."""
     return {f"d{i // 50}/f{i}.py": f"x = {i}\n" * 200 for i in range(count)}
 
 
@@ -37,8 +39,8 @@ async def _ours(count: int, rounds: int) -> dict[str, list[float]]:
     runtime = LocalRuntime()
     took: dict[str, list[float]] = {"save_restore": [], "fork": [], "pickle": []}
     try:
-        start = Base.of(_tree(count)).files
-        changed = (await runtime.change(start, _CHANGE, 60.0)).files
+        start = Base.of(tree(count)).files
+        changed = (await runtime.change(start, CHANGE, 60.0)).files
         states = [start, changed]
         for i in range(rounds):
             begin = time.perf_counter()
@@ -71,7 +73,7 @@ def _git(top: Path) -> Callable[[], float]:
     _run(f"git init -q && git add -A && git {name} commit -qm start", folder)
 
     def act() -> float:
-        _run(_CHANGE, folder)
+        _run(CHANGE, folder)
         begin = time.perf_counter()
         _run(f"git {name} stash -qu", folder)
         _run("git stash pop -q", folder)
@@ -88,7 +90,7 @@ def _copy(top: Path) -> Callable[[], float]:
     _write(folder)
 
     def act() -> float:
-        _run(_CHANGE, folder)
+        _run(CHANGE, folder)
         begin = time.perf_counter()
         _run("cp -a copy saved", top)
         _run("rm -rf copy && cp -a saved copy", top)
@@ -102,7 +104,7 @@ def _copy(top: Path) -> Callable[[], float]:
 
 
 def _write(folder: Path) -> None:
-    for name, text in _tree(FILES).items():
+    for name, text in tree(FILES).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

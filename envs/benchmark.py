@@ -80,19 +80,18 @@ class Benchmark(ABC):
         """Runs some of a task's tests and applies the grading rule: see `counted`.
 
         Tests that do not say the same apart from the known solution run together with the code:
-        see `tests_apart`.
+        see `trial.tried`.
         """
-        tests = trial.tried(tests, task.solution(), task.limits, sandbox)
+        tests = trial.tried(tests, task, sandbox)
         outcome = sandbox.run_tests(files, tests, task.limits, fresh=fresh)
         return self.counted(task, tests, outcome, sandbox)
 
     def tests_apart(self, task: Task, tests: TestSpec, sandbox: TestRunner) -> tuple[Mode, str]:
         """How some of a task's tests run in a kind of sandbox, and why: see `modes.tests_apart`.
 
-        The first time, it runs the tests on the known solution.
+        The first time, they may run on the known solution: see `trial.tried`.
         """
-        settled = trial.tried(tests, task.solution(), task.limits, sandbox)
-        return tests_apart(settled, sandbox=sandbox.kind)
+        return tests_apart(trial.tried(tests, task, sandbox), sandbox=sandbox.kind)
 
     def counted(
         self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: TestRunner

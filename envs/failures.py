@@ -44,7 +44,7 @@ def modes_block(modes: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
     """How many tasks' tests run in which mode, and why those that do not run apart do not.
 
     Args:
-        modes: Task -> mode and reason, see `hrmgym.envs.sandboxes.verdicts.modes.task_apart`.
+        modes: Task -> mode and reason, see `hrmgym.envs.sandboxes.verdicts.trial.task_apart`.
     """
     counts = Counter(mode for mode, _ in modes.values())
     return {

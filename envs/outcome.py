@@ -9,6 +9,8 @@ from typing import Any
 
 from hrmgym.envs.showing import showable
 
+_MESSAGE_WIDTH = 300  # that escapes may make a message
+
 
 class Status(StrEnum):
     """What became of one test. `PASSED` alone counts as passed."""
@@ -72,7 +74,9 @@ class Outcome:
     def __post_init__(self) -> None:
         # Both come from foreign code, and are shown to agents, to people and in reports.
         if not self.message.isprintable():
-            object.__setattr__(self, "message", showable(self.message))
+            shown, most = showable(self.message), max(len(self.message), _MESSAGE_WIDTH)
+            short = shown if len(shown) <= most else shown[: most - 3] + "..."
+            object.__setattr__(self, "message", short)
         if not self.path.isprintable():
             object.__setattr__(self, "path", showable(self.path.replace("\n", "\\n")))
 

@@ -1,57 +1,62 @@
 """Outcomes of tests that have been run before, shared by the environments of a process.
 
-Equal files and equal tests have equal outcomes, so a repeat is free, and so is a set of tests each
-of which has been run on these files: what counts is the test itself, not the set that it came in.
+Equal files and equal tests have equal outcomes, so a repeat is free. So is a set of calls or of
+program runs that is the beginning of one that was run: what a test finds depends on the tests
+before it, which share its process or its folder, and on none after it. Nothing else is put together
+of parts, so that what is remembered is what a run would have said.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from hrmgym.envs.task import (
-    CallCase,
-    CallTests,
-    Limits,
-    Outcome,
-    PytestTests,
-    Status,
-    StdioTests,
-    TestSpec,
-)
+from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, Status, StdioTests, TestSpec
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:
     from hrmgym.envs.sandboxes.handle import TestRunner
 
-#: Statuses that are the test's own; the others depend on what ran before it in its process.
-_OWN = (Status.PASSED, Status.FAILED, Status.SKIPPED)
+#: Statuses of tests that have come to their end, whatever follows.
+_OWN = (Status.PASSED, Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What decides about the outcome of a set of tests, and names it."""
+
+    suite: Hashable
+    """What all its tests share."""
+    whole: Hashable
+    """All its tests, with their ids."""
+    beginnings: tuple[str, ...]
+    """A digest of the tests up to each; empty where they do not run in the order of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What became of one test, and its message where it was the first to fail."""
+    """What became of the last test of a beginning, and the first failure up to it."""
 
     status: Status
-    where: tuple[str, str, int] | None = None
+    where: tuple[str, str, int]
 
 
 class Outcomes:
     """A bounded memory of outcomes; the least recently used are forgotten. Any thread may use it.
 
     Args:
-        most: Sets of tests that are remembered, and a hundred times as many single tests.
+        most: Sets of tests that are remembered, and a hundred times as many beginnings of sets.
     """
 
     def __init__(self, most: int = 4096) -> None:
         self._most = most
         self._whole: OrderedDict[Hashable, Outcome] = OrderedDict()
-        self._single: OrderedDict[Hashable, _Found] = OrderedDict()
-        self._specs: OrderedDict[int, tuple[TestSpec, Hashable, tuple[Hashable, ...]]]
-        self._specs = OrderedDict()
+        self._begun: OrderedDict[Hashable, _Found] = OrderedDict()
+        self._specs: OrderedDict[int, tuple[TestSpec, _Described]] = OrderedDict()
         self._turn = threading.Lock()
 
     def get_or_run(
@@ -64,7 +69,7 @@ class Outcomes:
         *,
         fresh: bool = False,
     ) -> Outcome:
-        """The outcome of `tests` on `files`, from memory where every one of them is known.
+        """The outcome of `tests` on `files`, from memory where it is known.
 
         Args:
             where: What else decides, for example the kind of sandbox.
@@ -75,68 +80,58 @@ class Outcomes:
             fresh: Whether only runs in fresh sandboxes count, as for grades; `run` makes one.
         """
         with self._turn:
-            suite, each = self._described(tests)
-            places = [(where, files.key, limits, suite, True)]
+            about = self._described(tests)
+            places = [(where, files.key, limits, about.suite, True)]
             if not fresh:
-                places.append((where, files.key, limits, suite, False))
+                places.append((where, files.key, limits, about.suite, False))
             for there in places:
-                found = self._recall(there, each, tests)
+                found = self._recall(there, about, tests)
                 if found is not None:
                     return found
         outcome = run()
         if not outcome.trouble:
             with self._turn:
-                self._keep(places[-1], each, tests, outcome)
+                self._keep(places[-1], about, tests, outcome)
         return outcome
 
-    def _described(self, tests: TestSpec) -> tuple[Hashable, tuple[Hashable, ...]]:
-        """What all tests share, and what each of them is; worked out once per set of tests."""
+    def _described(self, tests: TestSpec) -> _Described:
+        """What tests are; worked out once per set of tests."""
         known = self._specs.get(id(tests))
         if known is None:
-            known = tests, *_describe(tests)
+            known = tests, _describe(tests)
             self._specs[id(tests)] = known  # with the tests: their id is theirs while they live
             _trim(self._specs, self._most)
-        return known[1:]
+        return known[1]
 
-    def _recall(
-        self, there: Hashable, each: tuple[Hashable, ...], tests: TestSpec
-    ) -> Outcome | None:
-        whole = self._whole.get((there, each))
+    def _recall(self, there: Hashable, about: _Described, tests: TestSpec) -> Outcome | None:
+        whole = self._whole.get((there, about.whole))
         if whole is not None:
-            self._whole.move_to_end((there, each))
+            self._whole.move_to_end((there, about.whole))
             return whole
         statuses: dict[str, Status] = {}
-        first: tuple[str, str, int] | None = None
-        for name, test in zip(tests.test_ids, each, strict=True):
-            found = self._single.get((there, test))
+        message, path, line = "", "", 0
+        for name, beginning in zip(tests.test_ids, about.beginnings, strict=False):
+            found = self._begun.get((there, beginning))
             if found is None:
                 return None
             statuses[name] = found.status
-            if found.status is Status.FAILED and first is None:
-                if found.where is None:  # it failed behind another one: its message is not known
-                    return None
-                first = found.where
+            message, path, line = found.where
         if not statuses:
             return None
-        message, path, line = first or ("", "", 0)
         return Outcome(tests=statuses, message=message, path=path, line=line)
 
-    def _keep(
-        self, there: Hashable, each: tuple[Hashable, ...], tests: TestSpec, outcome: Outcome
-    ) -> None:
-        self._whole[there, each] = outcome
+    def _keep(self, there: Hashable, about: _Described, tests: TestSpec, outcome: Outcome) -> None:
+        self._whole[there, about.whole] = outcome
         _trim(self._whole, self._most)
-        first = True
-        for name, test in zip(tests.test_ids, each, strict=True):
+        where = "", "", 0
+        for name, beginning in zip(tests.test_ids, about.beginnings, strict=False):
             status = outcome.tests.get(name, Status.MISSING)
             if status not in _OWN:
-                break  # what ran after a crash or a timeout says nothing about itself
-            where = None
-            if status is Status.FAILED and first:
-                where, first = (outcome.message, outcome.path, outcome.line), False
-            if where is not None or (there, test) not in self._single:
-                self._single[there, test] = _Found(status, where)
-        _trim(self._single, 100 * self._most)
+                break  # in a run of less, it might have come to its end
+            if status is Status.FAILED:
+                where = outcome.message, outcome.path, outcome.line
+            self._begun[there, beginning] = _Found(status, where)
+        _trim(self._begun, 100 * self._most)
 
 
 def _trim(kept: OrderedDict[Any, Any], most: int) -> None:
@@ -144,26 +139,33 @@ def _trim(kept: OrderedDict[Any, Any], most: int) -> None:
         kept.popitem(last=False)
 
 
-def _describe(tests: TestSpec) -> tuple[Hashable, tuple[Hashable, ...]]:
+def _describe(tests: TestSpec) -> _Described:
     kind = type(tests).__qualname__
     if isinstance(tests, CallTests):
-        return (kind, tests.path, tests.function), tuple(_flat_case(case) for case in tests.cases)
+        calls = tuple(_told(case) for case in tests.cases)
+        return _Described((kind, tests.path, tests.function), calls, _beginnings(calls))
     if isinstance(tests, StdioTests):
-        pairs = tuple((case.stdin, case.expected) for case in tests.cases)
-        return (kind, tests.path, tests.compare), pairs
-    if isinstance(tests, PytestTests):
-        mode = bool(tests.together), tests.tried
-        return (kind, _flat(tests.files), tests.args, mode), tests.ids
+        runs = tuple(repr((case.id, case.stdin, case.expected)) for case in tests.cases)
+        return _Described((kind, tests.path, tests.compare), runs, _beginnings(runs))
     rest = tuple((one.name, _flat(getattr(tests, one.name))) for one in fields(tests))
-    return (kind, rest), tests.test_ids
+    return _Described((kind, rest), tests.test_ids, ())
 
 
-def _flat_case(case: CallCase) -> Hashable:
-    rule = case.compare, case.tolerance, case.consume, case.raises, case.match
+def _beginnings(tests: Iterable[str]) -> tuple[str, ...]:
+    digest = hashlib.blake2b(digest_size=20)
+    found = []
+    for text in tests:
+        digest.update(len(text).to_bytes(8, "big") + text.encode("utf-8", "surrogatepass"))
+        found.append(digest.hexdigest())
+    return tuple(found)
+
+
+def _told(case: CallCase) -> str:
+    rule = case.id, case.compare, case.tolerance, case.consume, case.raises, case.match
     try:
-        return *rule, repr((case.args, case.expected))
+        return repr((*rule, case.args, case.expected))
     except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or nested deeply
-        return *rule, object()  # equal to nothing else, so it is remembered for these tests alone
+        return f"{rule} {id(case)}"  # like nothing else: the case lives as long as what it is in
 
 
 def _flat(value: Any) -> Hashable:

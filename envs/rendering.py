@@ -44,8 +44,10 @@ def diff(before: dict[str, str], after: dict[str, str]) -> str:
             sizes = " and ".join(f"{len(text):,}" for text in (old, new))
             parts.append(f"a/{name} and b/{name} differ: {sizes} characters")
             continue
-        lines = (showable(text).splitlines() for text in (old, new))
-        parts += difflib.unified_diff(*lines, f"a/{name}", f"b/{name}", lineterm="")
+        before_lines, after_lines = (showable(text).splitlines() for text in (old, new))
+        parts += difflib.unified_diff(
+            before_lines, after_lines, f"a/{name}", f"b/{name}", lineterm=""
+        )
     return "\n".join(parts)
 
 

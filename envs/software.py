@@ -18,7 +18,7 @@ from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
 from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, release
-from hrmgym.envs.sandboxes.verdicts.modes import task_apart
+from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.state import Cursor, Snapshot, State
 from hrmgym.envs.task import FailureCode, Outcome, Reason, Task
 from hrmgym.envs.workspace import Files
@@ -50,10 +50,10 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
     ## Info
     `is_success`, `task`, `tests` (short text), `tests_passed` (share of the visible ones),
     `tests_apart` (whether tests and tested code share a process: `apart`, `together`, or `harness`
-    where one command decides), `steps`, `test_runs`, `reason` (a `Reason`: what the step came to;
-    empty while nothing is known), `failure` (a `FailureCode`, else empty), `tool`, `refused` (why
-    an action was not legal, else empty), `kept` (False where `keep_edits="if_better"` took an edit
-    back), `rewards` (term -> value).
+    where one command decides), `tests_apart_why` (why they are not apart), `steps`, `test_runs`,
+    `reason` (a `Reason`: what the step came to; empty while nothing is known), `failure` (a
+    `FailureCode`, else empty), `tool`, `refused` (why an action was not legal, else empty), `kept`
+    (False where `keep_edits="if_better"` took an edit back), `rewards` (term -> value).
 
     ## Arguments
     See `__init__`.
@@ -341,15 +341,17 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         return self.max_seconds is not None and elapsed >= self.max_seconds
 
     def _info(self, state: State) -> dict[str, Any]:
+        mode, why = task_apart(state.task, self._runner())
         return {
             "is_success": self._success,
             "task": state.task.id,
             "tests": "" if state.outcome is None else str(state.outcome),
             "tests_passed": state.passing,
-            "tests_apart": task_apart(state.task, sandbox=self._sandbox_config.type)[0],
+            "tests_apart": mode,
+            "tests_apart_why": why,
             "steps": state.steps,
             "test_runs": state.test_runs,
-            "reason": "" if self._failure is None else Reason.INFRASTRUCTURE.value,
+            "reason": _reason(state) if self._failure is None else Reason.INFRASTRUCTURE.value,
             "failure": "" if self._failure is None else self._failure.value,
         }
 
@@ -478,7 +480,9 @@ def _verdict(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _reason(state: State, grade: Outcome | None, refused: str, truncated: bool) -> str:
+def _reason(
+    state: State, grade: Outcome | None = None, refused: str = "", truncated: bool = False
+) -> str:
     """What a step came to; empty where nothing is known, or all visible tests pass."""
     if grade is not None:
         return grade.reason.value

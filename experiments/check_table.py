@@ -64,7 +64,7 @@ def summary(report: CheckReport) -> list[str]:
     )
     why = Counter((t.tests_apart, t.together_because) for t in report.tasks if t.together_because)
     for (mode, reason), n in why.most_common(_MOST_REASONS):
-        lines.append(f"  {mode}, {n} tasks: {reason}")
+        lines.append(f"  {mode}, {n} task{'s' if n > 1 else ''}: {reason}")
     if len(why) > _MOST_REASONS:
         lines.append(f"  and {len(why) - _MOST_REASONS} more reasons; --json has them all")
     return lines

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
-from hrmgym.envs.sandboxes.verdicts.modes import task_apart
+from hrmgym.envs.sandboxes.pool import acquire, release
+from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.scoring import Report
 from hrmgym.envs.task import Task
 from hrmgym.errors import ConfigError
@@ -222,8 +223,11 @@ def check(experiment: Experiment) -> None:
 
 def modes_of(tasks: Sequence[Task], experiment: Experiment) -> dict[str, tuple[str, str]]:
     """Task -> how its tests run in the experiment's sandbox, and why so."""
-    kind = experiment.sandbox.type
-    return {task.id: task_apart(task, sandbox=kind) for task in tasks}
+    pool = acquire(experiment.sandbox)
+    try:
+        return {task.id: task_apart(task, pool) for task in tasks}
+    finally:
+        release(pool)
 
 
 def select_tasks(benchmark: Benchmark, experiment: Experiment) -> Sequence[Task]:

@@ -114,7 +114,9 @@ def judge(
             passes = not passes
             fault = _fault(side, made, passes=passes, but=f"marked {mark.what}, but ")
         else:
-            fault = _fault(side, made, passes=passes)
+            fault = _fault(side, made, passes=passes) or _left_out(side, made, task)
+        if not fault and side == "untouched" and "reference" not in runs:
+            fault = _selects_nothing(made)
         faults += [fault] if fault else []
     if faults:
         return Verdict.UNSOUND, "; ".join(faults), None
@@ -138,27 +140,37 @@ def _fault(side: Side, made: Sequence[Run], *, passes: bool, but: str = "") -> s
             return f"{side}: runs disagree: {name} {', '.join(seen)}"
     if len({run.solved for run in runs}) > 1:
         return f"{side}: runs disagree whether it is solved"
-    if not runs or (runs[0].solved == passes and (passes or not _selects_nothing(runs[0]))):
+    if not runs or runs[0].solved == passes:
         return ""
     if runs[0].solved:
         return f"{side}: {but}all tests pass"
-    if nothing := _selects_nothing(runs[0]):
-        return f"{side}: {but}the id {nothing!r} selects no test"
     return f"{side}: {but}{_failure(runs[0])}"
 
 
-def _selects_nothing(run: Run) -> str:
-    """The first id that no test has; empty where all have one, or that cannot be told.
+def _left_out(side: Side, made: Sequence[Run], task: Task) -> str:
+    """A test that the benchmark's grading does not report; empty where there is none."""
+    names = [VISIBLE + name for name in task.visible_tests.test_ids]
+    names += [HIDDEN + name for name in task.hidden_tests.test_ids]
+    for run in (run for run in made if run.failure is None):
+        for name in names:
+            if name not in run.tests:
+                return f"{side}: its grade leaves {name} out"
+    return ""
 
-    What ran after a crash, or after time was up, is not reported either.
+
+def _selects_nothing(untouched: Sequence[Run]) -> str:
+    """An id that no test has, found without a reference; empty where nothing is certain.
+
+    What comes after a crash, or after time was up, is not reported either; and parameters of a test
+    may come from the code that is not written yet.
     """
-    ran = {Status.PASSED, Status.FAILED, Status.SKIPPED}
-    for prefix in (VISIBLE, HIDDEN):
-        tests = {name: status for name, status in run.tests.items() if name.startswith(prefix)}
-        if set(tests.values()) <= ran | {Status.MISSING}:
+    ran = {Status.PASSED, Status.FAILED, Status.SKIPPED, Status.MISSING}
+    for run in (run for run in untouched if run.failure is None):
+        for prefix in (VISIBLE, HIDDEN):
+            tests = {name: status for name, status in run.tests.items() if name.startswith(prefix)}
             for name, status in tests.items():
-                if status is Status.MISSING:
-                    return name
+                if status is Status.MISSING and "[" not in name and ran.issuperset(tests.values()):
+                    return f"untouched: the id {name!r} selects no test"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -337,10 +338,22 @@ def doctor() -> None:
     report()
 
 
+#: Errors of the system that are no mistake in the program: what it is to write to is full.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EMFILE, errno.ENFILE)
+
+
+def _require_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the working folder has been removed: cd to one that exists") from None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; the exit status is 2 for the user's mistakes, 3 where results have no
     verdict because the sandbox failed, and 130 for Ctrl-C."""
     try:
+        _require_folder()
         return int(app(arguments, prog_name="hrmgym", standalone_mode=False) or 0)
     except UserError as error:
         message = str(error)
@@ -348,6 +361,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = error.format_message()
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        message = f"{where}{error.strerror}"
     if message:  # `hrmgym` alone has printed its help, and has no message
         from hrmgym.envs.showing import showable
 

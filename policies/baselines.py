@@ -91,7 +91,13 @@ class RandomPolicy:
 
 
 class ReferencePolicy:
-    """Replays the known solution: the upper bound, and a test of every benchmark and interface."""
+    """Submits the known solution: the upper bound of a benchmark, and a test of it.
+
+    It is the bound of the benchmark and not of a budget, so it does not edit: it has the episode
+    begin anew with the whole solution in place (`SoftwareEnv.reset`, option `files`), and submits
+    that. Steps, test runs, `auto_submit` and `keep_edits` have no say in it. That an interface can
+    make the edits is for `Interface.toward` to show.
+    """
 
     def __init__(self, env: gymnasium.Env[object, object]) -> None:
         self._env = software_env(env)
@@ -107,16 +113,21 @@ class ReferencePolicy:
         state: PolicyState = None,
         deterministic: bool = False,
     ) -> tuple[Action, PolicyState]:
-        """The next action of the known solution."""
+        """`submit`, once the solution is in place."""
         now = self._env.state
-        return self._env.interface.toward(now, now.task.reference), None
+        task = now.task
+        # What nobody may edit does not reach a grade.
+        solution = {path: text for path, text in task.reference.items() if path in task.editable}
+        if any(now.files.get(path) != text for path, text in solution.items()):
+            self._env.reset(options={"task": task.id, "files": solution})
+        return _submit(self._env), None
 
 
 class NoopPolicy:
     """Submits the task untouched: the lower bound, which must score 0."""
 
     def __init__(self, env: gymnasium.Env[object, object]) -> None:
-        self._edits = isinstance(software_env(env).interface, EditInterface)
+        self._submit = _submit(software_env(env))
 
     def act(
         self,
@@ -126,7 +137,12 @@ class NoopPolicy:
         deterministic: bool = False,
     ) -> tuple[Action, PolicyState]:
         """`submit`."""
-        return (tool_action("submit") if self._edits else SUBMIT), None
+        return self._submit, None
+
+
+def _submit(env: SoftwareEnv) -> Action:
+    """The action that submits."""
+    return tool_action("submit") if isinstance(env.interface, EditInterface) else SUBMIT
 
 
 assert tool_number("edit") == 0, "policies and the network take tool 0 for edit"

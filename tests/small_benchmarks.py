@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hrmgym.envs import Benchmark
+from hrmgym.envs.outcome import grade_of
 from hrmgym.envs.sandboxes.handle import TestRunner
 from hrmgym.envs.task import (
     CallCase,
@@ -224,3 +225,12 @@ class Raising(Small):
     def grade(self, task: Task, files: Mapping[str, str], sandbox: TestRunner) -> Outcome:
         """Raises."""
         raise KeyError("cases")
+
+
+class Short(Small):
+    """Its grade is that of the hidden tests alone."""
+
+    def grade(self, task: Task, files: Mapping[str, str], sandbox: TestRunner) -> Outcome:
+        """Leaves the visible tests out."""
+        hidden = self.run_tests(task, task.hidden_tests, files, sandbox, fresh=True)
+        return grade_of(visible=None, hidden=hidden)

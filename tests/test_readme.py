@@ -39,6 +39,8 @@ def test_the_benchmark_is_short_and_conforms(tmp_path: Path) -> None:
     lines = [line for line in BENCHMARK.splitlines() if line.strip()]
     assert len(lines) < 30
     (tmp_path / "my_benchmark.py").write_text(BENCHMARK)
+    script = str(Path(sys.executable).parent / "hrmgym")
+    assert "greetings 1: 2 of 2 sound" in run(tmp_path, script, "check", "my_benchmark:Greetings")
     suite = str(ROOT / "tests" / "conformance")
     options = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib", "-k", "Greetings")
     shown = run(tmp_path, "-m", "pytest", suite, *options, HRMGYM_CONFORMANCE="my_benchmark")

@@ -98,6 +98,19 @@ class Tiny(Benchmark):
         return (double_task(), clamp_task(), count_task())
 
 
+class OneTask(Benchmark):
+    """The one task that it is given."""
+
+    name, version, splits = "one", "1", ("test",)
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        """That task."""
+        return (self._task,)
+
+
 def state_of(one: Task, **changes: object) -> State:
     """The state in which an episode of the task begins."""
     fields: dict[str, object] = {

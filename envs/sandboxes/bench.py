@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
@@ -17,7 +18,10 @@ from swerex.runtime.abstract import AbstractRuntime, Command, ReadFileRequest
 
 from hrmgym.envs import blobs
 from hrmgym.envs.blobs import Blob, Change
+from hrmgym.envs.outcome import FailureCode
+from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.confinement import isolation
+from hrmgym.envs.sandboxes.inside.files import is_own_fault
 from hrmgym.envs.sandboxes.local.link import GuestDied
 from hrmgym.envs.sandboxes.local.runtime import SESSION_LIMITS, LocalRuntime
 from hrmgym.envs.sandboxes.local.saving import MOST_BYTES, Changed, WorkspaceTooLargeError
@@ -27,6 +31,21 @@ from hrmgym.envs.sandboxes.verdicts import aparttests, calltests
 from hrmgym.envs.task import Limits
 from hrmgym.envs.workspace import Base, Files
 from hrmgym.errors import SandboxError
+
+
+class FilesUnfitError(ValueError):
+    """A workspace cannot hold these files, because of their names or their size."""
+
+
+@contextmanager
+def _telling_unfit(files: Mapping[str, str | bytes], limits: Limits) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        sizes = [len(_bytes(text)) for text in files.values()]
+        if not is_own_fault(error, sizes, limits.file_mb):
+            raise
+        raise FilesUnfitError(f"the files cannot be written: {error.strerror}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +80,18 @@ class Bench(Protocol):
         """Run a program in the folder."""
 
     async def renew(self, files: Mapping[str, str | bytes], limits: Limits) -> None:
-        """`replace`, with nothing left of what ran before."""
+        """`replace`, with nothing left of what ran before.
+
+        Raises:
+            FilesUnfitError: The files do not fit the folder.
+        """
 
     async def read(self, path: str) -> str:
-        """The text of a file; empty where there is none."""
+        """The text of a file; empty where there is none that can be read.
+
+        Raises:
+            OSError: It could not be read for want of something on our side.
+        """
 
     async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
         """Run foreign code case by case, in a fresh process; see calltests.py, stdiotests.py."""
@@ -78,7 +105,8 @@ class LocalBench:
 
     async def renew(self, files: Mapping[str, str | bytes], limits: Limits) -> None:
         await self._runtime.renew(limits.file_mb)
-        await self._runtime.write_files(files)
+        with _telling_unfit(files, limits):
+            await self._runtime.write_files(files)
 
     async def replace(self, files: Mapping[str, str | bytes]) -> None:
         await self._runtime.replace_files(files)
@@ -114,7 +142,8 @@ class LocalBench:
     async def read(self, path: str) -> str:
         try:
             answer = await self._runtime.read_file(ReadFileRequest(path=path, errors="replace"))
-        except OSError:
+        except OSError as error:
+            _raise_own(error)
             return ""
         return str(answer.content)
 
@@ -186,7 +215,8 @@ class RexBench:
         return {path: entry.data for path, entry in sorted(tree.items()) if entry.kind == "f"}
 
     async def renew(self, files: Mapping[str, str | bytes], limits: Limits) -> None:
-        await self._send("fresh", _tree(files))
+        with _telling_unfit(files, limits):
+            await self._send("fresh", _tree(files))
 
     async def run(
         self, argv: Sequence[str], limits: Limits, env: Mapping[str, str] | None = None
@@ -198,7 +228,8 @@ class RexBench:
     async def read(self, path: str) -> str:
         try:
             _, data = await self._link.ask("read", {"path": path, "most": MOST_BYTES})
-        except OSError:
+        except OSError as error:
+            _raise_own(error)
             return ""
         return data.decode(errors="replace")
 
@@ -208,8 +239,13 @@ class RexBench:
         )
         return calltests.Reply(lines, reply["status"], reply["cpu_s"], reply["wall_s"])
 
-    async def run_command(self, command: str, timeout_s: float) -> tuple[str, int]:
-        """Run a bash command in this bench's session; see `Sandbox.run_command`."""
+    async def run_command(
+        self, command: str, timeout_s: float, *, alone: bool = False
+    ) -> tuple[str, int]:
+        """Run a bash command in this bench's session; see `Sandbox.run_command`.
+
+        With `alone`, what the session's commands have started is killed afterwards.
+        """
         if "\0" in command:
             raise ValueError("a command cannot hold a NUL character")
         if not self._shell:
@@ -222,7 +258,7 @@ class RexBench:
         try:
             reply, output = await self._link.ask(
                 "command",
-                {"command": command, "timeout_s": timeout_s},
+                {"command": command, "timeout_s": timeout_s, "alone": alone},
                 limit_s=timeout_s,
                 at=self._shell,
             )
@@ -238,11 +274,18 @@ class RexBench:
         await self._link.stop()
 
 
+def _raise_own(error: OSError) -> None:
+    """Raise what does not say something of a file, which foreign code may have spoilt."""
+    if failures.code_of(error) is not FailureCode.INTERNAL:
+        raise error
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode(errors="surrogateescape") if isinstance(text, str) else text
+
+
 def _tree(files: Mapping[str, str | bytes]) -> dict[str, Entry]:
-    return {
-        path: Entry("f", text.encode(errors="surrogateescape") if isinstance(text, str) else text)
-        for path, text in files.items()
-    }
+    return {path: Entry("f", _bytes(text)) for path, text in files.items()}
 
 
 _KINDS: dict[str, Literal["f", "l", "d"]] = {"f": "f", "l": "l", "d": "d"}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import shlex
 import signal
 import threading
 import weakref
@@ -432,7 +433,8 @@ class _Inside:
         if not isinstance(bench, RexBench):
             return await bench.change(files, command, timeout_s)
         await self.restore(files)
-        output, status = await bench.run_command(f"(\n{command}\n)", timeout_s)
+        apart = f"(eval {shlex.quote(command)})"
+        output, status = await bench.run_command(apart, timeout_s, alone=True)
         try:
             files = await self.save()
         except WorkspaceTooLargeError as error:

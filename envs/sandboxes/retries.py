@@ -10,6 +10,10 @@ under test may be the cause, so there has to be an end to it:
   signal the processes that serve it (pid_namespaces(7): they are the first ones of their namespaces
   or outside of it), so somebody else has killed them. There is an end to that too, `MOST_LOSSES`.
 
+A run that could not be made for want of something on our side, as descriptors, disk, processes or
+memory of the machine, is made again after a pause, `MOST_FAILURES` times in all. None of this is
+ever a verdict: what is given up has a reason code.
+
 A run whose own process was ended by SIGKILL is believed only when `CONFIRM` runs have said the
 same: nobody can tell from outside whether the code sent the signal itself.
 """
@@ -17,18 +21,23 @@ same: nobody can tell from outside whether the code sent the signal itself.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
+from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.confinement import cgroups
 from hrmgym.envs.sandboxes.local.link import GuestBroken, GuestDied
 from hrmgym.envs.task import FailureCode, Outcome, Status, TestSpec
+from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 CONFIRM = 3
 MOST_LOSSES = 50
 MOST_KILLS = 10
+MOST_FAILURES = 5
+_PAUSE_S = 0.02  # before the second try; before each further one four times as long
 
 T = TypeVar("T")
 
@@ -53,9 +62,16 @@ class Counts:
 
 
 class Lost(Exception):
-    """A run was given up."""
+    """A run was given up.
 
-    code = FailureCode.LOST_CONNECTION
+    Args:
+        message: Why.
+        code: The same, for machines.
+    """
+
+    def __init__(self, message: str, code: FailureCode) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Retries:
@@ -82,25 +98,37 @@ class Retries:
             killed: Whether a result is that of a run that was ended by SIGKILL.
 
         Raises:
-            Lost: Too many sandboxes were lost.
+            Lost: Too many sandboxes were lost, or the run could not be made.
+            SandboxError: The sandbox does not do what it was asked to.
         """
         self.counts.runs += 1
-        blamed = losses = 0
+        blamed = losses = failed = 0
         kills: list[T] = []
         while True:
             try:
                 result = attempt()
-            except GuestDied as error:
-                self.counts.replaced += 1
-                losses += 1
-                blamed += self._may_be_own_doing(error)
-                self._replace()
-                if blamed > 1 or losses > MOST_LOSSES:
+            except (SandboxError, OSError, MemoryError, RuntimeError) as error:
+                code = _reason(error)
+                if code is None:
+                    raise
+                self.counts.replaced += isinstance(error, GuestDied)
+                if isinstance(error, GuestDied) and code not in _WANT:
+                    losses += 1
+                    blamed += self._may_be_own_doing(error)
+                else:
+                    failed += 1
+                self._renew()
+                if blamed > 1 or losses > MOST_LOSSES or failed >= MOST_FAILURES:
                     self.counts.failed += 1
-                    times = "twice" if losses == 2 else f"{losses} times"
-                    raise Lost(f"the sandbox broke {times} under this run: {error}") from error
+                    tries = losses + failed
+                    times = "twice" if tries == 2 else f"{tries} times"
+                    raise Lost(
+                        f"the sandbox broke {times} under this run: {error}", code
+                    ) from error
                 self.counts.retried += 1
                 _log.warning("a sandbox was lost and is replaced; its run is repeated: %s", error)
+                if failed:
+                    time.sleep(_PAUSE_S * 4 ** (failed - 1))
                 continue
             if not killed(result):
                 return result
@@ -109,11 +137,41 @@ class Retries:
                 return result
             self.counts.retried += 1
 
+    def _renew(self) -> None:
+        try:
+            self._replace()
+        except (
+            OSError,
+            SandboxError,
+            MemoryError,
+            RuntimeError,
+        ) as error:  # the next try will tell
+            if _reason(error) is None:
+                raise
+            _log.warning("a sandbox cannot be replaced yet: %s", error)
+
     def _may_be_own_doing(self, error: GuestDied) -> bool:
         before, self._memory_kills = self._memory_kills, _memory_kills()
         return (
             isinstance(error, GuestBroken) or self._memory_kills != before or not self._isolated()
         )
+
+
+#: What a run fails for that no code under test can cause.
+_WANT = failures.SCARCE | {FailureCode.SANDBOX_START}
+
+
+def _reason(error: Exception) -> FailureCode | None:
+    """Why a run could not be made; None for what is no failure of the machine's."""
+    if isinstance(error, GuestDied):
+        return FailureCode(error.code)
+    if isinstance(error, SandboxUnavailableError):
+        return None
+    if isinstance(error, SandboxError):
+        return FailureCode(error.code) if error.code in _WANT else None
+    code = failures.code_of(error)
+    is_systems = isinstance(error, (OSError, MemoryError)) or code is FailureCode.PROCESSES
+    return code if is_systems else None
 
 
 def failure(tests: TestSpec, reason: Lost) -> Outcome:

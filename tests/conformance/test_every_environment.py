@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import importlib
 import os
-import pickle
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import gymnasium
-import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as check_gymnasium
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 from hrmgym.envs import catalogue, make_benchmark
 from hrmgym.envs.benchmark import Entry
-from hrmgym.envs.interfaces.edit import tool_action, tool_number
 from hrmgym.envs.interfaces.shell import TextSpace
-from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.envs.task import LANGUAGES, Task
 from hrmgym.errors import DataError
-from hrmgym.policies.baselines import RandomPolicy, ReferencePolicy
+from hrmgym.tests.conformance import checks
+from hrmgym.tests.conformance.checks import Make
 
 for _module in os.environ.get("HRMGYM_CONFORMANCE", "").split():
     importlib.import_module(_module)
-
-#: A benchmark with more tasks than this is sampled, evenly over its order.
-MOST_TASKS = 48
 
 ENTRIES = [
     entry for entry in catalogue().values() if not entry.entry_point.startswith("hrmgym.tests")
@@ -49,154 +39,62 @@ def entry(request: pytest.FixtureRequest) -> Entry:
 
 
 @pytest.fixture
-def env(entry: Entry) -> Iterator[SoftwareEnv]:
-    """Its environment, without wrappers."""
-    made = gymnasium.make(entry.env_id).unwrapped
-    assert isinstance(made, SoftwareEnv)
-    yield made
-    made.close()
+def make(entry: Entry) -> Make:
+    """Makes its environment, without wrappers."""
+
+    def made(**options: object) -> SoftwareEnv:
+        env = gymnasium.make(entry.env_id, **options).unwrapped
+        assert isinstance(env, SoftwareEnv)
+        return env
+
+    return made
 
 
-def some_tasks(env: SoftwareEnv, most: int = MOST_TASKS) -> Sequence[Task]:
-    tasks = [task for split in env.benchmark.splits for task in env.benchmark.tasks(split)]
-    return tasks[:: -(-len(tasks) // most)]
+def test_tasks_are_well_formed(make: Make) -> None:
+    checks.tasks_are_well_formed(make)
 
 
-def an_edit(policy: RandomPolicy, observation: Any) -> Any:
-    while True:
-        action, _ = policy.act(observation)
-        if action[0] == tool_number("edit"):
-            return action
+def test_the_untouched_task_is_not_solved_and_the_reference_is(make: Make) -> None:
+    checks.the_reference_alone_solves(make)
 
 
-def rollout(env: SoftwareEnv, seed: int, steps: int = 12) -> list[Any]:
-    """Everything that random legal actions lead to."""
-    policy = RandomPolicy(env, seed)
-    observation, info = env.reset(seed=seed)
-    seen: list[Any] = [observation, info]
-    for _ in range(steps):
-        action, _ = policy.act(observation)
-        observation, *rest = env.step(action)
-        seen += [action, observation, *rest]
-        if rest[1] or rest[2]:
-            observation, info = env.reset()
-            seen += [observation, info]
-    return seen
+def test_the_reference_policy_solves_what_noop_does_not(make: Make) -> None:
+    checks.the_reference_policy_solves_what_noop_does_not(make)
 
 
-def same(one: Any, two: Any) -> bool:
-    if isinstance(one, dict):
-        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(two) and all(map(same, one, two))
-    return bool(np.array_equal(one, two))
+def test_the_interfaces_reach_the_reference(make: Make) -> None:
+    checks.the_interface_reaches_the_reference(make)
 
 
-def test_tasks_are_well_formed(env: SoftwareEnv) -> None:
-    ids: list[str] = []
-    for split in env.benchmark.splits:
-        for task in env.benchmark.tasks(split):
-            assert task.split == split
-            assert task.language in LANGUAGES
-            assert set(task.editable) <= task.workspace.files.keys()
-            assert set(task.reference) <= set(task.editable)
-            assert task.visible_tests.test_ids
-            assert task.hidden_tests.test_ids
-            assert task.prompt
-            assert task.source
-            ids.append(task.id)
-    assert len(ids) == len(set(ids))
-
-
-def test_the_untouched_task_is_not_solved_and_the_reference_is(env: SoftwareEnv) -> None:
-    def check(task: Task) -> None:
-        untouched = env.benchmark.grade(task, task.workspace.files, pool)
-        assert not untouched.resolved, task.id
-        solved = dict(task.workspace.files) | dict(task.reference)
-        outcome = env.benchmark.grade(task, solved, pool)
-        assert outcome.resolved, (task.id, outcome)
-        every = {*task.visible_tests.test_ids, *task.hidden_tests.test_ids}
-        assert outcome.tests.keys() == every, task.id
-
-    # Several at once: some untouched programs use up all their time.
-    with Pool() as pool, ThreadPoolExecutor(pool.size) as threads:
-        for _ in threads.map(check, some_tasks(env)):
-            pass
-
-
-def test_the_reference_policy_solves_what_noop_does_not(env: SoftwareEnv) -> None:
-    policy = ReferencePolicy(env)
-    for task in some_tasks(env, 12):
-        observation, info = env.reset(options={"task": task.id})
-        assert not info["is_success"]
-        over = False
-        while not over:
-            action, _ = policy.act(observation)
-            assert env.action_space.contains(action)
-            observation, _, terminated, truncated, info = env.step(action)
-            assert env.observation_space.contains(observation)
-            over = terminated or truncated
-        assert info["is_success"], (task.id, info)
-
-
-def test_gymnasiums_checker_is_clean(env: SoftwareEnv) -> None:
+def test_gymnasiums_checker_is_clean(make: Make) -> None:
+    env = make()
     check_gymnasium(env)
+    env.close()
 
 
-def test_stable_baselines3s_checker_is_clean(env: SoftwareEnv) -> None:
+def test_stable_baselines3s_checker_is_clean(make: Make) -> None:
+    env = make()
     check_sb3(env)
+    env.close()
 
 
-def test_the_shell_is_clean_too(entry: Entry) -> None:
-    made = gymnasium.make(entry.env_id, interface="shell").unwrapped
-    assert isinstance(made.observation_space, TextSpace)
-    check_gymnasium(made)
-    made.close()
+def test_the_shell_is_clean_too(make: Make) -> None:
+    env = make(interface="shell")
+    assert isinstance(env.observation_space, TextSpace)
+    check_gymnasium(env)
+    env.close()
 
 
-def test_two_copies_with_one_seed_agree_step_by_step(entry: Entry, env: SoftwareEnv) -> None:
-    twin = gymnasium.make(entry.env_id).unwrapped
-    assert isinstance(twin, SoftwareEnv)
-    try:
-        assert same(rollout(env, 7), rollout(twin, 7))
-        assert not same(rollout(env, 7), rollout(twin, 8))
-    finally:
-        twin.close()
+def test_two_copies_with_one_seed_agree_step_by_step(make: Make) -> None:
+    checks.two_copies_with_one_seed_agree(make)
 
 
-def test_a_restored_snapshot_continues_exactly(entry: Entry, env: SoftwareEnv) -> None:
-    policy = RandomPolicy(env, 3)
-    observation, _ = env.reset(seed=3)
-    for _ in range(2):
-        observation, *_ = env.step(an_edit(policy, observation))
-    snapshot = pickle.loads(pickle.dumps(env.save()))
-    actions = [an_edit(policy, observation), tool_action("undo"), tool_action("submit")]
-    first = [env.step(action) for action in actions]
-    after = env.save()
-    other = gymnasium.make(entry.env_id).unwrapped
-    assert isinstance(other, SoftwareEnv)
-    try:
-        for one in (env, other):
-            restored, _ = one.restore(snapshot)
-            assert same(restored, observation)
-            assert one.save() == snapshot
-            for expected, action in zip(first, actions, strict=True):
-                assert same(list(one.step(action)), list(expected))
-            assert one.save() == after
-        assert same(env.reset()[0], other.reset()[0])  # the generator was restored, too
-    finally:
-        other.close()
+def test_a_restored_snapshot_continues_exactly(make: Make) -> None:
+    checks.a_restored_snapshot_continues_exactly(make)
 
 
-def test_no_hidden_test_or_reference_leaks(env: SoftwareEnv) -> None:
-    for task in some_tasks(env, 4):
-        observation, info = env.reset(options={"task": task.id})
-        snapshot = env.save()
-        text = pickle.dumps((observation, info, snapshot)).decode("latin-1")
-        for solution in task.reference.values():
-            assert solution not in text
-        assert snapshot.outcome is not None
-        assert set(snapshot.outcome.tests) == set(task.visible_tests.test_ids)
+def test_no_hidden_test_or_reference_leaks(make: Make) -> None:
+    checks.nothing_leaks(make)
 
 
 def test_every_render_mode(entry: Entry) -> None:

@@ -77,7 +77,7 @@ def recovers(env: BreakingEnv) -> None:
         env.step(tool_action("submit"))
     env.breaking.code = None
     _, info = env.reset()
-    assert (info["failure"], info["reason"]) == ("", "")
+    assert (info["failure"], info["reason"]) == ("", "")  # all visible tests pass
     _, _, terminated, _, info = env.step(tool_action("submit"))
     assert terminated
     assert (info["is_success"], info["reason"]) == (True, Reason.SOLVED)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.interfaces.edit import tool_action
 from hrmgym.envs.outcome_cache import Outcomes, Remembered
 from hrmgym.envs.sandboxes.handle import Sandbox
@@ -30,7 +29,7 @@ from hrmgym.envs.task import (
 )
 from hrmgym.experiments.play import Player
 from hrmgym.policies.baselines import NoopPolicy
-from hrmgym.tests.tiny import DOUBLE, DOUBLE_FIXED, double_task
+from hrmgym.tests.tiny import DOUBLE, DOUBLE_FIXED, OneTask, double_task
 
 IDS = ("case-1", "case-2", "case-3")
 STATUSES = st.sampled_from([Status.PASSED] * 4 + list(Status))
@@ -39,18 +38,6 @@ STATUSES = st.sampled_from([Status.PASSED] * 4 + list(Status))
 def spec(ids: Sequence[str], path: str) -> CallTests:
     cases = tuple(CallCase(id=name, args=(), expected=None) for name in ids)
     return CallTests(path=path, function="f", cases=cases)
-
-
-class OneTask(Benchmark):
-    """The one task that it is given."""
-
-    name, version, splits = "one", "1", ("test",)
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def tasks(self, split: str) -> Sequence[Task]:
-        return (self._task,)
 
 
 class Scripted:

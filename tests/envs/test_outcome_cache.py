@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hrmgym.envs.outcome_cache import Outcomes, Remembered
 from hrmgym.envs.task import (
@@ -45,9 +48,18 @@ class Runner:
         return Outcome(tests=found, message=message, line=7, failure=self.failure)
 
 
-def calls(*names: str) -> CallTests:
-    cases = tuple(CallCase(id=name, args=(name,), expected=None) for name in names)
+def calls(*names: str, prefix: str = "") -> CallTests:
+    cases = tuple(CallCase(id=prefix + name, args=(name,), expected=None) for name in names)
     return CallTests(path="f.py", function="f", cases=cases)
+
+
+def stdio(*names: str, prefix: str = "") -> StdioTests:
+    cases = tuple(StdioCase(id=prefix + name, stdin=name, expected="") for name in names)
+    return StdioTests(path="f.py", cases=cases)
+
+
+def suite(*names: str, prefix: str = "") -> PytestTests:
+    return PytestTests(files={"t.py": ""}, ids=tuple(prefix + name for name in names))
 
 
 def remembered(runner: Runner, **options: int) -> Remembered:
@@ -98,27 +110,70 @@ def test_equal_values_of_other_types_are_other_tests() -> None:
     assert runner.runs == 3
 
 
-def test_tests_are_known_one_by_one() -> None:
+def test_a_beginning_of_what_was_run_is_known() -> None:
     runner = Runner(a=PASSED, b=FAILED, c=PASSED, d=FAILED)
     memory = remembered(runner)
-    memory.run_tests(FILES, calls("a", "b"), LIMITS)
-    memory.run_tests(FILES, calls("c"), LIMITS)
-    assert memory.run_tests(FILES, calls("b", "c", "a"), LIMITS) == Outcome(
-        tests={"b": FAILED, "c": PASSED, "a": PASSED}, message="b went wrong", line=7
+    memory.run_tests(FILES, calls("a", "b", "c", "d"), LIMITS)
+    assert memory.run_tests(FILES, calls("a"), LIMITS) == Outcome(tests={"a": PASSED}, line=0)
+    assert memory.run_tests(FILES, calls("a", "b", "c"), LIMITS) == Outcome(
+        tests={"a": PASSED, "b": FAILED, "c": PASSED}, message="b went wrong", line=7
     )
-    assert runner.runs == 2
-    memory.run_tests(FILES, calls("a", "d"), LIMITS)
-    assert runner.runs == 3
+    assert runner.runs == 1
 
 
-def test_a_failure_behind_another_one_has_no_message_yet() -> None:
-    runner = Runner(a=FAILED, b=FAILED)
+@pytest.mark.parametrize("names", ["b", "ba", "ac", "abd", "abce", "dcba"])
+def test_what_is_no_beginning_is_run(names: str) -> None:
+    runner = Runner(a=PASSED, b=FAILED, c=PASSED, d=FAILED, e=PASSED)
     memory = remembered(runner)
-    memory.run_tests(FILES, calls("a", "b"), LIMITS)
-    assert memory.run_tests(FILES, calls("b"), LIMITS).message == "b went wrong"
+    memory.run_tests(FILES, calls("a", "b", "c", "d"), LIMITS)
+    memory.run_tests(FILES, calls(*names), LIMITS)
     assert runner.runs == 2
-    assert memory.run_tests(FILES, calls("a", "b"), LIMITS).message == "a went wrong"
-    assert runner.runs == 2
+
+
+class Stateful:
+    """Gives statuses that depend on all tests before, and messages with the ids of this set."""
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        statuses, message, seen = {}, "", ""
+        for name in tests.test_ids:
+            seen += name
+            statuses[name] = ENDS[zlib.crc32(seen.encode()) % len(ENDS)]
+            if statuses[name] is not PASSED and not message:
+                message = f"{name} after {seen}"
+            if statuses[name] is Status.TIMEOUT:
+                break
+        rest = dict.fromkeys(tests.test_ids, Status.TIMEOUT)
+        return Outcome(tests={**rest, **statuses}, message=message)
+
+
+ENDS = (*[PASSED] * 6, FAILED, Status.ERROR, Status.TIMEOUT, Status.OUT_OF_MEMORY)
+KINDS: list[Callable[..., TestSpec]] = [calls, stdio, suite]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(KINDS), st.permutations("abcdef"), st.integers(1, 6)), max_size=12
+    )
+)
+def test_what_is_remembered_is_what_a_run_says(
+    runs: list[tuple[Callable[..., TestSpec], list[str], int]],
+) -> None:
+    memory = Remembered(Stateful(), "here", Outcomes())
+    for make, names, count in runs:
+        tests = make(*names[:count])
+        assert memory.run_tests(FILES, tests, LIMITS) == Stateful().run_tests(FILES, tests, LIMITS)
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_equal_tests_under_other_ids_have_their_own_messages(
+    make: Callable[..., TestSpec],
+) -> None:
+    memory = Remembered(Stateful(), "here", Outcomes())
+    for prefix in "xyz":
+        tests = make("a", "b", prefix=prefix)
+        assert memory.run_tests(FILES, tests, LIMITS) == Stateful().run_tests(FILES, tests, LIMITS)
 
 
 @pytest.mark.parametrize("status", [Status.ERROR, Status.TIMEOUT, Status.MISSING])

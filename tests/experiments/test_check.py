@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from hrmgym.envs import Benchmark
+from hrmgym.envs import Benchmark, make_benchmark
 from hrmgym.envs.sandboxes.config import RemoteSandboxConfig
 from hrmgym.envs.task import Limits, PytestTests
 from hrmgym.errors import DataError, UnknownNameError
 from hrmgym.experiments.check import RUNS, CheckReport, check, select
 from hrmgym.experiments.soundness import Checked, Verdict
-from hrmgym.tests.small_benchmarks import BROKEN, UNSOUND, Raising, Small, calls, task
+from hrmgym.tests.small_benchmarks import BROKEN, RIGHT, UNSOUND, Raising, Short, Small, calls, task
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +116,28 @@ def test_grading_that_raises_is_the_benchmarks_fault() -> None:
     )
 
 
-@pytest.mark.parametrize("reference", ["def f(x):\n    return 2 * x\n", ""])
-def test_an_id_without_a_test(reference: str) -> None:
+def test_a_grade_by_the_hidden_tests_alone_is_not_sound() -> None:
+    (found,) = check(Short(), [task("any")]).tasks
+    assert found.verdict is Verdict.UNSOUND
+    assert found.message == "reference: its grade leaves visible/of-1 out"
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (
+            RIGHT,
+            "reference: 3 of 4 tests pass, visible/test_f.py::test_2 missing: test_f.py::test_2: ",
+        ),
+        ("", "untouched: the id 'visible/test_f.py::test_2' selects no test"),
+    ],
+)
+def test_an_id_that_selects_nothing(reference: str, message: str) -> None:
     text = "from f import f\n\ndef test_one():\n    assert f(1) == 2\n"
     tests = PytestTests(files={"test_f.py": text}, ids=("test_f.py::test_one", "test_f.py::test_2"))
     (found,) = check(Small(), [task("typo", reference=reference, visible_tests=tests)]).tasks
     assert found.verdict is Verdict.UNSOUND
-    assert "the id 'visible/test_f.py::test_2' selects no test" in found.message
+    assert message in found.message
 
 
 def test_a_server_that_does_not_answer_is_no_verdict() -> None:
@@ -200,3 +215,14 @@ def test_a_run_that_takes_all_its_time_agrees_with_itself() -> None:
     assert found.verdict is Verdict.SOUND
     statuses = {status for run in found.runs["untouched"] for status in run.tests.values()}
     assert statuses == {"timeout"}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("katas", 616), pytest.param("quixbugs", 40, marks=pytest.mark.needs_data), ("jsonl", 3)],
+)
+def test_every_task_that_ships_is_sound(name: str, count: int) -> None:
+    report = check(make_benchmark(name), select(make_benchmark(name)))
+    assert [one for one in report.tasks if one.verdict is not Verdict.SOUND] == []
+    assert len(report.tasks) == count

@@ -76,8 +76,8 @@ def test_all_tasks_on_request_and_why_tests_run_together(
     for name, mode in (("", "apart"), ("/together", "together"), ("/command", "harness")):
         assert f"sound{name} │ sound │ │ {mode}" in text
     assert "small 1: 3 of 3 sound" in text
-    assert "harness, 1 tasks: the exit status of 'python3' decides" in text
-    assert "together, 1 tasks: test_f.py:1: " in text
+    assert "harness, 1 task: the exit status of 'python3' decides" in text
+    assert "together, 1 task: test_f.py:1: " in text
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ _ATOMS = (type(None), bool, int, float, complex, str, bytes, range, type(...), t
 _SEQUENCES = (list, tuple, deque, bytearray)
 _SETS = (set, frozenset)
 _MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
+_SIZED = {*_SEQUENCES, *_SETS, *_MAPPINGS}
 #: Immutable, or looked at by identity alone. What stands for something of the tested code holds
 #: nothing but its number.
 _FIXED = (
@@ -110,6 +111,8 @@ class Baseline:
         if len(found) > _MOST:
             raise Unclear
         found.append(id(value))
+        if kind in _SIZED and len(found) + len(value) > _MOST:
+            raise Unclear  # before it is gone through: what this makes of it takes more memory
         if kind in _MAPPINGS:
             self._note_pairs(value, found, seen)
         elif kind in _SEQUENCES:

@@ -45,6 +45,7 @@ class Candidate(crossing.Exchange):
         self._exports: dict[int, Any] = {}
         self._handles: dict[int, int] = {}
         self._told: set[int] = set()
+        self._telling: list[int] = []
         self._callbacks: dict[int, exports.Callback] = {}
         self._raised: dict[int, BaseException] = {}
         self._copies: dict[int, Any] = {}
@@ -130,7 +131,7 @@ class Candidate(crossing.Exchange):
             case "equal", [target, other]:
                 return bool(target == other)
             case "base", [target]:
-                kinds = [kind for kind in exports.OPEN_BASES if isinstance(target, kind)]
+                kinds = [kind for kind in exports.OPEN_BASES if issubclass(type(target), kind)]
                 return exports.base_of(target, kinds[0])
             case "names", [target]:
                 return dir(target)
@@ -183,6 +184,14 @@ class Candidate(crossing.Exchange):
 
     # --- values that are not plain ---
 
+    def packed(self, *values: Any) -> list[Any]:
+        self._telling.clear()
+        try:
+            return super().packed(*values)
+        except BaseException:
+            self._told.difference_update(self._telling)  # the other side has never heard of them
+            raise
+
     def support_name(self, kind: type) -> list[str] | None:
         return self._support.get(kind)
 
@@ -210,16 +219,20 @@ class Candidate(crossing.Exchange):
             return ["L", *known]
         if kind in self._tuples:
             return ["n", self._tuples[kind], [self.pack(item, depth) for item in value]]
-        self._told.add(handle)
+        self._tell(handle)
         if kind in (FunctionType, BuiltinFunctionType, MethodType):
             return ["fn", handle, str(getattr(value, "__name__", "function"))[:100]]
         if kind is ModuleType:
             return ["m", handle, value.__name__, str(getattr(value, "__file__", "") or "")]
         known = self._describe_class(kind, depth)
         for base in exports.PLAIN_BASES:
-            if isinstance(value, base):
+            if issubclass(kind, base):  # `isinstance` would ask the value
                 return ["p", handle, known, self.pack(exports.base_of(value, base), depth)]
         return ["o", handle, known]
+
+    def _tell(self, handle: int) -> None:
+        self._told.add(handle)
+        self._telling.append(handle)
 
     def _export(self, value: Any) -> int:
         handle = self._handles.get(id(value))
@@ -231,6 +244,8 @@ class Candidate(crossing.Exchange):
     def _pack_class(self, kind: type, depth: int) -> Any:
         if kind in exports.BUILTIN_NAMES:
             return ["T", exports.BUILTIN_NAMES[kind]]
+        if id(kind) in self._originals:
+            return ["h", self._originals[id(kind)]]
         if kind in self._support:
             return ["S", *self._support[kind]]
         if known := library.shared_name(kind):
@@ -241,7 +256,7 @@ class Candidate(crossing.Exchange):
         handle = self._export(kind)
         if handle in self._told:
             return ["c", handle]
-        self._told.add(handle)
+        self._tell(handle)
         bases = [self._pack_class(base, depth - 1) for base in kind.__bases__ if base is not object]
         return ["c", handle, {"bases": bases, **exports.about(kind)}]
 
@@ -276,9 +291,7 @@ class Candidate(crossing.Exchange):
                 return self._callbacks[handle]
             case "T", [name]:
                 return exports.BUILTINS[name]
-            case "L", [module, name]:
-                return self._part(importlib.import_module(module), name)
-            case "A" | "R", [number, *recipe]:
+            case "L" | "A" | "R", [number, *recipe]:
                 if number not in self._copies:
                     made = self._copied(tag, [self.unpack(part, depth) for part in recipe])
                     self._copies[number], self._originals[id(made)] = made, number
@@ -308,8 +321,10 @@ class Candidate(crossing.Exchange):
             value = getattr(value, part)
         return value
 
-    @staticmethod
-    def _copied(tag: str, recipe: list[Any]) -> Any:
+    @classmethod
+    def _copied(cls, tag: str, recipe: list[Any]) -> Any:
+        if tag == "L":
+            return cls._part(importlib.import_module(recipe[0]), recipe[1])
         if tag == "A":
             return getattr(*recipe)
         function, args, keywords = recipe
@@ -329,16 +344,15 @@ class Candidate(crossing.Exchange):
 
 
 def run(request: Mapping[str, Any], root: str, connection: int) -> NoReturn:
-    """Write the files, and serve them.
+    """Serve the files of a workspace.
 
     Args:
         request: files, roots (folders on the path of imports), prints and limits.
-        root: The workspace, empty.
+        root: The workspace, which holds the files.
         connection: Descriptor of the connection to the tests.
     """
     try:
         os.chdir(root)
-        calls.write_files(root, request["files"])
         workspace = _settle(request, root)
         # without the ways of `socket.socket`, which are a hundred microseconds the first time
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, connection)

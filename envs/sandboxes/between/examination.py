@@ -118,6 +118,8 @@ class Course:
         if self.finder.lazy:
             self._binding = modules.Binding(self.finder, spaces)
             self.finder.used |= self.finder.elsewhere(list(spaces.values()))
+            # an error may come of a placeholder, in a way that none notices
+            self.finder.used |= bool(self.broken and self.finder.asked)
         warnings = config.getini("filterwarnings") or config.known_args_namespace.pythonwarnings
         if (
             request["plain"]
@@ -327,7 +329,7 @@ def _plugin(course: Course) -> object:
             """Collect nothing of the tested code, and note what pytest would have collected."""
             if isinstance(obj, (staticmethod, classmethod)):
                 obj = obj.__func__
-            if type(obj) is not modules.Placeholder and not proxies.is_remote(obj):
+            if not modules.is_of_tested_code(obj):
                 return None
             node = f"{collector.nodeid}::{name}"
             if any(selection.concerns(one, node) for one in course._request["ids"]):

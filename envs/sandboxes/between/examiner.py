@@ -300,8 +300,7 @@ class Examiner(crossing.Exchange):
             return self._pack_error(value)
         if copied := copies.recipe(value, kind):
             tag, *parts = copied
-            packed = [self.pack(part, depth) for part in parts]
-            return ["L", *parts] if tag == "L" else [tag, self._give(value)[1], *packed]
+            return [tag, self._give(value)[1], *[self.pack(part, depth) for part in parts]]
         if callable(value) and (kind in _FUNCTIONS or kind.__module__ == "functools"):
             return self._give(value)
         if kind.__module__ in self.own and copies.is_named_tuple(kind):
@@ -334,8 +333,8 @@ class Examiner(crossing.Exchange):
             return ["T", _BUILTIN_NAMES[kind]]
         if name := self.support_name(kind):
             return ["S", *name]
-        if library := copies.place(kind):
-            return ["L", *library]
+        if known := copies.place(kind):
+            return ["L", self._give(kind)[1], *known]
         if kind.__module__ in self.own:
             return self._give(kind)
         return self.refuse(f"hands over the class {kind.__name__}")

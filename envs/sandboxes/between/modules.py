@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import FrameType, ModuleType
 from typing import Any
 
-from hrmgym.envs.sandboxes.between import proxies
+from hrmgym.envs.sandboxes.between import exports, proxies
 
 _OURS = {"_pytest", "py", "pytest", "pluggy", "iniconfig", "packaging", "pygments", "__main__"}
 
@@ -71,10 +71,22 @@ class Placeholder:
     def __eq__(self, other: object) -> bool:
         return self is other or self._used()
 
-    __call__ = __iter__ = __len__ = __bool__ = __getitem__ = __contains__ = __mro_entries__ = _used
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __or__ = __ror__ = _used
     __hash__ = __ne__ = _used
-    __lt__ = __gt__ = __le__ = __ge__ = __str__ = __repr__ = __enter__ = __exit__ = _used
+
+
+def _notice_every_use() -> None:
+    names = exports.FORWARDED | {f"__{name}__" for name in _MORE.split()}
+    for name in names - vars(Placeholder).keys():
+        setattr(Placeholder, name, Placeholder._used)
+
+
+_MORE = "mro_entries format fspath instancecheck subclasscheck class_getitem await aiter aenter"
+_notice_every_use()
+
+
+def is_of_tested_code(value: Any) -> bool:
+    """Whether a name of a test file stands for something of the tested code."""
+    return type(value) is Placeholder or proxies.is_remote(value)
 
 
 class LazyModule(ModuleType):

@@ -1,4 +1,7 @@
-"""One control group per guest: limits on the memory and the processes of all of it together.
+"""Control groups: limits on the memory and the processes of all that is in one together.
+
+Each guest has one, and each process that is kept with tests in it, so that no run is charged with
+what another one has used, or with what is kept.
 
 Resource limits bind each process by itself; 32 processes of 512 MiB are 16 GiB. A group binds
 their sum, and files in memory, pipes and sockets with it: what goes beyond is killed.
@@ -26,6 +29,8 @@ from typing import Any
 from hrmgym.envs.sandboxes.confinement.grouping import Place, find
 
 PREFIX = "hrmgym-"
+#: Errors that say that groups are not for this process to make.
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EOPNOTSUPP)
 _OURS_MB = 128  # the guest itself, and what the kernel counts besides
 _OURS_PROCESSES = 64  # guests and keepers
 #: Until limits are given.
@@ -40,6 +45,8 @@ class Group:
         self._at = {control: folder / name for control, folder in place.folders.items()}
         self._held: dict[Path, int] = {}
         self._asked = 0, 0
+        events = "memory.events" if self.version == 2 else "memory.oom_control"
+        self._kills = str(self._path("memory", events))
         made: list[Path] = []
         try:
             for folder in self.folders:
@@ -71,18 +78,18 @@ class Group:
         # In version 1 one thread may move by itself, which spares a wait of milliseconds.
         return [folder / ("cgroup.procs", "tasks")[self.version == 1] for folder in self.folders]
 
-    def fit(self, limits: Mapping[str, Any], *, exact: bool) -> None:
+    def fit(self, limits: Mapping[str, Any]) -> None:
         """Set the limits for the next run.
 
         Args:
             limits: The fields of `hrmgym.envs.task.Limits`.
-            exact: Whether nothing else runs. Otherwise the limits are only ever raised.
+
+        Raises:
+            OSError: The limits cannot be set: EBUSY where the group still holds more than that.
         """
         # The scratch space, workspace and /tmp, is memory too.
         mega = limits["memory_mb"] + 2 * limits["file_mb"] + _OURS_MB
         size, processes = mega << 20, limits["processes"] + _OURS_PROCESSES
-        if not exact:
-            size, processes = max(size, self._asked[0]), max(processes, self._asked[1])
         if (size, processes) != self._asked:
             self._asked = size, processes
             self._set(size, processes)
@@ -105,14 +112,8 @@ class Group:
         path = self._path(control, name)
         if control not in self._at or self._held.get(path) == value:
             return
-        try:
+        with suppress(FileNotFoundError):  # a kernel that does not count swap
             path.write_text(str(value))
-        except FileNotFoundError:
-            pass  # a kernel that does not count swap
-        except OSError as error:
-            if error.errno != errno.EBUSY:  # it holds more than that; the old limit stays
-                raise
-            return
         self._held[path] = value
 
     def forget(self) -> None:
@@ -121,13 +122,19 @@ class Group:
         self._set(_FIRST_MB << 20, _FIRST_PROCESSES)
 
     def memory_kills(self) -> int:
-        """Processes of it that the kernel has killed for want of memory, here or everywhere."""
-        name = "memory.events" if self.version == 2 else "memory.oom_control"
-        try:
-            words = self._path("memory", name).read_text().split()
-            return int(words[words.index("oom_kill") + 1])
-        except (OSError, ValueError):
+        """Processes of it that the kernel has killed for want of memory, here or everywhere.
+
+        Raises:
+            OSError: It cannot be told just now.
+        """
+        if "memory" not in self._at:
             return 0
+        fd = os.open(self._kills, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            words = os.read(fd, 1024).split()
+        finally:
+            os.close(fd)
+        return int(words[words.index(b"oom_kill") + 1]) if b"oom_kill" in words else 0
 
     def close(self) -> None:
         """Give the group back."""
@@ -194,6 +201,7 @@ class _Process:
         self._free: list[Group] = []
         self._used: set[Group] = set()
         self._past_kills = 0
+        self._made = False  # whether this process may make groups
 
     def take(self) -> Group | None:
         with self._lock:
@@ -208,9 +216,12 @@ class _Process:
             else:
                 try:
                     group = Group(self._place, f"{_mark(os.getpid())}-{next(self._numbers)}")
-                except OSError:  # not ours to make: no layer that a sandbox must have
-                    self._place = None
+                except OSError as error:
+                    if error.errno not in _NOT_OURS or self._made:
+                        raise  # for want of something; without a group a run had other limits
+                    self._place = None  # no layer that a sandbox must have
                     return None
+                self._made = True
             self._used.add(group)
             return group
 
@@ -220,11 +231,16 @@ class _Process:
                 return
             self._used.discard(group)
             if self._used:
-                group.forget()
-                self._free.append(group)
+                try:
+                    group.forget()
+                except OSError:  # it is not what it was: no one else gets it
+                    self._past_kills += _known_kills(group)
+                    remove(group.folders, 0.05)
+                else:
+                    self._free.append(group)
                 return
             groups, self._free = [group, *self._free], []
-            kills = {one: one.memory_kills() for one in groups}
+            kills = {one: _known_kills(one) for one in groups}
             left = remove([folder for one in groups for folder in one.folders], 0.05)
             self._free = [one for one in groups if all(path in left for path in one.folders)]
             self._past_kills += sum(kills[one] for one in groups if one not in self._free)
@@ -235,7 +251,7 @@ class _Process:
                 return 0
             if self._place is None or "memory" not in self._place.folders:
                 return None
-            now = sum(group.memory_kills() for group in (*self._free, *self._used))
+            now = sum(_known_kills(group) for group in (*self._free, *self._used))
             return self._past_kills + now
 
     def end(self) -> None:
@@ -244,8 +260,19 @@ class _Process:
             remove([folder for group in groups for folder in group.folders], 2.0)
 
 
+def _known_kills(group: Group) -> int:
+    try:
+        return group.memory_kills()
+    except OSError:  # it is gone, or cannot be read just now
+        return 0
+
+
 def take() -> Group | None:
-    """A group for a new guest; None where this machine has none for us."""
+    """An empty group; None where this machine has none for us.
+
+    Raises:
+        OSError: None can be made just now.
+    """
     return _process.take()
 
 

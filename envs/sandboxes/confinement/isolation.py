@@ -20,6 +20,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hrmgym.envs.sandboxes.confinement import settings
+
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 CLONE_NEWCGROUP = 0x02000000
@@ -36,7 +38,6 @@ PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 GUEST_ID = 1000  # user and group that foreign code sees itself as
-NOBODY = 65534  # what it is outside, where the host process may choose
 WORKSPACE = "/workspace"
 TOOLS = "/opt/hrmgym"
 
@@ -108,8 +109,8 @@ def enter_namespaces() -> bool:
         done = b"0"
         if os.read(ask, 1) and user == 0:
             try:
-                _write(f"/proc/{me}/uid_map", f"0 0 1\n{GUEST_ID} {NOBODY} 1\n")
-                _write(f"/proc/{me}/gid_map", f"0 0 1\n{GUEST_ID} {NOBODY} 1\n")
+                _write(f"/proc/{me}/uid_map", f"0 0 1\n{GUEST_ID} {settings.NOBODY} 1\n")
+                _write(f"/proc/{me}/gid_map", f"0 0 1\n{GUEST_ID} {settings.NOBODY} 1\n")
                 done = b"1"
             except OSError:
                 pass
@@ -323,7 +324,7 @@ def renounce() -> None:
     for which, most in _SETTLED.items():
         _limit(which, most)
     stack = resource.RLIMIT_STACK
-    resource.setrlimit(stack, (_within(stack, 8 << 20), resource.getrlimit(stack)[1]))
+    resource.setrlimit(stack, (_within(stack, settings.STACK), resource.getrlimit(stack)[1]))
 
 
 def drop_privileges(*, to_guest: bool) -> None:
@@ -352,8 +353,8 @@ _NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 _SETTLED = {
     # A pipe to a program that collects cores is served even at 0, and refused at 1: see core(5).
     resource.RLIMIT_CORE: 1,
-    resource.RLIMIT_NOFILE: 512,
-    resource.RLIMIT_MEMLOCK: 1 << 20,
+    resource.RLIMIT_NOFILE: settings.OPEN_FILES,
+    resource.RLIMIT_MEMLOCK: 1 << 16,  # what any host gives
 }
 if sys.platform == "linux":
     _SETTLED[resource.RLIMIT_MSGQUEUE] = 0

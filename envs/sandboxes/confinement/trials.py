@@ -112,7 +112,7 @@ def _cgroups() -> str:
     if group is None:
         raise OSError("none that this user may make")
     try:
-        group.fit({"memory_mb": 0, "file_mb": 0, "processes": 0}, exact=True)
+        group.fit({"memory_mb": 0, "file_mb": 0, "processes": 0})
         out, into = os.pipe()
         child = os.fork()
         if child == 0:

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.inside import sourcecode, values
+from hrmgym.envs.sandboxes.inside.files import is_own_fault
 
 MESSAGE_WIDTH = 200
 _MATCHED_WIDTH = 4000  # of a message that a pattern is looked for in
@@ -53,6 +54,32 @@ def warm_up() -> None:
         describe(error, "/")
 
 
+def lay_out(root: str, request: Mapping[str, Any]) -> list[Any] | None:
+    """Write the files of a run, before anything foreign runs.
+
+    Args:
+        root: The workspace, empty.
+        request: files and limits.
+
+    Returns:
+        None; or, where the files themselves are to blame, what `describe` says of the error.
+
+    Raises:
+        OSError: They could not be written, through no fault of theirs.
+    """
+    files = request["files"]
+    try:
+        write_files(root, files)
+    except OSError as error:
+        sizes = [len(sourcecode.data_of(text)) for text in files.values()]
+        if not is_own_fault(error, sizes, request["limits"]["file_mb"]):
+            raise
+        return describe(error, root)
+    except ValueError as error:  # a name that is none
+        return describe(error, root)
+    return None
+
+
 def write_files(root: str, files: Mapping[str, str]) -> None:
     """Write texts below `root`, which is empty."""
     for name, text in files.items():
@@ -67,18 +94,17 @@ def write_files(root: str, files: Mapping[str, str]) -> None:
 
 
 def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
-    """Write the files, import the module, make the calls, write a line for each, and exit.
+    """Import the module, make the calls, write a line for each, and exit.
 
     Args:
         request: files, path, function, cases and limits, as `LocalRuntime.run_calls` sends them.
-        root: The workspace, empty.
+        root: The workspace, which holds the files.
         out: File descriptor that takes the lines.
     """
     cap = request["limits"]["output_kb"] * 1024
     lines = Lines(out, cap)
     try:
         os.chdir(root)
-        write_files(root, request["files"])
         forget(request["files"])
         _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"])
         gc.enable()
@@ -114,6 +140,11 @@ def _find(module: str, name: str) -> Any:
     return found
 
 
+def line(*parts: Any) -> bytes:
+    """One line of a run."""
+    return json.dumps(parts, separators=(",", ":")).encode() + b"\n"
+
+
 class Lines:
     """Writes one JSON line per case."""
 
@@ -121,10 +152,9 @@ class Lines:
         self._fd, self._cap = fd, cap
 
     def send(self, parts: Sequence[Any]) -> None:
-        text = json.dumps(parts, separators=(",", ":"))
-        if len(text) > self._cap:
-            text = '["ok",{"o":"too large"}]'
-        data = text.encode() + b"\n"
+        data = line(*parts)
+        if len(data) > self._cap + 1:
+            data = b'["ok",{"o":"too large"}]\n'
         while data:
             data = data[os.write(self._fd, data) :]
 
@@ -167,7 +197,6 @@ def _load(root: str, path: str, source: str) -> ModuleType:
 
 def describe(error: BaseException, root: str, width: int = MESSAGE_WIDTH) -> list[Any]:
     """Class, short message, and innermost file and line below `root`, of an exception."""
-    kind = type(error)
     message, path, line = "", "", 0
     trace = error.__traceback__
     prefix = root + "/"
@@ -177,7 +206,7 @@ def describe(error: BaseException, root: str, width: int = MESSAGE_WIDTH) -> lis
             path, line = file, trace.tb_lineno
         trace = trace.tb_next
     try:  # foreign code again: its own __str__, or what it has put into a SyntaxError
-        if issubclass(kind, SyntaxError) and str(error.filename).startswith(prefix):
+        if isinstance(error, SyntaxError) and str(error.filename).startswith(prefix):
             path, line = values.plain(str(error.filename)), values.line_number(error.lineno)
             message = values.plain(str(error.msg), 2 * width)
         else:
@@ -185,4 +214,4 @@ def describe(error: BaseException, root: str, width: int = MESSAGE_WIDTH) -> lis
     except BaseException:
         pass
     message = _ADDRESS.sub("0x...", message)[:width]
-    return [values.name_of(kind), message, path.removeprefix(prefix), line]
+    return [values.name_of(type(error)), message, path.removeprefix(prefix), line]

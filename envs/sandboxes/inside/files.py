@@ -5,13 +5,35 @@ trust what it left: links, pipes without a writer, endless trees. Standard libra
 # ruff: noqa: PTH101, PTH103, PTH104, PTH106, PTH108, PTH118, PTH120, PTH208
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import stat
+from collections.abc import Iterable
 from typing import Any
 
 Reply = tuple[dict[str, Any], bytes]
 _MOVED = ".hrmgym-moved-"
+_PAGE, _MOST_FILES = 4096, 30_000
+_OWN_FAULT = (
+    *(errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    *(errno.ENOENT, errno.ELOOP, errno.EFBIG),
+)
+
+
+def is_own_fault(error: OSError, sizes: Iterable[int], most_mb: int) -> bool:
+    """Whether files could not be written because of what they are: names, number or size.
+
+    Args:
+        error: What the system said.
+        sizes: Bytes of each file.
+        most_mb: MiB that there are for them.
+    """
+    if error.errno != errno.ENOSPC:
+        return error.errno in _OWN_FAULT
+    # Whole pages are taken up, and one for each folder; there are 65,536 files at most.
+    needed = [-(-size // _PAGE) + 1 for size in sizes]
+    return sum(needed) * _PAGE > most_mb << 20 or len(needed) > _MOST_FILES
 
 
 def write(root: str, request: dict[str, Any], blob: bytes) -> Reply:

@@ -16,6 +16,7 @@ with every other file descriptor closed.
 from __future__ import annotations
 
 import _signal  # without the enums of `signal`, which cost every fork a quarter of a millisecond
+import errno
 import gc
 import os
 import resource
@@ -50,7 +51,8 @@ def serve(sock: socket.socket, options: dict[str, Any], pid: int) -> NoReturn:
             box.settle_for_less()
         server = _SERVERS[options["mode"]](sock, box)
     except Exception as error:
-        sock.sendall(wire.pack({"error": f"{type(error).__name__}: {error}"}))
+        text = f"{type(error).__name__}: {error}"
+        sock.sendall(wire.pack({"error": text, **number_of(error)}))
         os._exit(1)
     sock.sendall(
         wire.pack(
@@ -74,7 +76,7 @@ def serve(sock: socket.socket, options: dict[str, Any], pid: int) -> NoReturn:
                 raise
             except OSError as error:
                 text = error.strerror or str(error)
-                header, data = {"error": text, "errno": error.errno or 5}, b""
+                header, data = {"error": text, "errno": error.errno or errno.EIO}, b""
             for fd in fds:
                 os.close(fd)
             header["n"] = number
@@ -85,10 +87,18 @@ def serve(sock: socket.socket, options: dict[str, Any], pid: int) -> NoReturn:
         pass
     except BaseException as error:  # one that ends in silence was killed
         with suppress(OSError):
-            sock.sendall(wire.pack({"over": f"{type(error).__name__}: {error}"}))
+            sock.sendall(
+                wire.pack({"over": f"{type(error).__name__}: {error}", **number_of(error)})
+            )
     finally:
         box.end()
         os._exit(0)
+
+
+def number_of(error: BaseException) -> dict[str, int]:
+    """What the host is told beside an error's text: the number of a system's error."""
+    number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
+    return {"errno": number or 0}
 
 
 def forget_package() -> None:
@@ -177,6 +187,20 @@ class Box:
         if self.rules is not None:
             self.rules.restrict()
 
+    @contextmanager
+    def as_foreign(self) -> Iterator[None]:
+        """The file permissions of foreign code: it may have planted links."""
+        if not self.two:
+            yield
+            return
+        os.setegid(isolation.GUEST_ID)
+        os.seteuid(isolation.GUEST_ID)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
     def confine(self) -> None:
         """Take mounts, namespaces and all writing outside the scratch space from this process.
 
@@ -252,6 +276,7 @@ class _Calls:
         self._sock, self._box = sock, box
         self._own_state = _own_state()
         self._used = False
+        self._start = runs.Start()
         self.handlers: dict[str, Handler] = {
             "ping": _ping,
             "calls": self._run,
@@ -261,13 +286,15 @@ class _Calls:
     def _serve(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         """Serve modules to the tests at the other end of a connection."""
         header = self._ran(request, lambda foreign, host: serving.serve(
-            request, self._box.workspace, foreign, fds[0], isolated=self._box.isolated, host=host
+            request, self._box.workspace, foreign, self._start, fds[0],
+            isolated=self._box.isolated, host=host,
         ))  # fmt: skip
         return header, b""
 
     def _run(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         return self._ran(request, lambda foreign, host: runs.run(
-            request, self._box.workspace, foreign, isolated=self._box.isolated, host=host
+            request, self._box.workspace, foreign, self._start,
+            isolated=self._box.isolated, host=host,
         ))  # fmt: skip
 
     def _ran(self, request: dict[str, Any], run: Callable[[Callable[[], None], int], _T]) -> _T:
@@ -275,13 +302,13 @@ class _Calls:
         if box.scratch_mb != request["limits"]["file_mb"]:
             box.fresh_scratch(request["limits"]["file_mb"])
         bounds = box.bounds(request["limits"])  # before the fork, which pays for every step
+        self._used = True
         try:
             result = run(lambda: box.become_foreign(bounds), self._sock.fileno())
-        except OSError as error:
-            raise ConnectionError(str(error)) from None
+        except OSError as error:  # not an answer: what is left of the run may be in the way
+            raise ConnectionError(error.errno or 0, str(error)) from None
         if not self._box.two and _own_state() != self._own_state:
             raise ConnectionError("foreign code has changed the limits of this process")
-        self._used = True
         return result
 
     def tidy_up(self) -> None:
@@ -311,7 +338,7 @@ class _Shell:
         self._layers = layers.Layers(
             box.workspace,
             box.temporary,
-            as_foreign=self._as_foreign,
+            as_foreign=box.as_foreign,
             renew=box.fresh_scratch if box.isolated else None,
             owner=isolation.GUEST_ID if box.two else None,
         )
@@ -327,23 +354,9 @@ class _Shell:
             "reset": lambda request, blob, fds: self._layers.reset(request, blob),
         }
 
-    @contextmanager
-    def _as_foreign(self) -> Iterator[None]:
-        """The file permissions of foreign code: it may have planted links."""
-        if not self._box.two:
-            yield
-            return
-        os.setegid(isolation.GUEST_ID)
-        os.seteuid(isolation.GUEST_ID)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-            os.setegid(0)
-
     def _on_files(self, act: Callable[[str, dict[str, Any], bytes], Reply]) -> Handler:
         def handler(request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
-            with self._as_foreign():
+            with self._box.as_foreign():
                 return act(self._box.workspace, request, blob)
 
         return handler

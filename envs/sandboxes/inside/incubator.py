@@ -51,11 +51,13 @@ def main() -> NoReturn:
         if setup["judge"]:
             _load_pytest(setup)
     except Exception as error:
-        control.sendall(wire.pack({"error": f"{type(error).__name__}: {error}"}))
+        text = f"{type(error).__name__}: {error}"
+        control.sendall(wire.pack({"error": text, **guest.number_of(error)}))
         os._exit(1)
     control.sendall(wire.pack({"pid": incubator.pid}))
     null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 2)  # until here the host has listened
+    for stream in (1, 2):  # until here the host has listened
+        os.dup2(null, stream)
     os.close(null)
     guest.forget_package()
     gc.collect()
@@ -177,7 +179,7 @@ class Incubator:
             pid = clone() if self._setup["isolate"] else os.fork()
         except OSError as error:
             text = f"a new process in new namespaces: {error.strerror}"
-            os.write(sock, wire.pack({"error": text}))
+            os.write(sock, wire.pack({"error": text, **guest.number_of(error)}))
             pid = -1
         if pid == 0:
             try:
@@ -228,7 +230,8 @@ class Incubator:
             else:
                 pid = os.getpid()
         except OSError as error:
-            connection.sendall(wire.pack({"error": f"{type(error).__name__}: {error}"}))
+            text = f"{type(error).__name__}: {error}"
+            connection.sendall(wire.pack({"error": text, **guest.number_of(error)}))
             os._exit(1)
         space = os.open("self/ns/pid", os.O_RDONLY, dir_fd=self._processes)
         kept = [fcntl.fcntl(fd, fcntl.F_DUPFD, 256) for fd in (connection.fileno(), space)]

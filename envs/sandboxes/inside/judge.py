@@ -4,7 +4,9 @@ For each task it keeps a process, the zygote, in which pytest has collected the 
 makes a run itself where nothing can stay behind unseen (see baseline.py), and otherwise in a fork;
 either talks to the tested code over a socket. Where tests cannot be collected without tested code,
 there is a zygote for each of the last few conversations that collecting them took (see tapes.py).
-Nothing of the tested code's workspace comes here. Standard library and pytest only.
+What the tests of one task may use does not depend on how many others are kept: they have a control
+group of their own, where there are any. Nothing of the tested code's workspace comes here. Standard
+library and pytest only.
 """
 
 from __future__ import annotations
@@ -19,9 +21,8 @@ import time
 from typing import Any
 
 from hrmgym.envs.sandboxes.between import examination
-from hrmgym.envs.sandboxes.confinement import isolation
 from hrmgym.envs.sandboxes.inside import wire
-from hrmgym.envs.sandboxes.inside.zygote import MOST_REPORTED, be_zygote
+from hrmgym.envs.sandboxes.inside.zygote import MOST_REPORTED, be_zygote, memory_of, settle
 
 Reply = tuple[dict[str, Any], bytes]
 #: Conversations of one task that are kept, each with a zygote.
@@ -63,8 +64,9 @@ class Judge:
         self._sock, self._box = sock, box
         self._zygotes: dict[str, list[_Zygote]] = {}
         """The most recently used one first."""
-        self._late: dict[str, dict[str, Any]] = {}
-        """Key -> request, of tests that cannot be collected without the tested code."""
+        self._late: dict[str, tuple[dict[str, Any], list[int]]] = {}
+        """Key -> request and entries of the control group, of tests that cannot be collected
+        without the tested code."""
         self.handlers = {
             "ping": lambda request, blob, fds: ({}, b""),
             "prepare": self._prepare,
@@ -79,32 +81,52 @@ class Judge:
         """Nothing: a zygote tidies up after itself."""
 
     def _prepare(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
-        """Make the zygote of a task, and end those that the host has no use for."""
+        """Make the zygote of a task, and end those that the host has no use for.
+
+        The descriptors are entries of the control group that it is to be in.
+
+        Raises:
+            OSError: There is no room for it.
+        """
         for key in (*request["end"], request["key"]):
             self._forget(key)
         deadline = time.monotonic() + request["wall_s"]
-        zygote, ready = self._start(request, deadline, early=not request["eager"])
+        zygote, ready = self._start(request, fds, deadline, early=not request["eager"])
         if ready.get("used"):  # collecting them needs the tested code
             assert zygote is not None
             zygote.end()
-            zygote, ready = self._start(request, deadline, early=False)
+            zygote, ready = self._start(request, fds, deadline, early=False)
         if zygote is not None:
             self._zygotes[request["key"]] = [zygote]
             if ready["late"]:
-                self._late[request["key"]] = request
+                self._late[request["key"]] = request, [os.dup(fd) for fd in fds]
+            ready["held_kb"] = self._held_kb(request["key"])
         return ready, b""
 
+    def _held_kb(self, key: str) -> int:
+        """KiB of memory that the zygotes of some tests hold beyond what this process does."""
+        mine = memory_of(os.getpid())
+        return sum(max(0, memory_of(one.pid) - mine) for one in self._zygotes[key]) >> 10
+
     def _forget(self, key: str) -> None:
-        self._late.pop(key, None)
+        for fd in self._late.pop(key, (None, []))[1]:
+            os.close(fd)
         for zygote in self._zygotes.pop(key, ()):
             zygote.end()
 
     def _start(
-        self, request: dict[str, Any], deadline: float, *, early: bool
+        self, request: dict[str, Any], groups: list[int], deadline: float, *, early: bool
     ) -> tuple[_Zygote | None, dict[str, Any]]:
-        """A zygote and what it says of itself; where there is none, why."""
-        zygote = self._fork(request, early=early)
+        """A zygote and what it says of itself; where there is none, why.
+
+        Raises:
+            OSError: There is no room for it.
+        """
+        zygote = self._fork(request, groups, early=early)
         ready = self._hear(zygote, deadline)
+        if ready is not None and "failed" in ready:
+            zygote.end()
+            raise OSError(ready["errno"], ready["failed"])
         if ready is None:
             in_time = time.monotonic() < deadline
             if zygote.end() == -signal.SIGKILL and in_time:
@@ -116,24 +138,20 @@ class Judge:
         zygote.stays, zygote.used_s = ready["stays"], ready["used_s"]
         return zygote, ready
 
-    def _fork(self, request: dict[str, Any], *, early: bool) -> _Zygote:
+    def _fork(self, request: dict[str, Any], groups: list[int], *, early: bool) -> _Zygote:
         ours, theirs = socket.socketpair()
-        report = os.memfd_create("report")
-        pid = os.fork()
-        if pid == 0:
-            try:
-                kept = os.dup(theirs.detach()), os.dup(report)
-                for fd, target in zip(kept, (3, 4), strict=True):
-                    os.dup2(fd, target)
-                null = os.open("/dev/null", os.O_RDWR)
-                for target in (0, 1, 2):
-                    os.dup2(null, target)
-                os.closerange(5, 1024)
-                isolation.die_with_parent()
-                be_zygote(socket.socket(fileno=3), 4, self._box, request, early=early)
-            finally:
-                os._exit(70)
-        theirs.close()
+        with theirs, contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
+            report = os.memfd_create("report")
+            undo.callback(os.close, report)
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    settle(theirs, report, groups, self._box, request)
+                    be_zygote(socket.socket(fileno=3), 4, self._box, request, early=early)
+                finally:
+                    os._exit(70)
+            undo.pop_all()
         return _Zygote(pid, ours, report)
 
     def _hear(self, zygote: _Zygote, deadline: float | None) -> dict[str, Any] | None:
@@ -167,12 +185,19 @@ class Judge:
             for last in self._zygotes[key][_MOST_TAPES - 1 :]:
                 self._zygotes[key].remove(last)
                 last.end()
-            deadline = time.monotonic() + self._late[key]["wall_s"]
-            made, ready = self._start(self._late[key], deadline, early=False)
+            late, groups = self._late[key]
+            deadline = time.monotonic() + late["wall_s"]
+            made, ready = self._start(late, groups, deadline, early=False)
             if made is None:
                 return ready, b""
             self._zygotes[key].insert(0, made)
-            return self._run(made, request, ahead, fds)
+            reply, said = self._run(made, request, ahead, fds)
+            if "again" in reply:  # with a process of the tested code that has answered nothing yet
+                self._forget(key)
+                return {"unknown": True}, b""
+            if key in self._zygotes:
+                reply["held_kb"] = self._held_kb(key)
+            return reply, said
         finally:  # whoever else holds the connection, the tested code sees its end
             for fd in fds:
                 with socket.socket(fileno=os.dup(fd)) as sock, contextlib.suppress(OSError):

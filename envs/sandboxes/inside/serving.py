@@ -26,6 +26,7 @@ def serve(
     request: dict[str, Any],
     root: str,
     become_foreign: Callable[[], None],
+    start: runs.Start,
     connection: int,
     *,
     isolated: bool,
@@ -39,6 +40,7 @@ def serve(
         request: See `candidate.run`.
         root: The workspace, empty.
         become_foreign: Takes every power from the process that calls it.
+        start: Forks the child.
         connection: Descriptor of the connection to the tests.
         isolated: Whether this process is process 1 of a process namespace.
         host: Descriptor of the connection to the host, whose end ends the run.
@@ -46,26 +48,18 @@ def serve(
     Returns:
         status (exit code; None: out of time; 0 where the other end was closed first), cpu_s and
         wall_s.
+
+    Raises:
+        OSError: The run could not be made.
     """
-    start = time.monotonic()
-    deadline = start + request["limits"]["wall_s"]
+    began = time.monotonic()
+    deadline = began + request["limits"]["wall_s"]
     before = runs.cpu_of_children()
     sock = socket.socket(fileno=os.dup(connection))
     poll = select.poll()
     poll.register(host, select.POLLIN)
     poll.register(sock, select.POLLRDHUP)
-    child = os.fork()
-    if child == 0:
-        try:
-            os.dup2(connection, 3)
-            null = os.open("/dev/null", os.O_RDWR)
-            for target in (0, 1, 2):
-                os.dup2(null, target)
-            os.closerange(4, 1024)
-            become_foreign()
-            candidate.run(request, root, 3)
-        finally:
-            os._exit(70)
+    child = start.fork(request, root, become_foreign, connection, candidate.run)
     try:
         status = _wait_for_end(child, poll, deadline, host)
     finally:
@@ -73,7 +67,11 @@ def serve(
             sock.shutdown(socket.SHUT_RDWR)  # whoever else holds it
         sock.close()
         keeper.kill_rest(isolated=isolated)
-    cpu_s, wall_s = runs.cpu_of_children() - before, time.monotonic() - start
+    try:
+        start.check()
+    except runs.Unfit as unfit:
+        return {"status": 0, "cpu_s": 0.0, "wall_s": 0.0, "unfit": unfit.args}
+    cpu_s, wall_s = runs.cpu_of_children() - before, time.monotonic() - began
     return {"status": status, "cpu_s": cpu_s, "wall_s": wall_s}
 
 

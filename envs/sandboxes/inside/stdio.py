@@ -21,7 +21,7 @@ _ERROR_BYTES = 2048  # of standard error, the end is kept
 
 
 def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
-    """Write the files, compile the program, run it for each case, write a line for each, and exit.
+    """Compile the program, run it for each case, write a line for each, and exit.
 
     A line is `["ran", status, output, error, path, line]`, where status is the exit code or minus a
     signal's number, and error, path, line say what ended the program; `["flood"]` where it printed
@@ -29,14 +29,13 @@ def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
 
     Args:
         request: files, path, cases (texts of standard input) and limits.
-        root: The workspace, empty.
+        root: The workspace, which holds the files.
         out: File descriptor that takes the lines.
     """
     cap = request["limits"]["output_kb"] * 1024
     lines = calls.Lines(out, 8 * cap)  # JSON writes a character with up to six
     try:
         os.chdir(root)
-        calls.write_files(root, request["files"])
         calls.forget(request["files"])
         source, file = calls.source_of(request), f"{root}/{request['path']}"
         code = sourcecode.compiled_program(source, file)

@@ -6,7 +6,9 @@ first byte. The guest imports this file too: standard library only.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import struct
 from typing import Any
@@ -44,8 +46,11 @@ def receive(sock: socket.socket) -> tuple[dict[str, Any], bytes, list[int]]:
 
     Raises:
         Broken: The other side has closed the connection.
+        OSError: Descriptors have come for which this process has no room.
     """
-    data, more, _, _ = sock.recvmsg(65536, _ROOM)
+    data, more, flags, _ = sock.recvmsg(65536, _ROOM)
+    if flags & socket.MSG_CTRUNC:  # a descriptor could not be made here
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     fds = [fd for _, _, numbers in more for fd in memoryview(numbers).cast("i")]
     if len(data) < HEAD.size:
         data = _more(sock, data, HEAD.size)

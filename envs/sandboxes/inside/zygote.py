@@ -22,36 +22,81 @@ from typing import Any, NoReturn
 from hrmgym.envs.sandboxes.between import crossing, examination, tapes
 from hrmgym.envs.sandboxes.between.baseline import Baseline
 from hrmgym.envs.sandboxes.between.examiner import Examiner
+from hrmgym.envs.sandboxes.between.plain import Unfit
 from hrmgym.envs.sandboxes.confinement import isolation
 from hrmgym.envs.sandboxes.inside import calls, files, serving, wire
 
 #: Bytes of a run's report that are read.
 MOST_REPORTED = 8 << 20
-_MORE_MEMORY_MB = 256  # what pytest and its tests take up, next to what tested code may
+MORE_MEMORY_MB = 256
+"""What pytest and its tests may take up, beyond what tested code may."""
 _MORE_PROCESSES = 256  # zygotes count, too
+_MOST_GROWTH = 16 << 20  # bytes that may stay behind in a process after a run of tests
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def settle(
+    link: socket.socket, report: int, groups: list[int], box: Any, request: dict[str, Any]
+) -> None:
+    """Make this new process a zygote's: the link as descriptor 3, the report as 4, and no other.
+
+    Where that fails, it says so, and ends.
+
+    Args:
+        link: Connection to the judge.
+        report: File that the events go to.
+        groups: Entries of the control group that it is to be in.
+        box: The guest's surroundings.
+        request: What the host has asked for.
+    """
+    try:
+        for fd in groups:
+            os.write(fd, b"0")  # cgroups(7): the writer itself
+        kept = os.dup(link.fileno()), os.dup(report)
+        for fd, target in zip(kept, (3, 4), strict=True):
+            os.dup2(fd, target)
+        link.detach()
+        link = socket.socket(fileno=os.dup(3))
+        null = os.open("/dev/null", os.O_RDWR)
+        for target in (0, 1, 2):
+            os.dup2(null, target)
+        isolation.die_with_parent()
+        root, temporary = _folders(box, request)
+        if box.isolated:
+            isolation.unshare(isolation.CLONE_NEWNS)
+            isolation.mount_scratch(request["limits"]["file_mb"], again=True)
+        else:
+            for folder in (root, temporary):
+                os.makedirs(folder, exist_ok=True)
+                files.wipe(folder)
+            os.environ["HOME"] = os.environ["TMPDIR"] = temporary
+        limits = dict(request["limits"])
+        limits["cpu_s"] = 1 << 30  # a zygote lives for many runs
+        limits["memory_mb"] += MORE_MEMORY_MB
+        limits["processes"] += _MORE_PROCESSES
+        box.become_foreign(box.bounds(limits))
+        os.chdir(root)
+        calls.write_files(root, request["files"])
+        link.detach()
+        os.closerange(5, 1024)
+    except OSError as error:
+        link.sendall(wire.pack({"failed": str(error), "errno": error.errno or 0}))
+        os._exit(1)
+
+
+def _folders(box: Any, request: dict[str, Any]) -> tuple[str, str]:
+    """Workspace and temporary folder; shared ones, where there are mounts of its own."""
+    if box.isolated:
+        return box.workspace, box.temporary
+    name = request["key"][:16]
+    return f"{box.workspace}/{name}", f"{box.temporary}/{name}"
 
 
 def be_zygote(
     sock: socket.socket, report: int, box: Any, request: dict[str, Any], *, early: bool
 ) -> NoReturn:
     """Collect the tests, unless that needs tested code; then make a run for each request."""
-    root, temporary = box.workspace, box.temporary
-    if box.isolated:
-        isolation.unshare(isolation.CLONE_NEWNS)
-        isolation.mount_scratch(request["limits"]["file_mb"], again=True)
-    else:
-        root, temporary = f"{root}/{request['key'][:16]}", f"{temporary}/{request['key'][:16]}"
-        for folder in (root, temporary):
-            os.makedirs(folder, exist_ok=True)
-            files.wipe(folder)
-        os.environ["HOME"] = os.environ["TMPDIR"] = temporary
-    limits = dict(request["limits"])
-    limits["cpu_s"] = 1 << 30  # a zygote lives for many runs
-    limits["memory_mb"] += _MORE_MEMORY_MB
-    limits["processes"] += _MORE_PROCESSES
-    box.become_foreign(box.bounds(limits))
-    os.chdir(root)
-    calls.write_files(root, request["files"])
+    root, temporary = _folders(box, request)
     course = examination.Course(request, root)
     course.prepare()
     try:
@@ -90,6 +135,23 @@ def be_zygote(
             before = _look(root, request["files"]), _look(temporary, {})
 
 
+def memory_of(pid: int) -> int:
+    """Bytes that a process has for itself, or shares since it was forked; 0 stands for this one."""
+    try:
+        fd = os.open(f"/proc/{pid or 'self'}/statm", os.O_RDONLY)
+    except OSError:  # there is no /proc in some containers
+        return 0
+    try:
+        _, resident, mapped, *_ = os.read(fd, 256).split()  # see proc_pid_statm(5)
+    finally:
+        os.close(fd)
+    return (int(resident) - int(mapped)) * _PAGE
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def _used_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -109,6 +171,7 @@ class _Runner:
         self._base: Baseline | None = None
         self.settled = False
         """Whether the tests are collected."""
+        self._size = self._peak = 0
 
     @property
     def stays(self) -> bool:
@@ -119,6 +182,7 @@ class _Runner:
         """Note how things are, now that the tests are collected."""
         self._base = self._course.baseline()
         self.settled = True
+        self._size, self._peak = memory_of(0), _peak()
         gc.collect()
         gc.freeze()
         if self._base is None:
@@ -127,7 +191,13 @@ class _Runner:
     def run(
         self, request: dict[str, Any], sock: socket.socket, ahead: list[tapes.Message]
     ) -> tuple[dict[str, Any], bytes]:
-        """Make a run; the header says "other" where other answers led to these tests."""
+        """Make a run.
+
+        Returns:
+            The header, and what the run reported. Two headers say that there was no run: "other",
+            with what was exchanged, where other answers led to the tests of this process; "again",
+            where what was exchanged before does not fit these tests.
+        """
         start, used_s = time.monotonic(), _used_s()
         limits = request["limits"]
         _signal.setitimer(_signal.ITIMER_PROF, limits["cpu_s"])
@@ -136,18 +206,22 @@ class _Runner:
         intact, cpu_s = True, 0.0
         try:
             if not self.settled:
-                intact = self._collect(link, ahead)
+                tape = tapes.Tape(ahead)
+                intact = self._collect(link, tape)
+                if tape.diverged:
+                    return {"again": True, "ended": True}, b""
             elif self._tape is not None:
-                other = self._tape.replay(link, ahead)
+                other = self._replay(self._tape, link, ahead)
                 if other is not None:
                     _signal.setitimer(_signal.ITIMER_PROF, 0)
                     return {"other": True, "ended": False}, tapes.packed(other)
             self._course.connect(link)
-            if self._base is None and intact:
+            if self._base is None and intact and not link.lost:
                 status, cpu_s = self._run_in_fork(link, start + limits["wall_s"], limits["cpu_s"])
             else:
                 self._course.run(link, examination.events_to(self._report))
-                intact = intact and self._base is not None and self._base.restore()
+                intact = intact and (self._base is None or self._base.restore())
+                intact = intact and not self._has_grown()
             intact = intact and not link.broken
         except crossing.Lost:
             intact = self.settled and (self._base is None or self._base.restore())
@@ -160,9 +234,29 @@ class _Runner:
         header = {"status": status, "cpu_s": cpu_s, "wall_s": time.monotonic() - start}
         return header | {"ended": not intact}, os.pread(self._report, MOST_REPORTED, 0)
 
-    def _collect(self, link: Examiner, ahead: list[tapes.Message]) -> bool:
+    def _has_grown(self) -> bool:
+        """Whether runs have left so much memory behind that the next ones had less."""
+        peak = _peak()
+        if peak == self._peak:
+            return False
+        self._peak = peak
+        return memory_of(0) - self._size > _MOST_GROWTH
+
+    @staticmethod
+    def _replay(
+        tape: tapes.Tape, link: Examiner, ahead: list[tapes.Message]
+    ) -> list[tapes.Message] | None:
+        try:
+            return tape.replay(link, ahead)
+        except crossing.Lost:
+            link.lost = True  # the run says so
+        except Unfit as error:
+            link.lost = link.broken = True
+            link.fault = f"the tested code's answer cannot be read: {error}"
+        return None
+
+    def _collect(self, link: Examiner, tape: tapes.Tape) -> bool:
         """Collect with the tested code; whether a later run can do with what was collected."""
-        tape = tapes.Tape(ahead)
         tape.record(link)
         try:
             self._course.collect_with(link)

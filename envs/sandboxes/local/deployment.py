@@ -11,6 +11,7 @@ from swerex.runtime.abstract import IsAliveResponse
 
 from hrmgym.envs.sandboxes.local import probe
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
+from hrmgym.envs.task import Limits
 from hrmgym.errors import SandboxUnavailableError
 
 
@@ -41,9 +42,11 @@ class LocalDeployment(AbstractDeployment):
         """Make the runtime; its processes start when they are first needed.
 
         Raises:
-            SandboxUnavailableError: This machine cannot isolate, and nobody has allowed less.
+            SandboxUnavailableError: This machine cannot isolate, and nobody has allowed less; or a
+                limit of this process would decide what becomes of tests.
         """
         self._hooks.on_custom_step("Starting runtime")
+        probe.check_limits(Limits())
         missing = probe.missing()
         if missing and not self._allow_unisolated:
             raise SandboxUnavailableError(

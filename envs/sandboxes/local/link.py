@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
+from hrmgym.envs.outcome import FailureCode
+from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.confinement import cgroups
 from hrmgym.envs.sandboxes.inside import wire
 from hrmgym.envs.sandboxes.local import nursery
@@ -22,6 +25,9 @@ _PATIENCE_S = 5.0
 
 class GuestDied(SandboxError):
     """The guest's process has ended; another one has to be started."""
+
+    def __init__(self, message: str, code: str = FailureCode.LOST_CONNECTION) -> None:
+        super().__init__(message, code)
 
 
 class GuestBroken(GuestDied):
@@ -45,7 +51,9 @@ class Guest:
         self._numbers = itertools.count()
         self._released = False
         self._group: cgroups.Group | None = None
-        self._exact = False  # whether one run at a time uses the group
+        self._kept: set[cgroups.Group] = set()
+        self._programs: dict[int, Mapping[str, Any]] = {}
+        self._kills = 0
         self.loss_told = False
         """Whether some caller has been told that the guest has ended."""
         self.pid = 0
@@ -86,7 +94,6 @@ class Guest:
         ours.setblocking(False)
         life.setblocking(False)
         guest = cls(incubator, ours, life)
-        guest._exact = options["mode"] != "shell"
         try:
             with theirs, its_life:
                 await asyncio.shield(asyncio.wrap_future(incubator.ready))
@@ -95,10 +102,16 @@ class Guest:
                     incubator.start_guest(options, [theirs.fileno(), its_life.fileno(), *groups])
             header, _ = await asyncio.wait_for(guest._receive(), timeout=_START_S)
             if "error" in header:
-                raise nursery.refusal(header["error"])
-        except (OSError, TimeoutError) as error:
+                raise nursery.refused(header)
+        except TimeoutError:
             await guest.close()
-            raise GuestDied(f"the sandbox did not start: {error}") from None
+            raise GuestDied(
+                "the sandbox did not start in time", FailureCode.SANDBOX_START
+            ) from None
+        except OSError as error:
+            await guest.close()
+            code = failures.code_of(error)
+            raise GuestDied(f"the sandbox did not start: {error}", code) from None
         except BaseException:
             await guest.close()
             raise
@@ -132,8 +145,6 @@ class Guest:
         """
         async with self._turn:
             number = next(self._numbers)
-            if self._group is not None and "limits" in header:
-                self._group.fit(header["limits"], exact=self._exact)
             try:
                 await self._send(wire.pack({**header, "n": number}, blob), fds)
                 reply, data = await self._receive()
@@ -148,10 +159,61 @@ class Guest:
                 raise
             if reply.pop("n", None) != number:
                 self._give_up()
-                raise GuestBroken(f"the sandbox has given up: {reply.get('over', 'no reason')}")
+                code = failures.code_of_number(
+                    int(reply.get("errno", 0)), FailureCode.LOST_CONNECTION
+                )
+                why = reply.get("over", "no reason")
+                raise GuestBroken(f"the sandbox has given up: {why}", code)
         if "error" in reply:
             raise OSError(reply["errno"], reply["error"], header.get("path"))
         return reply, data
+
+    # --- what it may use -------------------------------------------------------------------------
+
+    def fit(self, limits: Mapping[str, Any]) -> None:
+        """Give the next run its limits; nothing else runs here.
+
+        Raises:
+            GuestDied: What ran before still holds more than that.
+        """
+        if self._group is not None:
+            fit(self._group, limits)
+            self._kills = self._group.memory_kills()
+
+    def begin(self, number: int, limits: Mapping[str, Any]) -> None:
+        """Give a program its limits, or as much as any that still runs here has.
+
+        Raises:
+            GuestDied: What ran before still holds more than that.
+        """
+        self._programs[number] = limits
+        running = self._programs.values()
+        self.fit({name: max(one[name] for one in running) for name in limits})
+
+    def finished(self, number: int) -> None:
+        """The program that began under this number has ended."""
+        self._programs.pop(number, None)
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel has killed something here for want of memory since the last `fit`."""
+        return self._group is not None and self._group.memory_kills() != self._kills
+
+    def keep(self) -> cgroups.Group | None:
+        """A group for a process that this guest keeps; it goes with the guest at the latest.
+
+        Raises:
+            OSError: There is none just now.
+        """
+        group = cgroups.take()
+        if group is not None:
+            self._kept.add(group)
+        return group
+
+    def let_go(self, group: cgroups.Group | None) -> None:
+        """The process in a group that was kept has ended."""
+        if group is not None:
+            self._kept.discard(group)
+            group.close()
 
     def _give_up(self) -> None:
         self.loss_told = True
@@ -197,8 +259,9 @@ class Guest:
                 await self._wait_for_end()
             finally:
                 self._life.close()
-                if self._group is not None:
-                    self._group.close()
+                for group in (self._group, *self._kept):
+                    if group is not None:
+                        group.close()
                 nursery.release(self._incubator)
 
     async def _wait_for_end(self) -> None:
@@ -213,3 +276,17 @@ class Guest:
             told = b""
         if not told and self.pid:  # nobody was left to see it die
             nursery.wait_for_end(self.pid)
+
+
+def fit(group: cgroups.Group, limits: Mapping[str, Any]) -> None:
+    """Set a group's limits.
+
+    Raises:
+        GuestDied: It still holds more than that.
+    """
+    try:
+        group.fit(limits)
+    except OSError as error:
+        full = error.errno == errno.EBUSY
+        code = FailureCode.HOST_MEMORY if full else failures.code_of(error)
+        raise GuestDied(f"the limits of a sandbox cannot be set: {error}", code) from None

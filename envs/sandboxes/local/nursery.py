@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -16,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hrmgym.envs.outcome import FailureCode
+from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.inside import wire
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
@@ -30,7 +33,10 @@ for name in ("hrmgym", "hrmgym.envs", "hrmgym.envs.sandboxes"):
     sys.modules[name] = package = types.ModuleType(name)
     package.__path__ = []
 package.__path__.append(sys.argv.pop())
+from hrmgym.envs.sandboxes.confinement import settings
+settings.settle()
 """
+_FOLDER = os.path.realpath(Path(__file__).parents[1])  # now: later there may be no working folder
 _MAIN = "from hrmgym.envs.sandboxes.inside.incubator import main\nmain()"
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
@@ -53,25 +59,33 @@ class Incubator:
         self.pid = 0
         """Of the process that forks the guests, as this process sees it."""
         self._sock, theirs = socket.socketpair()
+        # Above the standard streams, whose numbers it has where they are closed.
+        try:
+            link = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        except OSError:
+            self._sock.close()
+            raise
+        finally:
+            theirs.close()
         self._turn = threading.Lock()
         self._ended = threading.Event()
         # The kernel ends an incubator with the thread that started it, so it gets its own.
-        threading.Thread(
-            target=self._run, args=(theirs, setup), name="hrmgym-incubator", daemon=True
-        ).start()
-
-    def _run(self, theirs: socket.socket, setup: dict[str, Any]) -> None:
+        thread = threading.Thread(
+            target=self._run, args=(link, setup), name="hrmgym-incubator", daemon=True
+        )
         try:
-            with theirs:
-                process = subprocess.Popen(
-                    bare_python(_MAIN, str(theirs.fileno()), json.dumps(setup)),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    pass_fds=[theirs.fileno()],
-                    env=_ENVIRONMENT,
-                    start_new_session=True,
-                )
+            thread.start()
+        except RuntimeError:  # no room for a thread
+            self._sock.close()
+            os.close(link)
+            raise
+
+    def _run(self, link: int, setup: dict[str, Any]) -> None:
+        try:
+            try:
+                process = start_bare(_MAIN, str(link), json.dumps(setup), pass_fds=[link])
+            finally:
+                os.close(link)
             with process:
                 self._greet(process)
                 process.wait()
@@ -83,6 +97,7 @@ class Incubator:
             self._ended.set()
 
     def _greet(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
         assert process.stderr is not None
         try:
             self._sock.settimeout(_START_S)
@@ -93,11 +108,14 @@ class Incubator:
             said = process.stderr.read().decode(errors="replace").strip()
             if not said and isinstance(error, wire.Broken):
                 raise ConnectionError("it was killed when it had hardly started") from None
-            raise SandboxError(f"the sandbox did not start: {said or error}") from None
+            raise SandboxError(
+                f"the sandbox did not start: {said or error}", FailureCode.SANDBOX_START
+            ) from None
         if "error" in header:
-            raise refusal(header["error"])
+            raise refused(header)
         self.pid = header["pid"]
-        process.stderr.close()
+        for stream in (process.stdout, process.stderr):
+            stream.close()
         self.ready.set_result(None)
 
     @property
@@ -138,6 +156,14 @@ class Incubator:
     def forget(self) -> None:
         """It belongs to the process that this one is a fork of."""
         self._sock.close()
+
+
+def refused(header: dict[str, Any]) -> SandboxError:
+    """The error for a process that could not close itself in, from what it has said."""
+    code = failures.code_of_number(header.get("errno", 0))
+    if code in failures.SCARCE:
+        return SandboxError(f"the sandbox did not start: {header['error']}", code)
+    return refusal(header["error"])
 
 
 def refusal(reason: str) -> SandboxUnavailableError:
@@ -220,8 +246,37 @@ def python() -> str:
 
 def bare_python(code: str, *args: str) -> list[str]:
     """Command that runs `code` without site packages; it can import the modules of `sandboxes`."""
-    folder = str(Path(__file__).parents[1])
-    return [python(), "-P", "-s", "-S", "-B", "-c", _BOOT + code, *args, folder]
+    return [python(), "-P", "-s", "-S", "-B", "-c", _BOOT + code, *args, _FOLDER]
+
+
+def start_bare(code: str, *args: str, pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start what `bare_python` says, with nothing of this process's settings.
+
+    Args:
+        code: The program.
+        args: Its arguments.
+        pass_fds: Descriptors that it gets under the same numbers.
+
+    Raises:
+        SandboxUnavailableError: This user may not run the interpreter itself.
+        OSError: No process can be started just now.
+    """
+    try:
+        return subprocess.Popen(
+            bare_python(code, *args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=pass_fds,
+            env=_ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        )
+    except (PermissionError, FileNotFoundError) as error:
+        raise SandboxUnavailableError(
+            f"the sandbox cannot start {python()} ({error.strerror}): this user needs a Python that"
+            " it may read and run"
+        ) from None
 
 
 _found: dict[str, str] = {}

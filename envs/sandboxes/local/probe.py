@@ -7,8 +7,10 @@ import json
 import subprocess
 from dataclasses import dataclass
 
+from hrmgym.envs.sandboxes.confinement import settings
 from hrmgym.envs.sandboxes.local import nursery
-from hrmgym.errors import SandboxError
+from hrmgym.envs.task import Limits
+from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 #: Layers that the local sandbox refuses to start without. The others are used where they hold.
 REQUIRED = (
@@ -44,6 +46,9 @@ class Layer:
         return self.name in REQUIRED
 
 
+_TRIALS = "from hrmgym.envs.sandboxes.confinement.trials import main\nmain()"
+
+
 @functools.cache
 def probe() -> tuple[Layer, ...]:
     """Try every layer in a child process; asked once per process.
@@ -51,14 +56,16 @@ def probe() -> tuple[Layer, ...]:
     Raises:
         SandboxError: The child did not answer.
     """
-    command = nursery.bare_python(
-        "from hrmgym.envs.sandboxes.confinement.trials import main\nmain()"
-    )
-    done = subprocess.run(command, capture_output=True, timeout=60, check=False, text=True)
+    with nursery.start_bare(_TRIALS) as process:
+        try:
+            answer, said = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise SandboxError("the probe of this machine does not end") from None
     try:
-        entries = json.loads(done.stdout)
+        entries = json.loads(answer)
     except ValueError:
-        raise SandboxError(f"the probe did not run: {done.stderr.strip()}") from None
+        raise SandboxError(f"the probe did not run: {said.decode(errors='replace')}") from None
     held = {name for name, holds, _ in entries if holds}
     used = held if held.issuperset(REQUIRED) else held.intersection(_WITHOUT)
     return tuple(Layer(name, holds, detail, name in used) for name, holds, detail in entries)
@@ -67,3 +74,14 @@ def probe() -> tuple[Layer, ...]:
 def missing() -> list[Layer]:
     """The required layers that do not hold."""
     return [layer for layer in probe() if layer.required and not layer.holds]
+
+
+@functools.lru_cache
+def check_limits(limits: Limits) -> None:
+    """Look whether this process may give a run what `limits` promise it.
+
+    Raises:
+        SandboxUnavailableError: A hard resource limit of this process is lower.
+    """
+    if short := settings.shortcomings(limits.fields()):
+        raise SandboxUnavailableError("; ".join(short))

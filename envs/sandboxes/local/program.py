@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from hrmgym.envs.sandboxes.local.link import Guest, GuestDied
 from hrmgym.envs.task import Limits
 
 _PATIENCE_S = 10.0
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ class Exit:
 class Program:
     """A running program and all that it has started. Use `start`."""
 
-    def __init__(self, link: socket.socket) -> None:
-        self._link = link
+    def __init__(self, link: socket.socket, guest: Guest, number: int) -> None:
+        self._link, self._guest, self._number = link, guest, number
         self._answers: asyncio.Queue[None] = asyncio.Queue()
         self._report: asyncio.Task[Exit] = asyncio.ensure_future(self._wait())
 
@@ -45,8 +47,15 @@ class Program:
         env: Mapping[str, str] | None = None,
     ) -> Program:
         """Start a program; `fds` maps its descriptors to ours, which are closed here."""
-        ours, theirs = socket.socketpair()
+        number = next(_numbers)
         try:
+            ours, theirs = socket.socketpair()
+        except OSError:
+            for fd in set(fds.values()):
+                os.close(fd)
+            raise
+        try:
+            guest.begin(number, asdict(limits))
             await guest.request(
                 {
                     "op": "spawn",
@@ -59,6 +68,7 @@ class Program:
                 fds=[theirs.fileno(), *fds.values()],
             )
         except BaseException:
+            guest.finished(number)
             ours.close()
             raise
         finally:
@@ -66,7 +76,7 @@ class Program:
             for fd in set(fds.values()):
                 os.close(fd)
         ours.setblocking(False)
-        return cls(ours)
+        return cls(ours, guest, number)
 
     async def _wait(self) -> Exit:
         loop = asyncio.get_running_loop()
@@ -78,6 +88,8 @@ class Program:
                 data += part
         except ConnectionError:
             pass
+        finally:
+            self._guest.finished(self._number)
         try:
             report = values.parse(data)
             return Exit(report["status"], float(report["cpu_s"]))

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import shlex
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -67,6 +68,7 @@ from hrmgym.errors import SandboxError
 SESSION_LIMITS = Limits(
     cpu_s=3600, wall_s=3600, memory_mb=4096, processes=256, output_kb=1024, file_mb=512
 )
+_CASE_KILLED = b'["ran",-9,'  # as stdio.py has it
 _GRACE_S = 30.0  # beyond the time limit that the guest itself keeps
 
 
@@ -324,12 +326,16 @@ class LocalRuntime(AbstractRuntime):
             GuestDied: The sandbox did not survive it.
         """
         guest = await self._guest("calls")
+        guest.fit(request["limits"])
         try:
             async with asyncio.timeout(limits.wall_s + _GRACE_S):
                 header, lines = await guest.request(dict(request))
         except TimeoutError:
             raise GuestBroken("the sandbox does not answer") from None
-        return calltests.Reply(lines, header["status"], header["cpu_s"], header["wall_s"])
+        status = header["status"]
+        killed = status == -signal.SIGKILL or _CASE_KILLED in lines
+        full = killed and guest.ran_out_of_memory()
+        return calltests.Reply(lines, status, header["cpu_s"], header["wall_s"], full)
 
     async def run_apart(
         self, plan: aparttests.Plan, files: Mapping[str, str], limits: Limits

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from hrmgym.envs.sandboxes.bench import Bench, open_bench
-from hrmgym.envs.sandboxes.local import nursery
+from hrmgym.envs.sandboxes.local import nursery, probe
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.loops import OwnLoop
 from hrmgym.envs.sandboxes.verdicts import testing
@@ -29,7 +29,11 @@ class Tester:
         self._spare: tuple[LocalRuntime, asyncio.Task[Any]] | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._held: dict[bool, nursery.Incubator] = {}
-        self._hold(judge=False)
+        try:
+            self._hold(judge=False)
+        except BaseException:
+            self._loop.close()
+            raise
 
     def _hold(self, *, judge: bool) -> None:
         """Keep an incubator while no guest needs it: the next one will."""
@@ -47,7 +51,9 @@ class Tester:
 
         Raises:
             GuestDied: The sandbox did not survive it; `renew` before the next run.
+            SandboxUnavailableError: This process may not give a run what `limits` promise.
         """
+        probe.check_limits(limits)
         work = self._run_fresh if fresh else self._run
         return self._loop.run(work(files, tests, limits))
 

@@ -2,7 +2,7 @@
 and do not trust what it left. Standard library only."""
 
 # The guest starts faster without pathlib.
-# ruff: noqa: PTH103, PTH118, PTH120, PTH123, PTH211
+# ruff: noqa: PTH101, PTH120, PTH123
 from __future__ import annotations
 
 import json
@@ -53,28 +53,26 @@ def replace(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
     """
 
     def act() -> Reply:
+        os.chmod(place.workspace, 0o700)
         files.wipe(place.workspace)
+        entries: dict[str, trees.Entry] = {}
+        contents: dict[str, bytes] = {}
         start = 0
         for path, kind, mode, size in request["files"]:
-            _make(os.path.join(place.workspace, path), kind, mode, blob[start : start + size])
+            contents[path] = data = blob[start : start + size]
             start += size
+            what = os.fsdecode(data) if kind == trees.LINK else ""
+            entries[path] = (kind, mode & 0o777, what)
+        for path in contents:
+            above = os.path.dirname(path)
+            while above:
+                entries.setdefault(above, (trees.FOLDER, 0o755, ""))
+                above = os.path.dirname(above)
+        trees.build(place.workspace, entries, lambda path, _: contents[path])
+        os.chmod(place.workspace, 0o700)
         return {}, b""
 
     return _as_foreign(place, act)
-
-
-def _make(path: str, kind: str, mode: int, data: bytes) -> None:
-    if kind == "d":
-        os.makedirs(path, exist_ok=True)
-        return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if kind == "l":
-        os.symlink(data, os.fsencode(path))
-        return
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "wb") as file:
-        os.fchmod(fd, mode & 0o777)
-        file.write(data)
 
 
 def archive(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
@@ -96,8 +94,9 @@ def archive(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
         for path, (kind, mode, what) in entries.items():
             if kind == trees.SPECIAL:
                 continue
+            mode = 0o777 if kind == trees.LINK else mode & 0o777
             content = reader.contents[what] if kind == trees.FILE else os.fsencode(what)
-            told.append((path, kind, mode & 0o777, len(content)))
+            told.append((path, kind, mode, len(content)))
             data += content
         return {"files": told, "cut": ""}, bytes(data)
 

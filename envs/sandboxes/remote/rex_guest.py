@@ -24,7 +24,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.confinement import isolation
+from hrmgym.envs.sandboxes.confinement import isolation, settings
 from hrmgym.envs.sandboxes.inside import calls, files, keeper, runs, wire
 from hrmgym.envs.sandboxes.remote import rex_files, rex_shell
 from hrmgym.envs.sandboxes.remote.rex_place import Place, Reply, answer, pour
@@ -34,6 +34,7 @@ _PAUSE_S = 0.05
 
 def main(top: str, user: int) -> None:
     """Make the folders, leave a process behind that serves, and print how foreign code will run."""
+    os.umask(settings.UMASK)
     place = Place(top, user)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{place.own}/socket")
@@ -176,6 +177,7 @@ def _calls(place: Place, request: dict[str, Any], blob: bytes) -> Reply:
         request["calls"],
         place.workspace,
         lambda: place.become_foreign(request["calls"]["limits"]),
+        runs.Start(),
         isolated=False,
         host=None,
     )

@@ -243,7 +243,7 @@ def _sources() -> bytes:
         file = top.joinpath(*name.removeprefix(_PACKAGE).split("."))
         if name in found or not file.with_suffix(".py").is_file():
             continue
-        found[name] = text = file.with_suffix(".py").read_text()
+        found[name] = text = file.with_suffix(".py").read_text("utf-8")
         parts = name.split(".")[:-1]
         found |= {".".join(parts[: end + 1]): None for end in range(len(parts))}
         for node in ast.walk(ast.parse(text)):

@@ -54,6 +54,8 @@ def serve(place: Place, conn: socket.socket, request: dict[str, Any]) -> NoRetur
 
                 def act(asked: dict[str, Any] = asked) -> Reply:
                     text, code = shell.run(asked["command"], asked["timeout_s"])
+                    if asked["alone"]:
+                        shell.kill_others()
                     return {"code": code, "alive": shell.alive}, text
 
                 if asked["op"] != "command":
@@ -130,14 +132,14 @@ class Shell:
             return self._said(), code
         keeper.signal_all(_signal.SIGINT, isolated=False)
         time.sleep(0.05)
-        self._kill_others()
+        self.kill_others()
         if self._converse("", mark, _PATIENCE_S) is None:
             self._end()
         said = self._said()
         self._settle()
         return said + f"[killed after {timeout_s:g} s]\n".encode(), _TOO_LATE
 
-    def _kill_others(self) -> None:
+    def kill_others(self) -> None:
         """Kill all but bash itself."""
         for _ in range(20):
             others = [process for process in keeper.descendants() if process != self.pid]

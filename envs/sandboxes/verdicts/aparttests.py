@@ -61,6 +61,8 @@ class Reply:
     wall_s: float
     bad: str = ""
     """Why the tests could not even be collected."""
+    full: bool = False
+    """Whether one of the two was killed for want of the memory that the limits give."""
 
 
 def plan(tests: PytestTests, limits: Limits) -> Plan:
@@ -156,6 +158,11 @@ def prepare_request(plan: Plan, limits: Limits, end: list[str]) -> dict[str, Any
     }
 
 
+def unfit(said: list[Any]) -> str:
+    """Why a workspace cannot be laid out, from what the guest says of the error."""
+    return f"the files cannot be written: {said[0]}: {said[1]}"
+
+
 def refusal(tests: PytestTests, message: str, failure: FailureCode | None = None) -> Outcome:
     """The outcome of tests of which none could run."""
     statuses = dict.fromkeys(tests.ids, Status.ERROR)
@@ -202,7 +209,7 @@ def judge(tests: PytestTests, reply: Reply) -> Outcome:
                 tests, lost["message"] or "the tested code ends its process when it is imported"
             )
     why = lost["message"] if lost is not None else ""
-    outcome = book.close(status, why=why, cpu_s=reply.cpu_s, wall_s=reply.wall_s)
+    outcome = book.close(status, why=why, full=reply.full, cpu_s=reply.cpu_s, wall_s=reply.wall_s)
     if not cannot:
         return outcome
     message = values.cut(cannot, MESSAGE_WIDTH)

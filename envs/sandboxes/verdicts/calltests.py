@@ -17,6 +17,8 @@ from hrmgym.errors import SandboxError
 
 MESSAGE_WIDTH = 300
 RAISED_WIDTH = 200
+#: What foreign code raises where its limits leave no memory, unless the system kills it.
+OUT_OF_MEMORY = MemoryError.__name__
 OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
 
 
@@ -30,6 +32,8 @@ class Reply:
     """Exit code of the process; None where it ran out of time."""
     cpu_s: float
     wall_s: float
+    full: bool = False
+    """Whether it was killed for want of the memory that its limits give."""
 
 
 def request(files: Mapping[str, str], tests: CallTests, limits: Limits) -> dict[str, Any]:
@@ -96,10 +100,13 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
         call = f"{tests.function}({_show_arguments(case)})"
         if kind == "ok":
             verdicts.append(_returned(call, case, rest[0]))
-        elif _is_expected(case, rest[1], rest.pop()):
+        elif _is_expected(case, rest[1], rest[4]):
             verdicts.append(_PASSED)
         else:
-            verdicts.append(_raised(Status.FAILED, f"{call} raised", *rest, case.raises))
+            name, text, path, line, _ = rest
+            what = f"{call} raised"
+            status = Status.OUT_OF_MEMORY if name == OUT_OF_MEMORY else Status.FAILED
+            verdicts.append(_raised(status, what, name, text, path, line, case.raises))
     if len(verdicts) < len(tests.cases):
         verdicts += _unfinished(tests, len(verdicts), reply, limits)
     first = next((v for v in verdicts if v.status is not Status.PASSED), _PASSED)
@@ -110,8 +117,12 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
         line=first.line,
         cpu_s=reply.cpu_s,
         wall_s=reply.wall_s,
-        killed=reply.status == -signal.SIGKILL and reply.cpu_s < limits.cpu_s,
+        killed=_unexplained(reply, limits),
     )
+
+
+def _unexplained(reply: Reply, limits: Limits) -> bool:
+    return reply.status == -signal.SIGKILL and reply.cpu_s < limits.cpu_s and not reply.full
 
 
 def _parts(line: bytes) -> list[Any]:
@@ -176,6 +187,9 @@ def _unfinished(tests: CallTests, done: int, reply: Reply, limits: Limits) -> li
     if reply.status is None or reply.status in OUT_OF_CPU or slow:
         first = _Verdict(Status.TIMEOUT, f"{call} timed out")
         return [first, *[_Verdict(Status.TIMEOUT)] * (left - 1)]
+    if reply.full:
+        first = _Verdict(Status.OUT_OF_MEMORY, f"{call} ran out of memory")
+        return [first, *[_Verdict(Status.MISSING)] * (left - 1)]
     if reply.status < 0:
         how = f"was killed by {signal_name(-reply.status)}"
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Literal
 
 from hrmgym.envs.sandboxes.verdicts import together
-from hrmgym.envs.task import CommandTests, PytestTests, Task, TestSpec
+from hrmgym.envs.task import CommandTests, PytestTests, TestSpec
 
 Mode = Literal["apart", "together", "harness"]
 
@@ -16,7 +16,7 @@ def tests_apart(tests: TestSpec, *, sandbox: str) -> tuple[Mode, str]:
     """How tests run, and why so.
 
     Nothing is run for it: the answer follows from the tests and the kind of sandbox. Of a task, ask
-    `Benchmark.tests_apart`, which also knows what has been tried (see trial.py).
+    `trial.task_apart`, which also tries what cannot be told from the tests.
 
     Args:
         tests: The tests.
@@ -37,10 +37,3 @@ def tests_apart(tests: TestSpec, *, sandbox: str) -> tuple[Mode, str]:
         return "together", f"pytest runs in one process with the code in a {sandbox!r} sandbox"
     why = together.reason(tests)
     return ("together", why) if why else ("apart", "")
-
-
-def task_apart(task: Task, *, sandbox: str) -> tuple[Mode, str]:
-    """How a task's tests run, visible and hidden ones: the less safe of the two modes."""
-    visible = tests_apart(task.visible_tests, sandbox=sandbox)
-    hidden = tests_apart(task.hidden_tests, sandbox=sandbox)
-    return max(visible, hidden, key=lambda mode: ("apart", "harness", "together").index(mode[0]))

@@ -12,6 +12,7 @@ from hrmgym.envs.task import Outcome, PytestTests, Status
 MESSAGE_WIDTH = 300
 CONFIGS = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 _OUT_OF_CPU = (-signal.SIGXCPU, 128 + signal.SIGXCPU, -signal.SIGPROF)
+_ENDS = {Status.OUT_OF_MEMORY: "ran out of memory", Status.TIMEOUT: "timed out"}
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|\b\d+\.\d+ ?(?:s|ms|secs?|seconds)\b")
 
 
@@ -58,6 +59,8 @@ class Book:
     def _note_phase(self, name: str, phase: str, outcome: str, event: dict[str, Any]) -> None:
         if outcome == "failed":
             bad = Status.FAILED if phase == "call" else Status.ERROR
+            if _where(event)[0].partition(":")[0] == MemoryError.__name__:
+                bad = Status.OUT_OF_MEMORY
             self._status.setdefault(name, bad)
             if self._status[name] is Status.PASSED:
                 self._status[name] = bad
@@ -68,7 +71,14 @@ class Book:
             self._status.setdefault(name, Status.PASSED)
 
     def close(
-        self, status: int | None, *, output: str = "", why: str = "", cpu_s: float, wall_s: float
+        self,
+        status: int | None,
+        *,
+        output: str = "",
+        why: str = "",
+        full: bool = False,
+        cpu_s: float,
+        wall_s: float,
     ) -> Outcome:
         """The outcome, once the process has ended.
 
@@ -76,13 +86,17 @@ class Book:
             status: Exit code of the process; None where it ran out of time.
             output: What it has printed; its last line says why no test was reported.
             why: What became of the test that ran last, where that is known.
+            full: Whether it was killed for want of the memory that its limits give.
             cpu_s: CPU seconds of the run.
             wall_s: Seconds of the run.
         """
         late = is_timeout(status)
+        if full and not self._running:
+            self._running = next((n for n in self._tests.ids if n not in self._status), "")
         if self._running:
-            self._status[self._running] = Status.TIMEOUT if late else Status.ERROR
-            how = why or ("timed out" if late else "ended the process")
+            end = Status.OUT_OF_MEMORY if full else Status.TIMEOUT if late else Status.ERROR
+            self._status[self._running] = end
+            how = why or _ENDS.get(end, "ended the process")
             self._failures[self._running] = (how, "", 0)
         statuses = {name: self._final(name, late=late) for name in self._tests.ids}
         bad = next((n for n, s in statuses.items() if s not in (Status.PASSED, Status.SKIPPED)), "")
@@ -98,7 +112,7 @@ class Book:
             line=line,
             cpu_s=cpu_s,
             wall_s=wall_s,
-            killed=status == -signal.SIGKILL,
+            killed=status == -signal.SIGKILL and not full,
         )
 
     def _final(self, name: str, *, late: bool) -> Status:

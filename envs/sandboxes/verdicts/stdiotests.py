@@ -12,11 +12,13 @@ from hrmgym.envs.sandboxes.inside import values
 from hrmgym.envs.sandboxes.verdicts.calltests import (
     MESSAGE_WIDTH,
     OUT_OF_CPU,
+    OUT_OF_MEMORY,
     Reply,
     signal_name,
 )
 from hrmgym.envs.task import Limits, Outcome, Status, StdioCase, StdioTests
 
+_KILLED = -9
 _Verdict = tuple[Status, str]
 _PASSED: _Verdict = (Status.PASSED, "")
 
@@ -52,12 +54,17 @@ def judge(tests: StdioTests, reply: Reply, limits: Limits) -> Outcome:
             case ["flood"]:
                 verdicts.append((Status.FAILED, f"prints more than {limits.output_kb} KiB"))
             case ["ran", int(status), str(output), str(error)]:
-                verdicts.append(_verdict(case, tests.compare, status, output, error))
+                if status == _KILLED and reply.full:
+                    verdicts.append((Status.OUT_OF_MEMORY, "ran out of memory"))
+                else:
+                    verdicts.append(_verdict(case, tests.compare, status, output, error))
             case _:
                 break
     if len(verdicts) < len(tests.cases):
         late = reply.status is None
         first = (Status.TIMEOUT, "timed out") if late else (Status.ERROR, "ended its runner")
+        if reply.full:
+            first = Status.OUT_OF_MEMORY, "ran out of memory"
         rest: _Verdict = (Status.TIMEOUT if late else Status.MISSING, "")
         verdicts += [first, *[rest] * (len(tests.cases) - len(verdicts) - 1)]
     pairs = list(zip(tests.cases, verdicts, strict=True))
@@ -81,6 +88,8 @@ def _verdict(case: StdioCase, compare: str, status: int, output: str, error: str
         return Status.TIMEOUT, "timed out"
     if status < 0:
         return Status.ERROR, f"was killed by {signal_name(-status)}"
+    if status and error.partition(":")[0] == OUT_OF_MEMORY:
+        return Status.OUT_OF_MEMORY, error
     if status:
         return Status.ERROR, error or f"ended with exit code {status}"
     got, expected = (_normal(text, compare) for text in (output, case.expected))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hrmgym.envs.blobs import Blob
-from hrmgym.envs.sandboxes.bench import Bench, LocalBench, Ran
+from hrmgym.envs.sandboxes.bench import Bench, FilesUnfitError, LocalBench, Ran
 from hrmgym.envs.sandboxes.inside import selection, values
 from hrmgym.envs.sandboxes.verdicts import aparttests, calltests, stdiotests, together
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book, is_timeout, steady
@@ -45,7 +45,17 @@ async def run_tests(
 
     Raises:
         TypeError: No way is known to run that kind of tests.
+        OSError: The run could not be made.
     """
+    try:
+        return await _run_tests(bench, files, tests, limits)
+    except FilesUnfitError as error:
+        return Outcome(tests=dict.fromkeys(tests.test_ids, Status.ERROR), message=str(error))
+
+
+async def _run_tests(
+    bench: Bench, files: Mapping[str, str], tests: TestSpec, limits: Limits
+) -> Outcome:
     if (size := _changed_bytes(files)) > MOST_CHANGED:
         what = f"the solution holds {size >> 20} MiB, more than the {MOST_CHANGED >> 20} MiB"
         message = f"{what} that are tested"
@@ -121,7 +131,7 @@ async def _run_together(
     side = ".hrmgym"
     laid_out = {**_without_configuration(files), **tests.files}
     plugins = (Path(__file__).with_name(f"{_PLUGIN}.py"), Path(str(selection.__file__)))
-    ours = {f"{side}/{path.name}": path.read_text() for path in plugins}
+    ours = {f"{side}/{path.name}": path.read_text("utf-8") for path in plugins}
     ours[f"{side}/tests.json"] = json.dumps(tests.ids)
     await bench.renew({**laid_out, **ours}, limits)
     config = next((name for name in CONFIGS if name in tests.files), "/dev/null")

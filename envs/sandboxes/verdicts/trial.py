@@ -12,12 +12,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.outcome import FailureCode, Outcome
-from hrmgym.envs.sandboxes.verdicts.modes import tests_apart
-from hrmgym.envs.task import Limits, PytestTests, TestSpec
-from hrmgym.envs.workspace import Files
+from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
+from hrmgym.envs.task import Limits, PytestTests, Task, TestSpec
+from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 if TYPE_CHECKING:
     from hrmgym.envs.sandboxes.handle import TestRunner
@@ -30,23 +30,33 @@ class _Memory:
 
     def __init__(self) -> None:
         self.turn = threading.Lock()
-        self.known: OrderedDict[tuple[int, str, str, Limits], tuple[TestSpec, TestSpec]]
-        self.known = OrderedDict()
+        self.known: OrderedDict[tuple[int | str, ...], tuple[TestSpec, Any]] = OrderedDict()
+        """Objects' ids and a kind of sandbox -> what to run, and the objects themselves: their ids
+        are theirs while they live."""
 
 
 _memory = _Memory()
 
 
-def tried(
-    tests: TestSpec, files: Mapping[str, str], limits: Limits, runner: TestRunner
-) -> TestSpec:
-    """The tests as they are to run.
+def task_apart(task: Task, runner: TestRunner) -> tuple[Mode, str]:
+    """How a task's tests run, visible and hidden ones: the less safe of the two modes, and why.
+
+    See `modes.tests_apart`. The first time, tests may run on the known solution: see `tried`.
+    """
+    found = [
+        tests_apart(tried(tests, task, runner), sandbox=runner.kind)
+        for tests in (task.visible_tests, task.hidden_tests)
+    ]
+    return max(found, key=lambda mode: ("apart", "harness", "together").index(mode[0]))
+
+
+def tried(tests: TestSpec, task: Task, runner: TestRunner) -> TestSpec:
+    """A task's tests as they are to run; what is tried for it is tried once in a process.
 
     Args:
-        tests: A task's visible or hidden tests.
-        files: The task's known solution; where there is none, its untouched workspace.
-        limits: The task's.
-        runner: Where they run; it gets `files` in sandboxes that serve nothing else.
+        tests: Some of the task's tests.
+        task: The task, with its known solution; where it has none, its untouched workspace serves.
+        runner: Where the tests run; the solution gets sandboxes that serve nothing else.
 
     Returns:
         `tests` themselves where nothing is to be decided, or the sandbox fails. Else a copy: with
@@ -55,33 +65,44 @@ def tried(
     mode, _ = tests_apart(tests, sandbox=runner.kind)
     if mode != "apart" or not isinstance(tests, PytestTests) or tests.tried:
         return tests
-    files = Files.of(files)
-    key = id(tests), runner.kind, files.key, limits
+    ids = id(tests), id(task.reference), id(task.workspace), runner.kind
     with _memory.turn:
-        known = _memory.known.get(key)
+        known = _memory.known.get(ids)
     if known is None:
-        found = _try_out(tests, files, limits, runner)
-        if found is None:
+        found = try_out(tests, task.solution(), task.limits, runner)
+        if found is tests:
             return tests
-        known = tests, found  # with the tests: their id is theirs while they live
+        known = found, (tests, task.reference, task.workspace)
         with _memory.turn:
-            _memory.known[key] = known
+            _memory.known[ids] = known
             while len(_memory.known) > _MOST:
                 _memory.known.popitem(last=False)
-    return known[1]
+    return known[0]
+
+
+def try_out(
+    tests: PytestTests, files: Mapping[str, str], limits: Limits, runner: TestRunner
+) -> PytestTests:
+    """`tried`, anew, with the known solution's files."""
+    try:
+        return _try_out(tests, files, limits, runner)
+    except SandboxUnavailableError:
+        raise
+    except SandboxError:
+        return tests
 
 
 def _try_out(
-    tests: PytestTests, files: Files, limits: Limits, runner: TestRunner
-) -> PytestTests | None:
+    tests: PytestTests, files: Mapping[str, str], limits: Limits, runner: TestRunner
+) -> PytestTests:
     apart = runner.run_tests(files, tests, limits, fresh=True)
     if apart.failure not in (None, FailureCode.CANNOT_CROSS):
-        return None
+        return tests
     if apart.resolved:
         return replace(tests, tried=True)
     one = runner.run_tests(files, replace(tests, together=True), limits, fresh=True)
     if one.failure is not None:
-        return None
+        return tests
     if why := _difference(apart, one):
         return replace(tests, together=why)
     return replace(tests, tried=True)

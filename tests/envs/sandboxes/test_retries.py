@@ -8,7 +8,7 @@ import pytest
 
 from hrmgym.envs.sandboxes.local.link import GuestBroken, GuestDied
 from hrmgym.envs.sandboxes.retries import MOST_LOSSES, Counts, Lost, Retries, failure
-from hrmgym.envs.task import CallCase, CallTests, Status
+from hrmgym.envs.task import CallCase, CallTests, FailureCode, Status
 
 KILLED, BROKEN = GuestDied("killed"), GuestBroken("gave up")
 
@@ -91,7 +91,7 @@ def test_other_errors_are_nobody_elses() -> None:
 def test_a_run_that_was_given_up_says_so() -> None:
     case = CallCase(id="a", args=(), expected=1)
     tests = CallTests(path="f.py", function="f", cases=(case,))
-    outcome = failure(tests, Lost("the sandbox broke twice"))
+    outcome = failure(tests, Lost("the sandbox broke twice", FailureCode.LOST_CONNECTION))
     assert outcome.tests == {"a": Status.ERROR}
     assert (outcome.message, outcome.trouble) == ("the sandbox broke twice", True)
 

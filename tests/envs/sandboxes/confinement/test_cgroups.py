@@ -35,7 +35,7 @@ def test_limits_of_version_2(tmp_path: Path) -> None:
     folder = tmp_path / "g"
     assert (folder / "memory.swap.max").read_text() == "0"
     assert group.entries == [folder / "cgroup.procs"]
-    group.fit(SMALL, exact=True)
+    group.fit(SMALL)
     assert (folder / "memory.max").read_text() == str((16 + 2 * 8 + 128) << 20)
     assert (folder / "pids.max").read_text() == str(8 + 64)
 
@@ -57,16 +57,16 @@ def read(group: cgroups.Group, *names: str) -> list[int]:
 
 
 @needs_groups
-def test_limits_are_set_and_only_raised_while_others_run(group: cgroups.Group) -> None:
+def test_limits_are_raised_and_lowered(group: cgroups.Group) -> None:
     size = (16 + 2 * 8 + 128) << 20
     names = ("memory.max", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
-    group.fit({**SMALL, "memory_mb": 1000}, exact=False)
-    group.fit(SMALL, exact=True)
+    group.fit({**SMALL, "memory_mb": 1000})
+    group.fit(SMALL)
     assert set(read(group, *names)) == {size}
-    group.fit({**SMALL, "memory_mb": 26}, exact=False)
+    group.fit({**SMALL, "memory_mb": 26})
     assert set(read(group, *names)) == {size + (10 << 20)}
-    group.fit(SMALL, exact=False)
-    assert set(read(group, *names)) == {size + (10 << 20)}
+    group.fit(SMALL)
+    assert set(read(group, *names)) == {size}
     assert set(read(group, "pids.max")) <= {8 + 64}
 
 

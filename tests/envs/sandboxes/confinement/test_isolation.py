@@ -20,7 +20,7 @@ print(json.dumps({name: resource.getrlimit(getattr(resource, name)) for name in 
 EXPECTED = {
     "RLIMIT_CORE": 1,
     "RLIMIT_NOFILE": 512,
-    "RLIMIT_MEMLOCK": 1 << 20,
+    "RLIMIT_MEMLOCK": 1 << 16,
     "RLIMIT_MSGQUEUE": 0,
     "RLIMIT_RTPRIO": 0,
     "RLIMIT_NICE": 0,

@@ -12,7 +12,7 @@ import pytest
 
 from hrmgym.envs.outcome import FailureCode
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.sandboxes.verdicts.trial import tried
+from hrmgym.envs.sandboxes.verdicts.trial import try_out
 from hrmgym.envs.task import Limits, PytestTests
 
 LIMITS = Limits(cpu_s=10.0, wall_s=60.0)
@@ -110,7 +110,7 @@ def test_what_pytest_collects(sandbox: Sandbox, text: str, name: str) -> None:
     apart = sandbox.run_tests({"m.py": CODE}, tests, LIMITS)
     assert apart.failure is FailureCode.CANNOT_CROSS
     assert "the tested code's, for a test" in apart.message
-    known = tried(tests, {"m.py": CODE}, LIMITS, sandbox)
+    known = try_out(tests, {"m.py": CODE}, LIMITS, sandbox)
     assert isinstance(known, PytestTests)
     assert isinstance(known.together, str)
     assert "for a test" in known.together

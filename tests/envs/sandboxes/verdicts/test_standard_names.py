@@ -9,7 +9,7 @@ import pytest
 from hrmgym.envs.outcome import FailureCode
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.verdicts.modes import tests_apart as mode_of
-from hrmgym.envs.sandboxes.verdicts.trial import tried
+from hrmgym.envs.sandboxes.verdicts.trial import try_out
 from hrmgym.envs.task import CallCase, CallTests, Limits, PytestTests
 
 LIMITS = Limits(cpu_s=10.0, wall_s=60.0)
@@ -62,7 +62,7 @@ def spec(start: str) -> PytestTests:
 def test_tests_that_import_it_run_together(
     sandbox: Sandbox, files: dict[str, str], start: str
 ) -> None:
-    known = tried(spec(start), files, LIMITS, sandbox)
+    known = try_out(spec(start), files, LIMITS, sandbox)
     mode, why = mode_of(known, sandbox="local")
     assert mode == "together"
     assert why
@@ -73,7 +73,7 @@ def test_tests_that_import_it_run_together(
 
 @pytest.mark.parametrize(("files", "start"), HARMLESS.values(), ids=HARMLESS)
 def test_others_run_apart(sandbox: Sandbox, files: dict[str, str], start: str) -> None:
-    known = tried(spec(start), files, LIMITS, sandbox)
+    known = try_out(spec(start), files, LIMITS, sandbox)
     assert mode_of(known, sandbox="local") == ("apart", "")
     assert sandbox.run_tests(files, known, LIMITS).resolved
 
