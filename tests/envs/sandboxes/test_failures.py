@@ -149,7 +149,6 @@ UNFIT: dict[str, dict[str, str]] = {
     "too large": {"f.py": "def f(x): return x", "big": "x" * (3 << 20)},
     "too many": {"f.py": "def f(x): return x", **{f"a/{i}": "x" for i in range(600)}},
     "name too long": {"f.py": "def f(x): return x", "a" * 300: ""},
-    "a file as a folder": {"f.py": "def f(x): return x", "a": "", "a/b": ""},
 }
 KINDS: dict[str, TestSpec] = {
     "calls": CallTests(path="f.py", function="f", cases=(CallCase(id="c", args=(1,), expected=1),)),
