@@ -18,12 +18,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from hrmgym.envs.benchmark import Benchmark
-from hrmgym.envs.outcome import VISIBLE, FailureCode, visible_part
+from hrmgym.envs.outcome import VISIBLE, FailureCode, Outcome, visible_part
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.envs.sandboxes.handle import TestRunner
 from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
-from hrmgym.envs.task import Task
+from hrmgym.envs.task import Limits, Task, TestSpec
 from hrmgym.errors import DataError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.soundness import Checked, Run, Side, Verdict, judge
 
@@ -220,11 +220,33 @@ def _run(
 
 def _graded(benchmark: Benchmark, task: Task, side: Side, sandbox: TestRunner) -> Run:
     files = task.workspace.start if side == "untouched" else task.solution()
-    grade = benchmark.grade(task, files, sandbox)
+    noting = _Noting(sandbox)
+    grade = benchmark.grade(task, files, noting)
     tests, message, failure = dict(grade.tests), grade.message, grade.failure
     if not grade.resolved and failure is None and visible_part(grade) is None:  # it had no need
-        visible = benchmark.run_tests(task, task.visible_tests, files, sandbox, fresh=True)
+        as_graded = replace(task, limits=noting.limits or task.limits)
+        visible = benchmark.run_tests(as_graded, task.visible_tests, files, sandbox, fresh=True)
         tests |= {VISIBLE + name: status for name, status in visible.tests.items()}
         if visible.failure is not None:
             message, failure = visible.message, visible.failure
     return Run(solved=grade.resolved, tests=tests, message=message, failure=failure)
+
+
+class _Noting:
+    """Runs tests as `runner` does, and notes with which limits: a grade may have others."""
+
+    def __init__(self, runner: TestRunner) -> None:
+        self._runner = runner
+        self.limits: Limits | None = None
+
+    @property
+    def kind(self) -> str:
+        """See `TestRunner.kind`."""
+        return self._runner.kind
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        """See `Sandbox.run_tests`."""
+        self.limits = limits
+        return self._runner.run_tests(files, tests, limits, fresh=fresh)

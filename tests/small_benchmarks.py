@@ -234,3 +234,11 @@ class Short(Small):
         """Leaves the visible tests out."""
         hidden = self.run_tests(task, task.hidden_tests, files, sandbox, fresh=True)
         return grade_of(visible=None, hidden=hidden)
+
+
+class Patient(Small):
+    """Its grades have more time than an agent's own runs."""
+
+    def grade(self, task: Task, files: Mapping[str, str], sandbox: TestRunner) -> Outcome:
+        """With a limit that nothing here reaches."""
+        return super().grade(replace(task, limits=Limits(cpu_s=30.0)), files, sandbox)

@@ -13,7 +13,17 @@ from hrmgym.envs.task import Limits, PytestTests
 from hrmgym.errors import DataError, UnknownNameError
 from hrmgym.experiments.check import RUNS, CheckReport, check, select
 from hrmgym.experiments.soundness import Checked, Verdict
-from hrmgym.tests.small_benchmarks import BROKEN, RIGHT, UNSOUND, Raising, Short, Small, calls, task
+from hrmgym.tests.small_benchmarks import (
+    BROKEN,
+    RIGHT,
+    UNSOUND,
+    Patient,
+    Raising,
+    Short,
+    Small,
+    calls,
+    task,
+)
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +225,15 @@ def test_a_run_that_takes_all_its_time_agrees_with_itself() -> None:
     assert found.verdict is Verdict.SOUND
     statuses = {status for run in found.runs["untouched"] for status in run.tests.values()}
     assert statuses == {"timeout"}
+
+
+def test_every_run_has_the_limits_of_the_grade() -> None:
+    slow = "def f(x):\n    sum(range(20_000_000))\n    return 0\n"
+    tight = task("slow", slow, limits=Limits(cpu_s=0.05), visible_tests=calls(1))
+    (found,) = check(Patient(), [replace(tight, hidden_tests=calls(3))]).tasks
+    assert found.verdict is Verdict.SOUND
+    statuses = {status for run in found.runs["untouched"] for status in run.tests.values()}
+    assert statuses == {"failed"}
 
 
 @pytest.mark.nightly
