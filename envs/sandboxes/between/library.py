@@ -103,6 +103,15 @@ def make(tag: str, given: Parts) -> Any:
     Raises:
         Unfit: They are none.
     """
+    try:
+        return _make(tag, given)
+    except Unfit:
+        raise
+    except Exception as error:  # of re, zoneinfo and others, each has its own
+        raise Unfit(f"value {tag[:40]}: {error}") from None
+
+
+def _make(tag: str, given: Parts) -> Any:
     if tag == "enum":
         return _member(*given)
     if tag in _VIEWS.values():

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from hrmgym.envs.outcome import FailureCode
 from hrmgym.envs.sandboxes.bench import open_bench
 from hrmgym.envs.sandboxes.local.link import Guest, GuestDied
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
@@ -221,9 +222,14 @@ def pytest_runtest_makereport():
 
 def test_names_of_standard_modules_are_refused(run: Run) -> None:
     tests = task_of("import math, lib\ndef test(): assert math.isclose(lib.f(), 3)\n")
-    outcome = run({"lib.py": "def f(): return 1\n", "math.py": "isclose = max\n"}, tests)
+    files = {"lib.py": "def f(): return 1\n", "math.py": "isclose = max\n"}
+    outcome = run(files, tests)
     assert statuses(outcome) == ["error"]
     assert outcome.message.startswith("math.py has the name of a standard module")
+    assert outcome.failure is FailureCode.CANNOT_CROSS
+    made_by_the_code = run(files, replace(tests, tried=True))
+    assert statuses(made_by_the_code) == ["error"]
+    assert made_by_the_code.failure is None
 
 
 def test_failed_checks_in_callbacks_count(run: Run) -> None:
@@ -283,22 +289,43 @@ def make(kind): return kind("made")
 
 
 @pytest.mark.parametrize(
-    ("body", "what"),
+    ("body", "what", "blamed"),
     [
-        ("lib.take(lib.take)\nimport pytest\nlib.take(pytest)", "hands over an object of type module"),  # noqa: E501
-        ("class Own(lib.Base): pass", "derives a class from one of the tested code"),
-        ("assert lib.same() == 1", "compares an object of the tested code's class Same with plain data"),  # noqa: E501
-        ("lib.value = 3", "changes the tested module lib"),
+        ("import array\nlib.take(array.array('i'))", "hands over an object of type array", "tests"),
+        ("class Own(list): pass\nlib.take(Own())", "hands over an object of its own class Own", "tests"),  # noqa: E501
+        ("class Own(lib.Base): pass", "derives a class from one of the tested code", "tests"),
+        ("assert lib.same() == 1", "compares an object of the tested code's class Same with plain data", "code"),  # noqa: E501
+        ("assert lib.order() < 1", "orders an object of the tested code's class Order and plain data", "code"),  # noqa: E501
+        ("assert lib.add() + 1 == 1", "calculates with an object of the tested code's class Add and plain data", "code"),  # noqa: E501
+        ("assert 1 in lib.within()", "asks an object of the tested code's class Within what it contains", "code"),  # noqa: E501
     ],
 )  # fmt: skip
-def test_what_needs_together_is_said(run: Run, body: str, what: str) -> None:
+def test_what_cannot_be_done_apart_is_said(run: Run, body: str, what: str, blamed: str) -> None:
     text = "import lib\ndef test():\n" + "".join(f"    {line}\n" for line in body.split("\n"))
-    code = "class Base: pass\ndef take(x): pass\nclass Same:\n    def __eq__(self, o): return True\nsame = Same\n"  # noqa: E501  # fmt: skip
+    code = """
+class Base: pass
+def take(x): pass
+class Same:
+    def __eq__(self, o): return True
+class Order:
+    def __lt__(self, o): return True
+class Add:
+    def __add__(self, o): return o
+class Within:
+    def __contains__(self, o): return True
+def same(): return Same()
+def order(): return Order()
+def add(): return Add()
+def within(): return Within()
+"""
     outcome = run({"lib.py": code}, task_of(text))
-    assert statuses(outcome) == ["error"]
+    assert outcome.passed == 0
+    assert outcome.failure is FailureCode.CANNOT_CROSS
     assert what in outcome.message
-    assert "together=True" in outcome.message
     assert run({"lib.py": code}, replace(task_of(text), together=True)).resolved
+    tried = run({"lib.py": code}, replace(task_of(text), tried=True))
+    assert tried.passed == 0
+    assert tried.failure is (FailureCode.CANNOT_CROSS if blamed == "tests" else None)
 
 
 def test_tests_that_ask_for_it_run_together(run: Run) -> None:
