@@ -71,6 +71,8 @@ class Base:
             before = found.get(path)
             if before is not None and before.kind == FOLDER:
                 raise ConfigError(f"workspace: {path!r} is a folder, so it cannot be a file")
+            if isinstance(content, str) and not _can_be_written(content):
+                raise ConfigError(f"workspace: {path!r} holds a lone surrogate: {content[:40]!a}")
             mode = before.mode if before is not None and before.kind == FILE else 0o644
             found[path] = Entry(FILE, mode, Blob.of(content))
         return _known(Base(found))
@@ -346,8 +348,20 @@ def _above(path: str) -> list[str]:
 
 
 def _check_path(path: str) -> None:
-    if "\0" in path or any(part in ("", ".", "..") for part in path.split("/")):
+    if (
+        "\0" in path
+        or not _can_be_written(path)
+        or any(part in ("", ".", "..") for part in path.split("/"))
+    ):
         raise ConfigError(f"path {path!r} does not stay inside the workspace")
+
+
+def _can_be_written(text: str) -> bool:
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _entry_of(path: Path, mode: int) -> Entry:

@@ -11,9 +11,9 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -22,7 +22,7 @@ from hrmgym.envs.outcome import VISIBLE, FailureCode, visible_part
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.envs.sandboxes.handle import TestRunner
 from hrmgym.envs.sandboxes.pool import Pool
-from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
+from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.task import Task
 from hrmgym.errors import DataError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.soundness import Checked, Run, Side, Verdict, judge
@@ -157,7 +157,7 @@ def check(
                 runs = made.setdefault(index, {one: [] for one in _sides(task)})
                 runs[side].append(run)
                 if all(len(found) == RUNS for found in runs.values()):
-                    done[index] = _checked(task, made.pop(index), pool.kind)
+                    done[index] = _checked(task, made.pop(index))
                     if on_task is not None:
                         on_task(done[index], len(tasks))
         except KeyboardInterrupt:
@@ -181,12 +181,10 @@ def _sides(task: Task) -> tuple[Side, ...]:
     return ("untouched", "reference") if task.reference else ("untouched",)
 
 
-def _checked(task: Task, runs: Mapping[Side, Sequence[Run]], sandbox: str) -> Checked:
+def _checked(task: Task, runs: Mapping[Side, Sequence[Run]]) -> Checked:
     verdict, message, failure = judge(task, runs)
     seen = (run.how for made in runs.values() for run in made if run.how is not None)
-    mode, why = next(seen, None) or _worst(
-        tests_apart(tests, sandbox=sandbox) for tests in (task.visible_tests, task.hidden_tests)
-    )
+    mode, why = next(seen, (None, ""))
     return Checked(
         task=task.id,
         split=task.split,
@@ -194,14 +192,9 @@ def _checked(task: Task, runs: Mapping[Side, Sequence[Run]], sandbox: str) -> Ch
         message=message,
         failure=failure,
         tests_apart=mode,
-        together_because=why,
+        tests_apart_why=why,
         runs=runs,
     )
-
-
-def _worst(modes: Iterable[tuple[Mode, str]]) -> tuple[Mode, str]:
-    """How the visible and the hidden tests run: the first of both that do not run apart."""
-    return next((one for one in modes if one[0] != "apart"), ("apart", ""))
 
 
 def _run(
@@ -212,7 +205,7 @@ def _run(
         return None
     started = time.perf_counter()
     try:
-        return _graded(benchmark, task, side, sandbox, started)
+        run = _graded(benchmark, task, side, sandbox)
     except SandboxUnavailableError:
         raise
     except SandboxError as error:
@@ -221,11 +214,11 @@ def _run(
         return Run(solved=False, failure=FailureCode.INTERNAL, message=str(error))
     except Exception as error:  # the benchmark's own code, which may be anybody's
         return Run(solved=False, broken=f"{type(error).__name__}: {error}")
+    ms = 1e3 * (time.perf_counter() - started)
+    return replace(run, ms=ms, how=task_apart(task, sandbox))  # tried by now: nothing is run for it
 
 
-def _graded(
-    benchmark: Benchmark, task: Task, side: Side, sandbox: TestRunner, started: float
-) -> Run:
+def _graded(benchmark: Benchmark, task: Task, side: Side, sandbox: TestRunner) -> Run:
     files = task.workspace.start if side == "untouched" else task.solution()
     grade = benchmark.grade(task, files, sandbox)
     tests, message, failure = dict(grade.tests), grade.message, grade.failure
@@ -234,13 +227,4 @@ def _graded(
         tests |= {VISIBLE + name: status for name, status in visible.tests.items()}
         if visible.failure is not None:
             message, failure = visible.message, visible.failure
-    ms = 1e3 * (time.perf_counter() - started)
-    both = (task.visible_tests, task.hidden_tests)
-    return Run(
-        solved=grade.resolved,
-        tests=tests,
-        message=message,
-        failure=failure,
-        how=_worst(benchmark.tests_apart(task, one, sandbox) for one in both),  # known by now
-        ms=ms,
-    )
+    return Run(solved=grade.resolved, tests=tests, message=message, failure=failure)

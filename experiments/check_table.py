@@ -44,7 +44,7 @@ def check_table(report: CheckReport, *, everything: bool = False) -> Group:
             why = f"{task.failure}: {task.message}" if task.failure else task.message
             times = (task.ms(side) for side in task.runs)
             ms = ", ".join(f"{time:.0f}" for time in times if time is not None)
-            table.add_row(*map(Text, (task.task, task.verdict, why, task.tests_apart, ms)))
+            table.add_row(*map(Text, (task.task, task.verdict, why, task.tests_apart or "", ms)))
         parts.append(table)
     return Group(*parts, *map(Text, summary(report)))
 
@@ -57,12 +57,12 @@ def summary(report: CheckReport) -> list[str]:
     if not report.complete:
         others.append(f"interrupted: {report.planned - len(report.tasks)} not checked")
     lines = [", ".join([head, *others])]
-    modes = Counter(task.tests_apart for task in report.tasks)
+    modes = Counter(task.tests_apart or "unknown" for task in report.tasks)
     lines.append(
         f"{RUNS} runs of each, {report.workers} at a time in {report.sandbox['type']!r} sandboxes; "
         f"tests: {', '.join(f'{mode} {n}' for mode, n in sorted(modes.items())) or 'none'}"
     )
-    why = Counter((t.tests_apart, t.together_because) for t in report.tasks if t.together_because)
+    why = Counter((t.tests_apart, t.tests_apart_why) for t in report.tasks if t.tests_apart_why)
     for (mode, reason), n in why.most_common(_MOST_REASONS):
         lines.append(f"  {mode}, {n} task{'s' if n > 1 else ''}: {reason}")
     if len(why) > _MOST_REASONS:

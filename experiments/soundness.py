@@ -41,7 +41,7 @@ class Run:
     broken: str = ""
     """What the benchmark's own code raised."""
     how: tuple[Mode, str] | None = None
-    """How the tests ran, and why: see `Benchmark.tests_apart`. None where that is not known."""
+    """How the tests ran, and why: see `trial.task_apart`. None where that is not known."""
     ms: float = 0.0
     """Wall-clock milliseconds."""
 
@@ -68,9 +68,9 @@ class Checked:
     """Why it is not sound; of a marked task, the benchmark's reason."""
     failure: FailureCode | None
     """Why it cannot run here."""
-    tests_apart: str
-    """`apart`, `together` or `harness`: what the tested code can forge follows from that."""
-    together_because: str
+    tests_apart: Mode | None
+    """How its tests run: see `trial.task_apart`. None where no run says so."""
+    tests_apart_why: str
     """Why the tests do not run apart from the code; empty where they do."""
     runs: Mapping[Side, Sequence[Run]]
 
@@ -87,7 +87,7 @@ class Checked:
             "message": self.message,
             "failure": self.failure,
             "tests_apart": self.tests_apart,
-            "together_because": self.together_because,
+            "tests_apart_why": self.tests_apart_why,
             **{side: [run.to_dict() for run in runs] for side, runs in self.runs.items()},
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ def data_folder() -> Path | None:
     """The folder with real benchmark data, where there is one."""
     named = os.environ.get("HRMGYM_DATA")
     return Path(named) if named and Path(named).is_dir() else None
+
+
+def pytest_configure() -> None:
+    """Lets tests interrupt themselves where this process is to ignore it: in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,8 @@
      "reference": {"double.py": "def double(x):\\n    return x * 2\\n"}}
 
 Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limits`), `tags`,
-`source`, `licence`. Tests are of one of four kinds:
+`source`, `licence`, `marked` (`what` is known to be wrong with the task, and the `reason`: see
+`hrmgym.envs.task.Marked`). Tests are of one of four kinds:
 
 - `calls`: calls of one function; a case has `args`, either `expected` or `raises`, and optionally
   `match`, `id`, `compare`, `tolerance` and `consume`: see `hrmgym.envs.task.CallCase`;
@@ -41,9 +42,9 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from hrmgym.envs.benchmark import Benchmark
-from hrmgym.envs.benchmarks.jsonl_format import KINDS, Case, Line, Model, Run, RunLimits
+from hrmgym.envs.benchmarks.jsonl_format import KINDS, Case, Line, Mark, Model, Run, RunLimits
 from hrmgym.envs.showing import is_utf8
-from hrmgym.envs.task import LANGUAGES, Limits, Task, Workspace
+from hrmgym.envs.task import LANGUAGES, Limits, Marked, Task, Workspace
 from hrmgym.errors import DataError, UnknownNameError, did_you_mean
 
 
@@ -137,6 +138,7 @@ def _read_line(line: str, where: str) -> Task:
         source=parsed.source or where,
         licence=parsed.licence,
         tags=tuple(parsed.tags),
+        marked=None if parsed.marked is None else Marked(**parsed.marked.model_dump()),
     )
 
 
@@ -196,6 +198,8 @@ def _known_fields(parts: list[str]) -> list[str]:
     model: type[Model] = Line
     if parts[0] == "limits":
         model = RunLimits
+    elif parts[0] == "marked":
+        model = Mark
     elif "cases" in parts:
         model = Run if "stdio" in parts else Case
     elif len(parts) > 1:

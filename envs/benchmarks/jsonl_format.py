@@ -211,6 +211,13 @@ class RunLimits(Model):
     file_mb: int = Field(default=Limits().file_mb, ge=1)
 
 
+class Mark(Model):
+    """What is known to be wrong with a task; see `hrmgym.envs.task.Marked`."""
+
+    what: Literal["untouched_passes", "reference_cannot_run"]
+    reason: str = Field(pattern=r"\S")
+
+
 class Line(Model):
     """One task: one line of the file."""
 
@@ -227,6 +234,7 @@ class Line(Model):
     tags: list[str] = Field(default_factory=list)
     source: str = ""
     licence: str = ""
+    marked: Mark | None = None
 
     @model_validator(mode="after")
     def _paths_agree(self) -> Line:

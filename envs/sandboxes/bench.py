@@ -80,7 +80,8 @@ class Bench(Protocol):
         """Run a program in the folder."""
 
     async def renew(self, files: Mapping[str, str | bytes], limits: Limits) -> None:
-        """`replace`, with nothing left of what ran before.
+        """`replace`, with nothing left of what ran before; with links, folders and permissions
+        where `files` tells of them.
 
         Raises:
             FilesUnfitError: The files do not fit the folder.
@@ -106,7 +107,10 @@ class LocalBench:
     async def renew(self, files: Mapping[str, str | bytes], limits: Limits) -> None:
         await self._runtime.renew(limits.file_mb)
         with _telling_unfit(files, limits):
-            await self._runtime.write_files(files)
+            if isinstance(files, Files):
+                await self._runtime.lay_out(files, limits.file_mb)
+            else:
+                await self._runtime.write_files(files)
 
     async def replace(self, files: Mapping[str, str | bytes]) -> None:
         await self._runtime.replace_files(files)
@@ -216,7 +220,8 @@ class RexBench:
 
     async def renew(self, files: Mapping[str, str | bytes], limits: Limits) -> None:
         with _telling_unfit(files, limits):
-            await self._send("fresh", _tree(files))
+            tree = tree_of(files) if isinstance(files, Files) else _tree(files)
+            await self._send("fresh", tree)
 
     async def run(
         self, argv: Sequence[str], limits: Limits, env: Mapping[str, str] | None = None

@@ -239,3 +239,10 @@ def test_what_nobody_uses_is_forgotten() -> None:
     del base
     gc.collect()
     assert Base.known(name) is None
+
+
+@pytest.mark.parametrize("files", [{"a": "\ud800"}, {"a\ud800": ""}, {"a\udfff/b": ""}])
+def test_what_no_file_can_hold_is_refused(files: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"\\ud"):
+        Base.of(files)
+    assert Base.of({"a\udcff": "\udcff"}).files["a\udcff"] == "\udcff"  # bytes that are no text

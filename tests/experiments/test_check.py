@@ -78,7 +78,7 @@ def test_each_run_is_made_and_runs_every_test(report: CheckReport) -> None:
 def test_how_the_tests_run(report: CheckReport, name: str, mode: str) -> None:
     found = checked(report, name, "sound")
     assert found.tests_apart == mode
-    assert bool(found.together_because) == (mode != "apart")
+    assert bool(found.tests_apart_why) == (mode != "apart")
 
 
 def test_a_report_is_plain_data_in_the_benchmarks_order(report: CheckReport) -> None:

@@ -315,6 +315,12 @@ class LocalRuntime(AbstractRuntime):
         self._workspace = None
         await (await self._guest("shell")).request({"op": "fresh", "file_mb": size_mb})
 
+    async def lay_out(self, files: Files, size_mb: int) -> None:
+        """Fill fresh scratch space of that size: see `renew`."""
+        guest = await self._guest("shell")
+        self._workspace = GuestWorkspace(guest, size_mb)
+        await self._workspace.restore(files)
+
     async def run_calls(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
         """Run foreign code case by case, in a fresh process with fresh files.
 

@@ -147,6 +147,8 @@ class Book:
 
     def _broken_for(self, name: str) -> tuple[str, str, int] | None:
         """What is known of a file or class above or below an id that could not be collected."""
+        if not self._broken:  # nearly always, and a run pays for every step
+            return None
         inside = selection.normal(name) + "::"
         for node, where in self._broken.items():
             if inside.startswith(f"{node}::") or node.startswith(inside):

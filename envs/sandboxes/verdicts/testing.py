@@ -25,6 +25,7 @@ from hrmgym.envs.task import (
     TestSpec,
 )
 from hrmgym.envs.workspace import Files
+from hrmgym.errors import ConfigError
 
 MESSAGE_WIDTH = 300
 #: Bytes that a solution's changed files may hold together: each run takes them into its sandbox,
@@ -67,9 +68,8 @@ async def _run_tests(
     bench: Bench, files: Mapping[str, str], tests: TestSpec, limits: Limits
 ) -> Outcome:
     if (size := _changed_bytes(files)) > MOST_CHANGED:
-        what = f"the solution holds {size >> 20} MiB, more than the {MOST_CHANGED >> 20} MiB"
-        message = f"{what} that are tested"
-        return Outcome(tests=dict.fromkeys(tests.test_ids, Status.ERROR), message=message)
+        most = f"more than the {MOST_CHANGED >> 20} MiB that are tested"
+        raise FilesUnfitError(f"the solution holds {size >> 20} MiB, {most}")
     match tests:
         case CallTests():
             reply = await bench.run_calls(calltests.request(files, tests, limits), limits)
@@ -82,9 +82,19 @@ async def _run_tests(
         case PytestTests():
             return await _run_together(bench, files, tests, limits)
         case CommandTests():
-            await bench.renew({**files, **tests.files}, limits)
+            await bench.renew(_laid_over(Files.of(files), tests.files), limits)
             return _judge_command(bench, tests, await bench.run(tests.command, limits))
     raise TypeError(f"cannot run tests of type {type(tests).__name__}")
+
+
+def _laid_over(files: Files, more: Mapping[str, str]) -> Files:
+    """The files with others on top."""
+    try:
+        for path, text in more.items():
+            files = files.with_text(path, text)
+    except ConfigError as error:
+        raise FilesUnfitError(str(error)) from None
+    return files
 
 
 def _changed_bytes(files: Mapping[str, str]) -> int:
@@ -139,11 +149,10 @@ async def _run_together(
     bench: Bench, files: Mapping[str, str], tests: PytestTests, limits: Limits
 ) -> Outcome:
     side = ".hrmgym"
-    laid_out = {**_without_configuration(files), **tests.files}
     plugins = (Path(__file__).with_name(f"{_PLUGIN}.py"), Path(str(selection.__file__)))
     ours = {f"{side}/{path.name}": path.read_text("utf-8") for path in plugins}
     ours[f"{side}/tests.json"] = json.dumps(tests.ids)
-    await bench.renew({**laid_out, **ours}, limits)
+    await bench.renew(_laid_over(_without_configuration(files), {**tests.files, **ours}), limits)
     config = next((name for name in CONFIGS if name in tests.files), "/dev/null")
     named = dict.fromkeys(map(selection.path_of, tests.ids))
     targets = [f"./{path}" for path in named]  # so that no name is taken for an option
@@ -165,13 +174,13 @@ async def _run_together(
     return judge_pytest(tests, await bench.read(report), ran)
 
 
-def _without_configuration(files: Mapping[str, str]) -> dict[str, str]:
+def _without_configuration(files: Mapping[str, str]) -> Files:
     """The files without those that pytest or Python would obey before any test runs."""
-    return {
-        path: text
-        for path, text in files.items()
-        if path.rpartition("/")[2] not in _OBEYED and path not in CONFIGS
-    }
+    kept = Files.of(files)
+    obeyed = [p for p in kept if p.rpartition("/")[2] in _OBEYED or p in CONFIGS]
+    for path in obeyed:
+        kept = kept.without(path)
+    return kept
 
 
 def judge_pytest(tests: PytestTests, report: str, ran: Ran) -> Outcome:

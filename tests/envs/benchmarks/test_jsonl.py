@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hrmgym.envs.benchmarks.jsonl import JsonlTasks, read_tasks
-from hrmgym.envs.task import CallTests, CommandTests, PytestTests
+from hrmgym.envs.task import CallTests, CommandTests, Marked, PytestTests
 from hrmgym.errors import DataError
 
 CALLS = {
@@ -65,6 +65,16 @@ def case(**changes: Any) -> dict[str, Any]:
     return CALLS | {"cases": [{"args": [1], "expected": 2} | changes]}
 
 
+def marked(**changes: str) -> dict[str, str]:
+    return {"what": "untouched_passes", "reason": "it was published so"} | changes
+
+
+def test_a_task_may_be_marked(tmp_path: Path) -> None:
+    one, two = read_tasks(write(tmp_path, GOOD, GOOD | {"id": "two", "marked": marked()}))
+    assert one.marked is None
+    assert two.marked == Marked(what="untouched_passes", reason="it was published so")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -86,6 +96,16 @@ def case(**changes: Any) -> dict[str, Any]:
         ),
         (GOOD | {"hidden_tests": CALLS | {"cases": []}}, "hidden_tests.cases: "),
         (GOOD | {"limits": {"cpus": 1}}, "limits.cpus: unknown field; did you mean 'cpu_s'?"),
+        (
+            GOOD | {"marked": marked(what="untouched")},
+            "marked.what: Input should be 'untouched_passes' or",
+        ),
+        (GOOD | {"marked": marked(reason=" ")}, "tasks.jsonl:2: marked.reason: "),
+        (GOOD | {"marked": {"what": "untouched_passes"}}, "marked.reason: Field required"),
+        (
+            GOOD | {"marked": marked(resaon="x")},
+            "marked.resaon: unknown field; did you mean 'reason'?",
+        ),
     ],
 )
 def test_a_fault_is_named_with_file_line_and_field(

@@ -74,11 +74,15 @@ def accepted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bool]:
     for name, data in FILES.items():
         Path(folder, f"{name}.py").write_bytes(data)
         Path(folder, "program.py").write_bytes(program(data))
-        for what, argv in ((name, ["-c", f"import {name}"]), (f"{name}.py", ["program.py"])):
-            done = subprocess.run(
-                [sys.executable, "-B", *argv], cwd=folder, capture_output=True, check=False
-            )
-            found[what] = done.returncode == 0
+        argv = [sys.executable, "-I", "-S", "-B", "program.py"]
+        done = subprocess.run(argv, cwd=folder, capture_output=True, check=False)
+        found[f"{name}.py"] = done.returncode == 0
+    code = "import sys, importlib\nsys.path.insert(0, '')\nfor name in sys.argv[1:]:\n"
+    code += "    try: importlib.import_module(name)\n    except SyntaxError: pass\n"
+    code += "    else: print(name)\n"
+    argv = [sys.executable, "-I", "-S", "-B", "-c", code, *FILES]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, check=True)
+    found |= {name: name in done.stdout.decode().split() for name in FILES}
     assert 0 < sum(found.values()) < len(found)
     return found
 
