@@ -37,16 +37,15 @@ class Foreign:
     """
 
     def __init__(self, node: str, name: str, value: Any, collector: Any) -> None:
-        self.node, self.name, self._value = node, name, value
+        self.node, self.name = node, name
+        self._value = None if type(value) is modules.Placeholder else value
         self._space = vars(collector.obj)
         self._as_function = collector.funcnamefilter(name)
         self._as_class = collector.classnamefilter(name)
 
     def is_test(self) -> bool:
         """Whether pytest would collect it, now that the tested code is there."""
-        value = self._value
-        if type(value) is modules.Placeholder:
-            value = self._space.get(self.name)
+        value = self._space.get(self.name) if self._value is None else self._value
         if isinstance(value, proxies.RemoteType):
             how = value._about.test
             return how == "always" or (how == "by name" and bool(self._as_class))
@@ -327,7 +326,7 @@ def _plugin(course: Course) -> object:
         @pytest.hookimpl(tryfirst=True)
         def pytest_pycollect_makeitem(self, collector: Any, name: str, obj: Any) -> Any:
             """Collect nothing of the tested code, and note what pytest would have collected."""
-            if type(obj) in (staticmethod, classmethod):  # isinstance would ask a placeholder
+            if type(obj) in (staticmethod, classmethod):  # `isinstance` would use a placeholder
                 obj = obj.__func__
             if not modules.is_of_tested_code(obj):
                 return None

@@ -143,7 +143,12 @@ class Finder:
         if self.lazy:
             self.asked.append((spec.name, ""))
             return LazyModule(self, spec.name)
-        return self.live(spec.name)
+        try:
+            return self.live(spec.name)
+        except ModuleNotFoundError:
+            if spec.submodule_search_locations:  # a folder of the tests alone
+                return ModuleType(spec.name)
+            raise
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing: it runs elsewhere."""

@@ -259,11 +259,12 @@ def test():
 # --- what tests can do ---
 
 
-def test_support_modules_cross_by_value(run: Run) -> None:
+@pytest.mark.parametrize("names", ["last, reverse, make", "*"])
+def test_support_modules_cross_by_value(run: Run, names: str) -> None:
     tests = task_of(
+        f"from lib import {names}"
         """
 from tests.node import Node
-from lib import last, reverse, make
 def test():
     nodes = Node(1, Node(2, Node(3)))
     assert last(nodes) is nodes.next.next
