@@ -3,29 +3,19 @@ so; what decides is the known solution, never the code under test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
-from hrmgym.envs.benchmark import Benchmark
-from hrmgym.envs.outcome import FailureCode, Status
+from hrmgym.envs.outcome import FailureCode, Outcome, Status
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.verdicts import trial
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import CallCase, CallTests, Limits, PytestTests, Task, TestSpec, Workspace
+from hrmgym.tests.tiny import OneTask
 
 LIMITS = Limits(cpu_s=10.0, wall_s=60.0)
-
-
-class One(Benchmark):
-    name, version, splits = "one", "1", ("test",)
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def tasks(self, split: str) -> list[Task]:
-        return [self._task]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +119,7 @@ TOGETHER: dict[str, tuple[str, str, str, dict[str, str]]] = {
 @pytest.mark.parametrize("name", TOGETHER)
 def test_what_cannot_run_apart_runs_together(sandbox: Sandbox, name: str) -> None:
     body, right, wrong, files = TOGETHER[name]
-    task, benchmark = task_of(body, right, wrong, **files), One(None)  # type: ignore[arg-type]
+    task, benchmark = task_of(body, right, wrong, **files), OneTask(None)  # type: ignore[arg-type]
     found = trial.tried(task.visible_tests, task, sandbox)
     assert isinstance(found, PytestTests)
     assert isinstance(found.together, str)
@@ -194,7 +184,7 @@ DODGES = {
 def test_the_code_has_no_say_in_it(sandbox: Sandbox, name: str) -> None:
     right, wrong = "def f(x): return 2 * x\n", "def f(x): return x\n"
     task = task_of(f"{BOTH}    assert lib.f(3) == 6\n", right, wrong)
-    found = One(task).run_tests(task, task.visible_tests, {"lib.py": DODGES[name]}, sandbox)
+    found = OneTask(task).run_tests(task, task.visible_tests, {"lib.py": DODGES[name]}, sandbox)
     assert found.failure is None
     assert found.passed == 0
     assert trial.task_apart(task, sandbox) == ("apart", "")
@@ -213,7 +203,7 @@ def test_what_was_never_tried_is_no_verdict(sandbox: Sandbox) -> None:
 
 def test_an_environment_says_so() -> None:
     body, right, wrong, _ = TOGETHER["derives a class"]
-    env = SoftwareEnv(One(task_of(body, right, wrong)))
+    env = SoftwareEnv(OneTask(task_of(body, right, wrong)))
     try:
         _, info = env.reset()
         assert info["tests_apart"] == "together"
@@ -223,3 +213,27 @@ def test_an_environment_says_so() -> None:
         assert env._graded(env.state).resolved
     finally:
         env.close()
+
+
+class Slow:
+    """Runs apart too slowly for its limits; together it passes."""
+
+    kind = "local"
+
+    def __init__(self) -> None:
+        self.limits: list[Limits] = []
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        assert isinstance(tests, PytestTests)
+        self.limits.append(limits)
+        status = Status.PASSED if tests.together else Status.TIMEOUT
+        return Outcome(tests=dict.fromkeys(tests.test_ids, status))
+
+
+def test_a_slow_machine_has_no_say_in_it() -> None:
+    tests = PytestTests(files={"t.py": ""}, ids=("t.py::test",))
+    slow = Slow()
+    assert not trial.try_out(tests, {}, Limits(cpu_s=0.1, wall_s=0.5), slow).together
+    assert all(limits.cpu_s >= 2.0 <= limits.wall_s for limits in slow.limits)
