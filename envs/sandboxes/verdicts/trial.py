@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hrmgym.envs.sandboxes.handle import TestRunner
 
 _MOST = 4096
-#: How many times a task's time a trial has, and the least seconds: it must not hang on the machine's
-#: speed.
+#: How many times a task's time a trial has, and the least seconds: the machine's speed must not
+#: decide.
 _PATIENCE, _LEAST_S = 4.0, 2.0
 #: Statuses that do hang on it, which say nothing of what can cross.
 _STARVED = (Status.TIMEOUT, Status.OUT_OF_MEMORY)
