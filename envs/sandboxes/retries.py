@@ -3,9 +3,9 @@
 A run is made again at once when its sandbox was lost: this is what a `GuestDied` says. The code
 under test may be the cause, so there has to be an end to it:
 
-- a loss that the code may have caused counts, and the second one decides: `Status.ERROR`. So is
-  every loss of a sandbox without isolation, or one while the kernel killed processes in sandboxes
-  for want of memory, or one where the guest gave up by itself;
+- a loss that the code may have caused counts, and after the second one the run is given up. Every
+  loss of a sandbox without isolation counts so, and each while the kernel killed processes in
+  sandboxes for want of memory, or where the guest gave up by itself;
 - a loss that the code cannot have caused does not count: in a sandbox no foreign process can
   signal the processes that serve it (pid_namespaces(7): they are the first ones of their namespaces
   or outside of it), so somebody else has killed them. There is an end to that too, `MOST_LOSSES`.
