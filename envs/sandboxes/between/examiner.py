@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import builtins
 import io
+import math
+import operator
 import socket
 import sys
 from collections.abc import Iterable, Mapping
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
 from typing import Any, Literal, NoReturn
 
-from hrmgym.envs.sandboxes.between import copies, crossing, library, proxies
+from hrmgym.envs.sandboxes.between import copies, crossing, exports, library, proxies
 from hrmgym.envs.sandboxes.between.plain import Unfit
 
 _BUILTINS = {
@@ -31,7 +33,17 @@ _OPEN_NAMES: dict[type, tuple[str, ...]] = {
 }
 _NO_LIBRARY = {"unittest", "doctest", "bdb", "pdb", "test"}
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type("".__add__))
-_STEPS = ("call", "attr", "iter", "next", "len", "item")
+_STEPS = ("call", "attr", "iter", "next", "len", "item", "operate")
+#: Special methods that Python looks for with others in their place.
+_CONVERSIONS = {
+    "__int__": int,
+    "__float__": float,
+    "__complex__": complex,
+    "__index__": operator.index,
+    "__trunc__": math.trunc,
+    "__floor__": math.floor,
+    "__ceil__": math.ceil,
+}
 
 
 class Aborted(Exception):
@@ -221,7 +233,21 @@ class Examiner(crossing.Exchange):
                 return len(given)
             case "item", [key]:
                 return given[key]
+            case "operate", [str(name), tuple(args)] if name in exports.OPERATORS:
+                return self._operate(given, name, args)
         raise Unfit(f"a bad question {op!r}")
+
+    def _operate(self, given: Any, name: str, args: tuple[Any, ...]) -> Any:
+        """What an operator says of something that was handed over: none of what is not open."""
+        is_open = self._is_open(given)
+        if is_open and not args and name in _CONVERSIONS:
+            return _CONVERSIONS[name](given)
+        method = getattr(type(given), name, None) if is_open else None
+        if method is not None:
+            return method(given, *args)
+        if name in exports.BINARY:
+            return NotImplemented
+        raise TypeError(f"{type(given).__name__!r} object has no {name}")
 
     def _attribute_of(self, given: Any, name: str) -> Any:
         """An attribute of something that was handed over, which tested code reads.

@@ -19,6 +19,16 @@ _NAMES = (
     "rlshift rshift rrshift and rand iand or ror ior xor rxor ixor missing length_hint"
 )
 FORWARDED = frozenset(f"__{name}__" for name in _NAMES.split())
+#: Those that tested code may use of an object of the tests' own. Where the class lacks one of
+#: `BINARY`, Python tries something else.
+_BINARY = (
+    "add radd iadd sub rsub isub mul rmul imul matmul rmatmul imatmul truediv rtruediv itruediv "
+    "floordiv rfloordiv ifloordiv mod rmod imod divmod rdivmod pow rpow ipow lshift rlshift "
+    "ilshift rshift rrshift irshift and rand iand or ror ior xor rxor ixor lt le gt ge"
+)
+_OTHERS = "setitem delitem abs neg pos invert int float complex index round trunc floor ceil"
+BINARY = frozenset(f"__{name}__" for name in _BINARY.split())
+OPERATORS = BINARY | {f"__{name}__" for name in _OTHERS.split()}
 PLAIN_BASES = (int, str, float, tuple, bytes, frozenset, complex)
 OPEN_BASES = (list, dict, set)
 BUILTINS = {
@@ -60,6 +70,17 @@ class Callback:
 
     def __getitem__(self, key: Any) -> Any:
         return self._ask("item", self, key)
+
+
+def _forwarded(name: str) -> Any:
+    def method(self: Callback, *args: Any) -> Any:
+        return self._ask("operate", self, name, args)
+
+    return method
+
+
+for _name in OPERATORS:
+    setattr(Callback, _name, _forwarded(_name))
 
 
 def base_of(value: Any, base: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,12 +36,23 @@ MOST_CHANGED = 8 << 20
 _OBEYED = ("conftest.py", "sitecustomize.py", "usercustomize.py", "pytest.py", "_pytest.py")
 _PLUGIN = "pytest_report"
 #: Starts pytest as `python3 -m pytest` does, but for the workspace's modules: they come on the path
-#: of imports after pytest has imported its own, lest a `string.py` there be taken for Python's.
+#: of imports after pytest has imported its own, lest a `string.py` be taken for Python's. Those
+#: that the tests import, by the names given, then take the places of Python's; what pytest still
+#: looks for in Python's, it finds there.
 _START = """\
-import os, sys
+import importlib, os, sys
 del sys.path[0]
 import pytest
 sys.path.insert(0, os.getcwd())
+for name in sys.argv.pop(1).split(","):
+    if os.path.exists(name + ".py") or os.path.exists(name + "/__init__.py"):
+        python = sys.modules.pop(name, None)
+        try:
+            found = importlib.import_module(name)
+        except BaseException:  # the tests will say so
+            continue
+        for key, value in vars(python).items() if python else ():
+            vars(found).setdefault(key, value)
 sys.argv[0] = "pytest"
 sys.exit(pytest.main())
 """
@@ -156,8 +168,9 @@ async def _run_together(
     config = next((name for name in CONFIGS if name in tests.files), "/dev/null")
     named = dict.fromkeys(map(selection.path_of, tests.ids))
     targets = [f"./{path}" for path in named]  # so that no name is taken for an option
+    imported = aparttests.plan(tests, limits).imports & sys.stdlib_module_names
     argv = [
-        *("python3", "-B", "-c", _START, "-q", "--tb=no"),
+        *("python3", "-B", "-c", _START, ",".join(sorted(imported)), "-q", "--tb=no"),
         *("--continue-on-collection-errors", "-p", "no:cacheprovider"),
         *("-p", _PLUGIN, "-c", config, f"--rootdir={bench.root}", f"--confcutdir={bench.root}"),
         *(*tests.args, *targets),

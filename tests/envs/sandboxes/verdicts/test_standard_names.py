@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -90,3 +91,12 @@ def test_calls_of_its_functions(sandbox: Sandbox, path: str) -> None:
     case = CallCase(id="a", args=(1,), expected=2)
     tests = CallTests(path=path, function="f", cases=(case,))
     assert sandbox.run_tests({path: CODE}, tests, LIMITS).resolved
+
+
+@pytest.mark.parametrize("path", ["string.py", "calendar.py", "textwrap/__init__.py", "types.py"])
+def test_together_takes_the_workspace_s_module_too(sandbox: Sandbox, path: str) -> None:
+    name = path.partition("/")[0].removesuffix(".py")
+    tests = replace(spec(f"from {name} import f\n"), together=True)
+    assert sandbox.run_tests({path: CODE}, tests, LIMITS).resolved
+    wrong = {path: CODE.replace("x + 1", "x + 2")}
+    assert not sandbox.run_tests(wrong, tests, LIMITS).resolved
