@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
-from hrmgym.envs.sandboxes.pool import acquire, release
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.scoring import Report
 from hrmgym.envs.task import Task
@@ -223,6 +222,8 @@ def check(experiment: Experiment) -> None:
 
 def modes_of(tasks: Sequence[Task], experiment: Experiment) -> dict[str, tuple[str, str]]:
     """Task -> how its tests run in the experiment's sandbox, and why so."""
+    from hrmgym.envs.sandboxes.pool import acquire, release  # imports SWE-ReX
+
     pool = acquire(experiment.sandbox)
     try:
         return {task.id: task_apart(task, pool) for task in tasks}
