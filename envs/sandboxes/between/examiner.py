@@ -11,7 +11,7 @@ import math
 import operator
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import BuiltinFunctionType, FunctionType, GeneratorType, MethodType
 from typing import Any, Literal, NoReturn
 
@@ -35,7 +35,7 @@ _NO_LIBRARY = {"unittest", "doctest", "bdb", "pdb", "test"}
 _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type("".__add__))
 _STEPS = ("call", "attr", "iter", "next", "len", "item", "operate")
 #: Special methods that Python looks for with others in their place.
-_CONVERSIONS = {
+_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "__int__": int,
     "__float__": float,
     "__complex__": complex,

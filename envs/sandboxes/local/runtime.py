@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import shlex
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -68,7 +67,6 @@ from hrmgym.errors import SandboxError
 SESSION_LIMITS = Limits(
     cpu_s=3600, wall_s=3600, memory_mb=4096, processes=256, output_kb=1024, file_mb=512
 )
-_CASE_KILLED = b'["ran",-9,'  # as stdio.py has it
 _GRACE_S = 30.0  # beyond the time limit that the guest itself keeps
 
 
@@ -339,8 +337,7 @@ class LocalRuntime(AbstractRuntime):
         except TimeoutError:
             raise GuestBroken("the sandbox does not answer") from None
         status = header["status"]
-        killed = status == -signal.SIGKILL or _CASE_KILLED in lines
-        full = killed and guest.ran_out_of_memory()
+        full = calltests.has_killed(status, lines) and guest.ran_out_of_memory()
         return calltests.Reply(lines, status, header["cpu_s"], header["wall_s"], full)
 
     async def run_apart(

@@ -36,6 +36,14 @@ class Reply:
     """Whether it was killed for want of the memory that its limits give."""
 
 
+_CASE_KILLED = b'["ran",-9,'  # as stdio.py has it
+
+
+def has_killed(status: int | None, lines: bytes) -> bool:
+    """Whether a run's process, or that of one of its cases, was ended by SIGKILL."""
+    return status == -signal.SIGKILL or _CASE_KILLED in lines
+
+
 def request(files: Mapping[str, str], tests: CallTests, limits: Limits) -> dict[str, Any]:
     """The message that has the guest run the calls."""
     return {
