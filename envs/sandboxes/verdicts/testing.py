@@ -44,7 +44,7 @@ import importlib, os, sys
 del sys.path[0]
 import pytest
 sys.path.insert(0, os.getcwd())
-for name in sys.argv.pop(1).split(","):
+for name in filter(None, sys.argv.pop(1).split(",")):
     if os.path.exists(name + ".py") or os.path.exists(name + "/__init__.py"):
         python = sys.modules.pop(name, None)
         try:
