@@ -23,6 +23,10 @@ _UNUSED = (
     *("cacheprovider", "doctest", "faulthandler", "junitxml", "legacypath", "pastebin"),
     *("setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception"),
 )
+_PARTS = (
+    *("_argcomplete", "assertion", "config", "helpconfig", "main", "python", "skipping"),
+    *("tracemalloc", "unittest", "warnings"),
+)
 _WIDTH = 600
 
 
@@ -299,13 +303,14 @@ class Course:
 
 
 def load() -> None:
-    """Import what every course needs, once."""
+    """Import what every course needs, once: pytest too imports some of it when it needs it."""
     import importlib
 
-    for name in ("traceback", "unittest", "pytest"):
+    for name in ("traceback", "unittest", "pytest", "pdb"):
         importlib.import_module(name)
-    for name in ("assertion", "config", "main", "python", "unittest"):
-        importlib.import_module(f"_pytest.{name}")
+    for name in ("readline", *(f"_pytest.{part}" for part in _PARTS)):
+        with contextlib.suppress(ImportError):  # not in every Python, nor in every pytest
+            importlib.import_module(name)
 
 
 def _plugin(course: Course) -> object:

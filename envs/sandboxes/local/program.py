@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
@@ -108,6 +108,10 @@ class Program:
     def running(self) -> bool:
         """Whether no report of the end has come."""
         return not self._report.done()
+
+    def at_end(self, act: Callable[[], None]) -> None:
+        """Call `act` when the program no longer runs."""
+        self._report.add_done_callback(lambda _: act())
 
     async def interrupt(self) -> None:
         """SIGINT to the program and all that it has started."""

@@ -45,6 +45,7 @@ class BashSession:
         self._program, self._stdin = program, stdin
         self._output, self._status = output, status
         self._turn = asyncio.Lock()
+        program.at_end(status.news.set)  # one thing to wait for: two would take two tasks a command
 
     @classmethod
     async def start(cls, guest: Guest, limits: Limits) -> BashSession:
@@ -154,17 +155,7 @@ class BashSession:
                     raise GuestDied("the sandbox has ended while it ran a command")
                 return status
             said = said[-4096:]
-            await self._something_happened()
-
-    async def _something_happened(self) -> None:
-        news = asyncio.ensure_future(self._status.news.wait())
-        end = asyncio.ensure_future(self._program.wait())
-        try:
-            await asyncio.wait((news, end), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            news.cancel()
-            end.cancel()
-            await asyncio.gather(news, end, return_exceptions=True)
+            await self._status.news.wait()
 
     async def _regain(self, mark: str) -> None:
         """Kill the command and get the shell back; failing that, end the shell."""
