@@ -29,6 +29,11 @@ def pytest_runtest_logstart(nodeid): _write("start", nodeid)
 def pytest_runtest_logreport(report): _write(report.nodeid, report.when, report.outcome)
 def pytest_runtest_logfinish(nodeid): _write("end", nodeid)
 """
+#: What `python -m pytest` does, with the builtins that `site` adds, and without its folders.
+_START = (
+    "import runpy, site; site.setquit(); site.setcopyright(); site.sethelper(); "
+    "runpy.run_module('pytest', run_name='__main__', alter_sys=True)"
+)
 _MEMORY_KB = 4 << 20
 
 
@@ -88,7 +93,7 @@ def run_cold(
         cpu_s = max(1, round(limits.cpu_s))
         argv = [
             *("sh", "-c", f'ulimit -t {cpu_s}; ulimit -v {_MEMORY_KB}; exec "$@"', "sh"),
-            *(python(), "-s", "-S", "-B", "-m", "pytest", "-q", "--tb=no", "-p", "oracle_plugin"),
+            *(python(), "-s", "-S", "-B", "-c", _START, "-q", "--tb=no", "-p", "oracle_plugin"),
             *("--continue-on-collection-errors", "-p", "no:cacheprovider", "-c", "/dev/null"),
             *(f"--rootdir={root}", f"--confcutdir={root}", *targets),
         ]
