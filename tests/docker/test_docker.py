@@ -129,14 +129,18 @@ def test_swerexs_own_deployment_does_not() -> None:
         [sys.executable, "-c", _STOCK, IMAGE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     try:
-        with pytest.raises(subprocess.TimeoutExpired):  # 4 seconds, it was told
+        with (
+            fault_of("swe-rex", "four deployments in one process never start"),
+            pytest.raises(subprocess.TimeoutExpired),  # 4 seconds, it was told
+        ):
             process.communicate(timeout=12)
     finally:
         process.kill()
         out, _ = process.communicate()
         for name in containers() - before:
             subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
-    assert b"started" not in out
+    with fault_of("swe-rex", "four deployments in one process never start"):
+        assert b"started" not in out
 
 
 def test_a_server_that_does_not_come_up_in_time_ends_in_an_error() -> None:
@@ -263,6 +267,7 @@ def test_fork_bomb() -> None:
 
 _HOGS = """
 import os, sys, time
+from hrmgym.tests.pinned import fault_of
 children = []
 for _ in range(4):
     children.append(os.fork())

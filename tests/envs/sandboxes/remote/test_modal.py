@@ -12,6 +12,7 @@ import pytest
 from hrmgym.envs.sandboxes.config import ModalSandboxConfig
 from hrmgym.envs.sandboxes.remote.rex import RexRuntime
 from hrmgym.errors import SandboxUnavailableError
+from hrmgym.tests.pinned import fault_of
 
 pytest.importorskip("modal", reason="needs the extra `modal`")
 ours = pytest.importorskip("hrmgym.envs.sandboxes.remote.modal")
@@ -50,8 +51,10 @@ def started(kind: Any, box: Box) -> Any:
 def test_a_running_sandbox_is_ended() -> None:
     box = Box(exit_code=None)
     asyncio.run(started(theirs.ModalDeployment, box).stop())
-    assert box.terminate.count == 0  # SWE-ReX's: it runs, and costs, on
+    with fault_of("swe-rex", "a sandbox at Modal runs, and costs, on after stop"):
+        assert box.terminate.count == 0
 
+    box = Box(exit_code=None)
     made = started(ours.ModalDeployment, box)
     asyncio.run(made.stop())
     asyncio.run(made.stop())
@@ -76,7 +79,8 @@ def test_a_sandbox_that_nobody_has_stopped_is_ended() -> None:
 
 def test_timeouts_by_default() -> None:
     stock = inspect.signature(theirs.ModalDeployment).parameters
-    assert stock["startup_timeout"].default == 0.4
+    with fault_of("swe-rex", "Modal has 0.4 s to start a sandbox"):
+        assert stock["startup_timeout"].default == 0.4
     made = inspect.signature(ours.ModalDeployment).parameters
     config = ModalSandboxConfig()
     for name in ("startup_timeout", "runtime_timeout"):

@@ -31,6 +31,7 @@ from swerex.runtime.remote import RemoteRuntime
 from hrmgym.envs.sandboxes.remote import rex
 from hrmgym.envs.sandboxes.remote.rex import RemoteDeployment, RexRuntime
 from hrmgym.errors import SandboxError
+from hrmgym.tests.pinned import fault_of
 from hrmgym.tests.rexserver import TOKEN, Relay, free_port, swerex_remote
 
 HOST = "http://127.0.0.1"
@@ -152,8 +153,9 @@ def test_uploads_keep_modes_and_links_and_may_be_repeated(server: int, tmp_path:
         return target
 
     lost = asyncio.run(work(stock(server), "stock"))
-    assert not os.access(lost / "run.sh", os.X_OK)
-    assert not (lost / "link").is_symlink()
+    with fault_of("swe-rex", "an upload loses modes and links"):
+        assert not os.access(lost / "run.sh", os.X_OK)
+        assert not (lost / "link").is_symlink()
     kept = asyncio.run(work(ours(server), "ours"))
     assert os.access(kept / "run.sh", os.X_OK)
     assert (kept / "link").readlink() == Path("run.sh")
@@ -166,7 +168,8 @@ def test_what_swerex_needs_and_does_not_declare_is_declared_here() -> None:
     def names(required: list[str] | None) -> set[str]:
         return {re.split(r"[^\w.-]", text)[0].lower() for text in required or [] if ";" not in text}
 
-    assert "aiohttp" not in names(importlib.metadata.requires("swe-rex"))
+    with fault_of("swe-rex", "it does not declare aiohttp"):
+        assert "aiohttp" not in names(importlib.metadata.requires("swe-rex"))
     project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())["project"]
     assert {"aiohttp", "swe-rex"} <= names(project["dependencies"])
 
@@ -179,7 +182,8 @@ def test_connections_are_used_again(relay: Relay) -> None:
         await made.close()
         return relay.connections - before
 
-    assert asyncio.run(work(stock(relay.port))) >= 5
+    with fault_of("swe-rex", "every request takes a new connection"):
+        assert asyncio.run(work(stock(relay.port))) >= 5
     assert asyncio.run(work(ours(relay.port))) == 1
 
 
@@ -193,7 +197,8 @@ def test_a_silent_connection_ends_in_an_error(relay: Relay) -> None:
         with pytest.raises(SandboxError, match=r"did not answer /execute within 0\.6 s"):
             await made.execute(command)
         await asyncio.sleep(0.5)
-        assert not waiting.done()  # SWE-ReX's client waits for five minutes
+        with fault_of("swe-rex", "its client waits for five minutes"):
+            assert not waiting.done()
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         relay.silent = False
@@ -237,9 +242,10 @@ def test_the_server_cannot_choose_what_is_called(
         asyncio.run(work(ours(liar.port)))
         assert capsys.readouterr().out == ""
         assert not target.exists()
-        asyncio.run(work(stock(liar.port)))
-        assert capsys.readouterr().out != ""
-        assert target.exists()
+        with fault_of("swe-rex", "the server chooses what the client calls"):
+            asyncio.run(work(stock(liar.port)))
+            assert capsys.readouterr().out != ""
+            assert target.exists()
 
 
 @pytest.mark.parametrize(
@@ -335,4 +341,8 @@ def test_what_is_wrong_is_said_at_the_start(
 
 def test_swerexs_deployment_starts_without_looking() -> None:
     made = StockDeployment(host=HOST, port=free_port(), auth_token="wrong")
-    asyncio.run(made.start())
+    with fault_of("swe-rex", "its deployment starts without a server"):
+        try:
+            asyncio.run(made.start())
+        except Exception as error:
+            raise AssertionError from error

@@ -27,6 +27,7 @@ from hrmgym.envs.sandboxes.local.link import GuestDied
 from hrmgym.envs.sandboxes.remote import rex_link
 from hrmgym.envs.task import Limits
 from hrmgym.errors import SandboxError
+from hrmgym.tests.pinned import fault_of
 
 T = TypeVar("T")
 Running = Callable[[str], bool]
@@ -135,7 +136,8 @@ def test_children_die_with_a_program_that_is_late(running: Running) -> None:
     left = [p for p in Path("/proc").glob("[0-9]*") if "sleep\0004731" in cmdline(p)]
     for process in left:
         os.kill(int(process.name), signal.SIGKILL)
-    assert left  # SWE-ReX's: they live on
+    with fault_of("swe-rex", "what a late command has started lives on"):
+        assert left
 
 
 def cmdline(process: Path) -> str:
@@ -216,7 +218,8 @@ def test_sessions_cannot_be_forged_as_swerexs_can() -> None:
         return seen.exit_code
 
     assert use(ours) == 9
-    assert asyncio.run(theirs()) == 0
+    with fault_of("swe-rex", "a command can forge its exit code"):
+        assert asyncio.run(theirs()) == 0
 
 
 def test_exit_ends_swerexs_session_for_good() -> None:
@@ -231,7 +234,8 @@ def test_exit_ends_swerexs_session_for_good() -> None:
                 await made.run_in_session(BashAction(command=text, timeout=5))
 
     assert use(ours) == [("", 3), ("up\n", 0)]
-    asyncio.run(theirs())
+    with fault_of("swe-rex", "a command that ends the shell ends the session"):
+        asyncio.run(theirs())
 
 
 def test_processes_of_a_session_end_with_the_bench(running: Running) -> None:
