@@ -26,6 +26,7 @@ from hrmgym.envs.sandboxes.remote.docker import DockerDeployment
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import CallCase, CallTests, CommandTests, Limits
 from hrmgym.errors import DataError, SandboxError
+from hrmgym.tests.pinned import fault_of
 
 IMAGE = os.environ.get("HRMGYM_TEST_IMAGE", "")
 BARE = os.environ.get("HRMGYM_TEST_BARE_IMAGE", "")
@@ -267,7 +268,6 @@ def test_fork_bomb() -> None:
 
 _HOGS = """
 import os, sys, time
-from hrmgym.tests.pinned import fault_of
 children = []
 for _ in range(4):
     children.append(os.fork())
