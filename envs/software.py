@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any, Literal, SupportsFloat
 
 import gymnasium
+import numpy as np
+import numpy.typing as npt
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
 from hrmgym.envs.interfaces import Interface, RefusedError, ToolCall, make_interface
@@ -62,7 +64,10 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
     v0: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "human"], "render_fps": 4}  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": ["ansi", "human", "rgb_array"],
+        "render_fps": 4,
+    }
 
     def __init__(
         self,
@@ -104,7 +109,9 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
                 tests pass than before (needs `auto_test`).
             rewards: Term -> weight or function; see `hrmgym.envs.rewards`.
             benchmark_path: Data file or folder, for benchmarks that take one.
-            render_mode: `ansi` (render returns text) or `human` (printed after every step).
+            render_mode: `ansi` (render returns text), `human` (printed after every step) or
+                `rgb_array` (render returns the same as a picture of a fixed size). With another
+                one `render` warns and returns None, as in Gymnasium's own environments.
 
         Raises:
             UnknownNameError: no such benchmark, split, task or interface.
@@ -120,8 +127,6 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             raise UnknownNameError("keep_edits", keep_edits, ("always", "if_better"))
         if keep_edits == "if_better" and not auto_test:
             raise ConfigError("keep_edits='if_better' needs auto_test=True")
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise UnknownNameError("render_mode", render_mode, self.metadata["render_modes"])
         self.benchmark = benchmark
         self.interface: Interface = make_interface(interface, canvas)
         self.interface_name = interface
@@ -223,7 +228,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         self._state, self._done, self._success, self._failure = state, False, False, failure
         self._started_s = time.monotonic()
         if self.render_mode == "human":
-            print(self._rendered())
+            print(render(self.state, self._verdict_text()))
         return observation, self._info(state)
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -275,7 +280,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         if failure is None:
             info["reason"] = _reason(after, graded, refused, truncated)
         if self.render_mode == "human":
-            print(self._rendered())
+            print(render(self.state, self._verdict_text()))
         return observation, float(sum(rewards.values())), terminated, truncated, info
 
     def _tested(self, after: State, before: State) -> tuple[State, bool]:
@@ -423,19 +428,30 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
 
     # --- the rest --------------------------------------------------------------------------------
 
-    def render(self) -> Any:
-        """The episode as coloured text (`ansi`); printed already in `human` mode."""
+    def render(self) -> str | npt.NDArray[np.uint8] | None:
+        """The episode as coloured text (`ansi`) or as a picture (`rgb_array`, uint8 [H, W, 3]).
+
+        None in `human` mode, which has printed it already, and without a mode.
+        """
         if self.render_mode == "ansi":
-            return self._rendered()
+            return render(self.state, self._verdict_text())
+        if self.render_mode == "rgb_array":
+            from hrmgym.envs.picture import picture  # only those who look need Pillow
+
+            return picture(self.state, self._verdict_text())
+        if self.render_mode not in (None, "human"):
+            gymnasium.logger.warn(
+                f"render_mode {self.render_mode!r} shows nothing; SoftwareEnv has "
+                f"{', '.join(self.metadata['render_modes'])}"
+            )
         return None
 
-    def _rendered(self) -> str:
-        verdict = ""
-        if self._done:
-            verdict = "solved" if self._success else "not solved"
-            if self._failure is not None:
-                verdict = f"no verdict: {self._failure.value}"
-        return render(self.state, verdict)
+    def _verdict_text(self) -> str:
+        if not self._done:
+            return ""
+        if self._failure is not None:
+            return f"no verdict: {self._failure.value}"
+        return "solved" if self._success else "not solved"
 
     def close(self) -> None:
         """Gives the sandbox back; closing twice is fine."""
