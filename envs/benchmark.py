@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakValueDictionary
 
 import gymnasium
 
@@ -139,6 +140,8 @@ class Entry:
 
 
 _CATALOGUE: dict[str, Entry] = {}
+#: Benchmarks that were made here, by entry point and path.
+_in_use: WeakValueDictionary[tuple[str, str | None], Benchmark] = WeakValueDictionary()
 
 
 def register_benchmark(name: str, entry_point: str, env_id: str | None = None) -> Entry:
@@ -198,7 +201,14 @@ def make_benchmark(name: str, path: str | None = None) -> Benchmark:
     cls = getattr(module, class_name, None)
     if not (isinstance(cls, type) and issubclass(cls, Benchmark)):
         raise ConfigError(f"benchmark {name!r}: {entry_point} is not a Benchmark class")
-    return cls(path)
+    made = cls(path)
+    _in_use[f"{cls.__module__}:{cls.__qualname__}", path] = made
+    return made
+
+
+def benchmark_in_use(entry_point: str, path: str | None = None) -> Benchmark:
+    """As `make_benchmark`, but the one that was made last, where something still uses it."""
+    return _in_use.get((entry_point, path)) or make_benchmark(entry_point, path)
 
 
 def find_task(benchmark: Benchmark, task_id: str, splits: Iterable[str] | None = None) -> Task:

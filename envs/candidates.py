@@ -19,6 +19,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from hrmgym.envs.bugs.operators import OPERATORS, mutations
+from hrmgym.envs.copying import Copied
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
 from hrmgym.envs.software import SoftwareEnv
@@ -70,7 +71,7 @@ class _Choice:
 _CHOICES: OrderedDict[Hashable, _Choice] = OrderedDict()
 
 
-class CandidateActions(gymnasium.Wrapper[Any, Any, Any, Any]):
+class CandidateActions(Copied, gymnasium.Wrapper[Any, Any, Any, Any]):
     """`Discrete(k)` over proposed edits.
 
     Each operator owns a fixed range of actions, filled in the order of the file, so that an action

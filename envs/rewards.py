@@ -69,6 +69,11 @@ class Rewards:
             else:
                 self._terms[name] = (float(term), TERMS[name])
 
+    @property
+    def zero(self) -> dict[str, float]:
+        """Name -> 0.0 of each term: what has been earned before the first step."""
+        return dict.fromkeys(self._terms, 0.0)
+
     def __call__(self, step: Transition) -> dict[str, float]:
         """Name -> weighted value of each term."""
         return {name: weight * float(term(step)) for name, (weight, term) in self._terms.items()}

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, SupportsFloat
+from typing import Any, ClassVar, Literal, SupportsFloat
 
 import gymnasium
+import numpy as np
+import numpy.typing as npt
 
-from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
+from hrmgym.envs.benchmark import Benchmark, benchmark_in_use, find_task, make_benchmark
+from hrmgym.envs.copying import Copied
 from hrmgym.envs.interfaces import Interface, RefusedError, ToolCall, make_interface
-from hrmgym.envs.outcome import visible_part
 from hrmgym.envs.outcome_cache import Remembered
 from hrmgym.envs.rendering import render
 from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
 from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.sandboxes.pool import Pool, acquire, release
+from hrmgym.envs.sandboxes.pool import Pool, acquire, drop, release
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.state import Cursor, Snapshot, State
 from hrmgym.envs.task import FailureCode, Outcome, Reason, Task
-from hrmgym.envs.workspace import Files
+from hrmgym.envs.transitions import changed, reason, verdict, with_grade, with_outcome
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 
-_UNDO_DEPTH = 64
 
-
-class SoftwareEnv(gymnasium.Env[Any, Any]):
+class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
     """Repair or write software until its tests pass.
 
     ## Description
@@ -48,12 +49,8 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
     the step should not be learnt from. A reset whose sandbox fails is followed by such a step.
 
     ## Info
-    `is_success`, `task`, `tests` (short text), `tests_passed` (share of the visible ones),
-    `tests_apart` (whether tests and tested code share a process: `apart`, `together`, or `harness`
-    where one command decides), `tests_apart_why` (why they are not apart), `steps`, `test_runs`,
-    `reason` (a `Reason`: what the step came to; empty while nothing is known), `failure` (a
-    `FailureCode`, else empty), `tool`, `refused` (why an action was not legal, else empty), `kept`
-    (False where `keep_edits="if_better"` took an edit back), `rewards` (term -> value).
+    The same keys from `reset`, `step` and `restore`, all of them numbers, texts, or a dict of
+    numbers: see docs/environments.md for each.
 
     ## Arguments
     See `__init__`.
@@ -62,7 +59,10 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
     v0: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "human"], "render_fps": 4}  # noqa: RUF012
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": ["ansi", "human", "rgb_array"],
+        "render_fps": 4,
+    }
 
     def __init__(
         self,
@@ -104,14 +104,20 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
                 tests pass than before (needs `auto_test`).
             rewards: Term -> weight or function; see `hrmgym.envs.rewards`.
             benchmark_path: Data file or folder, for benchmarks that take one.
-            render_mode: `ansi` (render returns text) or `human` (printed after every step).
+            render_mode: `ansi` (render returns text), `human` (printed after every step) or
+                `rgb_array` (render returns the same as a picture of a fixed size). With another
+                one `render` warns and returns None, as in Gymnasium's own environments.
 
         Raises:
             UnknownNameError: no such benchmark, split, task or interface.
             ConfigError: an option out of range, or options that contradict each other.
         """
+        self._benchmark_name: tuple[str, str | None] | None = None
         if isinstance(benchmark, str):
             benchmark = make_benchmark(benchmark, benchmark_path)
+            # The class, not the name: another process may not have seen its registration.
+            kind = type(benchmark)
+            self._benchmark_name = f"{kind.__module__}:{kind.__qualname__}", benchmark_path
         elif benchmark_path is not None:
             raise ConfigError("benchmark_path goes with a benchmark's name, not with a benchmark")
         if max_steps < 1 or (max_test_runs is not None and max_test_runs < 1):
@@ -120,8 +126,6 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             raise UnknownNameError("keep_edits", keep_edits, ("always", "if_better"))
         if keep_edits == "if_better" and not auto_test:
             raise ConfigError("keep_edits='if_better' needs auto_test=True")
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise UnknownNameError("render_mode", render_mode, self.metadata["render_modes"])
         self.benchmark = benchmark
         self.interface: Interface = make_interface(interface, canvas)
         self.interface_name = interface
@@ -137,7 +141,9 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         self._sandbox: Pool | None = None
         self._session: Sandbox | None = None
         self._place = self._sandbox_config.model_dump_json()
-        self._tasks = self._select(task, tasks, split)
+        self._on_collection: weakref.finalize[..., SoftwareEnv] | None = None
+        self._selection = task, tasks, split
+        self._tasks = self._select(*self._selection)
         self._state: State | None = None
         self._done = True
         self._success = False
@@ -213,7 +219,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         failure = None
         if self.auto_test:
             try:
-                state = _with_outcome(state, self._visible(state))
+                state = with_outcome(state, self._visible(state))
             except SandboxUnavailableError:
                 raise
             except SandboxError as error:
@@ -223,7 +229,7 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         self._state, self._done, self._success, self._failure = state, False, False, failure
         self._started_s = time.monotonic()
         if self.render_mode == "human":
-            print(self._rendered())
+            print(render(self.state, self._verdict_text()))
         return observation, self._info(state)
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -246,14 +252,15 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
                 after, kept = self._tested(self._execute(call, before), before)
                 if tool == "submit" or (self.auto_submit and after.passes):
                     graded = self._graded(after)
-                    after = _with_grade(after, graded)
+                    after = with_grade(after, graded)
             except RefusedError as error:
                 after, refused = before, str(error)
             except SandboxUnavailableError:
                 raise
             except SandboxError as error:
                 after, graded, failure = before, None, FailureCode(error.code)
-        after = replace(after, steps=before.steps + 1)
+        ran = tool == "shell" and after is not before
+        after = replace(after, steps=before.steps + 1, exit_code=after.exit_code if ran else -1)
         terminated, solved = graded is not None, graded is not None and graded.resolved
         spent = not after.steps_left or (self.auto_test and not after.test_runs_left)
         truncated = not terminated and (failure is not None or spent or self._seconds_spent())
@@ -270,21 +277,26 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         # From here on nothing can fail: a step that raises leaves the episode as it was.
         self._state, self._done, self._success = after, terminated or truncated, solved
         self._failure = failure
-        info = self._info(after) | {"tool": tool, "refused": refused, "kept": kept}
-        info["rewards"] = rewards
+        info = self._info(after) | {
+            "tool": tool,
+            "refused": refused,
+            "kept": kept,
+            "rewards": rewards,
+        }
         if failure is None:
-            info["reason"] = _reason(after, graded, refused, truncated)
+            info["reason"] = reason(after, graded, refused, truncated)
         if self.render_mode == "human":
-            print(self._rendered())
+            print(render(self.state, self._verdict_text()))
         return observation, float(sum(rewards.values())), terminated, truncated, info
 
     def _tested(self, after: State, before: State) -> tuple[State, bool]:
         """The state with its tests run, where that is due, and whether the change was kept."""
         if not self.auto_test or after.files == before.files or after.outcome is not None:
             return after, True
-        after = _with_outcome(after, self._visible(after), counted=True)
+        after = with_outcome(after, self._visible(after), counted=True)
         if self.keep_edits == "if_better" and after.passing <= before.passing:
-            return replace(before, test_runs=after.test_runs, output=after.output), False
+            ran = {name: getattr(after, name) for name in ("test_runs", "output", "exit_code")}
+            return replace(before, **ran), False
         return after, True
 
     def _execute(self, call: ToolCall, state: State) -> State:
@@ -292,15 +304,15 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             text = state.files.get(call.path, "")
             edited = text[: call.start] + call.text + text[call.end :]
             try:
-                return _changed(state, state.files.with_text(call.path, edited))
+                return changed(state, state.files.with_text(call.path, edited))
             except ConfigError as error:  # a command has made a folder, or a link, of the path
                 raise RefusedError(str(error)) from error
         if call.tool == "run_tests":
-            return _with_outcome(state, self._visible(state), counted=True)
+            return with_outcome(state, self._visible(state), counted=True)
         if call.tool == "undo":
             files, outcome = state.undo[-1]
             undone = replace(state, files=files, undo=state.undo[:-1], outcome=None)
-            return undone if outcome is None else _with_outcome(undone, outcome)
+            return undone if outcome is None else with_outcome(undone, outcome)
         if call.tool == "submit":
             return state
         if call.tool == "shell":
@@ -311,9 +323,10 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         if self._session is None:
             self._session = Sandbox(self._sandbox_config)
         done = self._session.change(state.files, command, state.task.limits.wall_s)
-        output = f"{done.output}\n(exit code {done.status})" if done.status else done.output
-        after = state if done.files == state.files else _changed(state, done.files)
-        return replace(after, output=output)
+        status = done.status if done.status >= -1 else 128 - done.status  # a signal, as bash has it
+        output = f"{done.output}\n(exit code {status})" if status else done.output
+        after = state if done.files == state.files else changed(state, done.files)
+        return replace(after, output=output, exit_code=status)
 
     # --- tests -----------------------------------------------------------------------------------
 
@@ -322,6 +335,8 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         """Where the tests run: started on first use, shared by the environments of a process."""
         if self._sandbox is None:
             self._sandbox = acquire(self._sandbox_config)
+            self._on_collection = weakref.finalize(self, drop, self._sandbox)
+            self._on_collection.atexit = False
         return self._sandbox
 
     def _runner(self) -> Remembered:
@@ -329,12 +344,12 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
 
     def _visible(self, state: State) -> Outcome:
         task = state.task
-        return _verdict(
+        return verdict(
             self.benchmark.run_tests(task, task.visible_tests, state.candidate(), self._runner())
         )
 
     def _graded(self, state: State) -> Outcome:
-        return _verdict(self.benchmark.grade(state.task, state.candidate(), self._runner()))
+        return verdict(self.benchmark.grade(state.task, state.candidate(), self._runner()))
 
     def _seconds_spent(self) -> bool:
         elapsed = time.monotonic() - self._started_s
@@ -351,26 +366,23 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
             "tests_apart_why": why,
             "steps": state.steps,
             "test_runs": state.test_runs,
-            "reason": _reason(state) if self._failure is None else Reason.INFRASTRUCTURE.value,
+            "reason": reason(state) if self._failure is None else Reason.INFRASTRUCTURE.value,
             "failure": "" if self._failure is None else self._failure.value,
+            "exit_code": state.exit_code,
+            # What a step did: `step` puts its own in the place of these.
+            "tool": "",
+            "refused": "",
+            "kept": True,
+            "rewards": self.rewards.zero,
         }
 
     # --- search ----------------------------------------------------------------------------------
 
     def save(self) -> Snapshot:
         """The episode's state, exact and picklable; it costs microseconds."""
-        state = self.state
-        return Snapshot(
+        return Snapshot.of(
+            self.state,
             benchmark=self.benchmark.name,
-            task=state.task.id,
-            files=state.files,
-            cursor=state.cursor,
-            outcome=state.outcome,
-            passing=state.passing,
-            output=state.output,
-            undo=state.undo,
-            steps=state.steps,
-            test_runs=state.test_runs,
             done=self._done,
             is_success=self._success,
             failure=self._failure,
@@ -387,6 +399,10 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
         Raises:
             ConfigError: the snapshot is of another benchmark, or of other data.
         """
+        self._go_back(snapshot)
+        return self.interface.observe(self.state), self._info(self.state)
+
+    def _go_back(self, snapshot: Snapshot) -> None:
         if snapshot.benchmark != self.benchmark.name:
             raise ConfigError(
                 f"the snapshot is of benchmark {snapshot.benchmark!r}, "
@@ -401,41 +417,65 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
                 f"the snapshot's task {snapshot.task!r} began with other files than it does here: "
                 "both need the same version of the benchmark's data"
             )
-        state = State(
-            task=task,
-            files=snapshot.files,
-            cursor=snapshot.cursor,
-            outcome=snapshot.outcome,
-            passing=snapshot.passing,
-            output=snapshot.output,
-            undo=snapshot.undo,
-            steps=snapshot.steps,
-            test_runs=snapshot.test_runs,
-            max_steps=self.max_steps,
-            max_test_runs=self.max_test_runs,
-        )
-        observation = self.interface.observe(state)
-        self._state, self._done, self._success = state, snapshot.done, snapshot.is_success
+        self._state = snapshot.state(task, self.max_steps, self.max_test_runs)
+        self._done, self._success = snapshot.done, snapshot.is_success
         self._failure = snapshot.failure
         self._started_s = time.monotonic() - snapshot.elapsed_s
         self.np_random.bit_generator.state = snapshot.rng
-        return observation, self._info(state)
+
+    # --- copies: see `Copied` --------------------------------------------------------------------
+
+    _not_copied: ClassVar = {"_sandbox": None, "_session": None, "_on_collection": None}
+    # A benchmark always says the same, so copies may ask one and the same.
+    _shared_by_copies: ClassVar = frozenset({"benchmark", "interface", "spec", "_tasks", "_state"})
+
+    def _before_copying(self) -> dict[str, Any]:
+        _ = self.np_random  # drawn at its first use: a copy made before that would draw another
+        return super()._before_copying()
+
+    def _packed(self, attributes: dict[str, Any]) -> dict[str, Any]:
+        attributes["_state"] = None if self._state is None else self.save()
+        del attributes["_tasks"]
+        if self._benchmark_name:
+            del attributes["benchmark"]
+        return attributes
+
+    def _unpack(self, attributes: dict[str, Any]) -> None:
+        snapshot = attributes.pop("_state")
+        super()._unpack(attributes)
+        if self._benchmark_name:
+            self.benchmark = benchmark_in_use(*self._benchmark_name)
+        self._tasks = self._select(*self._selection)
+        self._state = None
+        if snapshot is not None:
+            self._go_back(snapshot)
 
     # --- the rest --------------------------------------------------------------------------------
 
-    def render(self) -> Any:
-        """The episode as coloured text (`ansi`); printed already in `human` mode."""
+    def render(self) -> str | npt.NDArray[np.uint8] | None:
+        """The episode as coloured text (`ansi`) or as a picture (`rgb_array`, uint8 [H, W, 3]).
+
+        None in `human` mode, which has printed it already, and without a mode.
+        """
         if self.render_mode == "ansi":
-            return self._rendered()
+            return render(self.state, self._verdict_text())
+        if self.render_mode == "rgb_array":
+            from hrmgym.envs.picture import picture  # only those who look need Pillow
+
+            return picture(self.state, self._verdict_text())
+        if self.render_mode not in (None, "human"):
+            gymnasium.logger.warn(
+                f"render_mode {self.render_mode!r} shows nothing; SoftwareEnv has "
+                f"{', '.join(self.metadata['render_modes'])}"
+            )
         return None
 
-    def _rendered(self) -> str:
-        verdict = ""
-        if self._done:
-            verdict = "solved" if self._success else "not solved"
-            if self._failure is not None:
-                verdict = f"no verdict: {self._failure.value}"
-        return render(self.state, verdict)
+    def _verdict_text(self) -> str:
+        if not self._done:
+            return ""
+        if self._failure is not None:
+            return f"no verdict: {self._failure.value}"
+        return "solved" if self._success else "not solved"
 
     def close(self) -> None:
         """Gives the sandbox back; closing twice is fine."""
@@ -446,48 +486,6 @@ class SoftwareEnv(gymnasium.Env[Any, Any]):
                 session.close()
         finally:
             if sandbox is not None:
+                if self._on_collection is not None:
+                    self._on_collection.detach()
                 release(sandbox)
-
-
-def _changed(state: State, files: Files) -> State:
-    undo = (*state.undo, (state.files, state.outcome))[-_UNDO_DEPTH:]
-    return replace(state, files=files, undo=undo, outcome=None)
-
-
-def _with_outcome(state: State, outcome: Outcome, *, counted: bool = False) -> State:
-    return replace(
-        state,
-        outcome=outcome,
-        passing=outcome.passed / outcome.total if outcome.total else 0.0,
-        test_runs=state.test_runs + counted,
-    )
-
-
-def _with_grade(state: State, grade: Outcome) -> State:
-    """The state with the visible tests as the grade saw them, so that what is shown agrees."""
-    visible = visible_part(grade)
-    return state if visible is None else _with_outcome(state, visible)
-
-
-def _verdict(outcome: Outcome) -> Outcome:
-    """The outcome, if it is a verdict.
-
-    Raises:
-        SandboxError: the sandbox is to blame, not the code.
-    """
-    if outcome.failure is not None:
-        raise SandboxError(outcome.message, outcome.failure)
-    return outcome
-
-
-def _reason(
-    state: State, grade: Outcome | None = None, refused: str = "", truncated: bool = False
-) -> str:
-    """What a step came to; empty where nothing is known, or all visible tests pass."""
-    if grade is not None:
-        return grade.reason.value
-    if refused:
-        return Reason.REFUSED.value
-    if state.outcome is not None and not state.outcome.resolved:
-        return state.outcome.reason.value
-    return Reason.FAILED.value if truncated else ""

@@ -33,6 +33,8 @@ class State:
     """Share of the visible tests that passed when they were last run, on whatever files."""
     output: str = ""
     """What the last shell command printed."""
+    exit_code: int = -1
+    """Exit code of the last step's shell command; -1 where it ran none."""
     undo: tuple[tuple[Files, Outcome | None], ...] = ()
     """Earlier `files` and `outcome`, oldest first."""
     steps: int = 0
@@ -84,14 +86,35 @@ class Snapshot:
     is_success: bool
     failure: FailureCode | None = None
     """Why the sandbox gave no verdict at the last step or reset."""
+    exit_code: int = -1
     elapsed_s: float = field(compare=False)
     rng: Mapping[str, Any] = field(repr=False)
     """State of the environment's bit generator."""
+
+    @staticmethod
+    def of(state: State, **rest: Any) -> Snapshot:
+        """The snapshot of a state, with the fields that a state does not have."""
+        return Snapshot(task=state.task.id, **_both(state), **rest)
+
+    def state(self, task: Task, max_steps: int, max_test_runs: int) -> State:
+        """The state that it was made of, under these budgets."""
+        return State(task=task, max_steps=max_steps, max_test_runs=max_test_runs, **_both(self))
 
     @property
     def key(self) -> str:
         """Hash of what the workspace holds: equal for equal files, however they came about."""
         return files_key(self.task, self.files)
+
+
+_BOTH = (
+    *("files", "cursor", "outcome", "passing"),
+    *("output", "exit_code", "undo", "steps", "test_runs"),
+)
+
+
+def _both(one: State | Snapshot) -> dict[str, Any]:
+    """What a state and its snapshot have in common."""
+    return {name: getattr(one, name) for name in _BOTH}
 
 
 def files_key(task: str, files: Files) -> str:

@@ -20,6 +20,7 @@ from hrmgym.hrm.heads import FLAT, ReplacementHead, SpanHead
 from hrmgym.hrm.layers import CastedLinear, RotaryPositions
 from hrmgym.hrm.model import Recursion
 from hrmgym.hrm.reverse import Memory, OutcomeGate, OutcomeHead
+from hrmgym.hrm.size import check_fits
 from hrmgym.hrm.specialists import Specialists
 
 #: Canvases are trimmed to a multiple of this many positions.
@@ -73,6 +74,7 @@ class EditModel(nn.Module):
 
     def __init__(self, config: EditModelConfig) -> None:
         super().__init__()
+        check_fits(config)
         self.config = config
         width = config.hidden_size
         self.embedding = CanvasEmbedding(

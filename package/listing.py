@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 
 from hrmgym.envs.benchmark import Benchmark, catalogue, find_task, make_benchmark
-from hrmgym.envs.rendering import diff
+from hrmgym.envs.changes import diff
 from hrmgym.envs.showing import showable
 from hrmgym.errors import DataError
 
@@ -46,8 +46,7 @@ def task(name: str, path: str | None, split: str | None, task_id: str, *, refere
     if reference:
         if not found.reference:
             raise DataError(f"task {found.id!r} has no known solution")
-        before = {path: start[path] for path in found.reference if path in start}
-        _say(f"\n{diff(before, dict(found.reference))}")
+        _say(f"\n{diff(start, found.solution())}")
         return
     for file in found.editable:
         text = start[file].rstrip() if file in start else "(does not exist yet)"

@@ -34,9 +34,11 @@ from hrmgym.hrm.edit_distribution import EditDistribution
 from hrmgym.hrm.edit_model import EditModel, Encoded, touched
 from hrmgym.hrm.products import cpu_multiplies_bf16
 from hrmgym.hrm.reverse import Memory
+from hrmgym.hrm.size import TRAINED_COPIES, check_fits
 from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.distribution import WholeEditDistribution, edit_distribution
+from hrmgym.policies.fitting import check_observation, check_spaces
 from hrmgym.policies.memory import what_came
 
 #: How many further proposals `act` asks for when it has used up those for an observation.
@@ -206,7 +208,7 @@ class HRMPolicy(ActorCriticPolicy):
             observation_space: That of the `edit` interface.
             action_space: That of the `edit` interface.
             lr_schedule: Remaining progress (1 to 0) -> learning rate.
-                model: Keys of `HRMConfig`: hidden_size, num_heads, H_layers, ...
+            model: Keys of `HRMConfig`: hidden_size, num_heads, H_layers, ...
             optimizer_class: Optimiser of all parameters.
             optimizer_kwargs: Its further arguments.
             trainable: Whether to make the optimiser; to act alone, none is needed, and torch
@@ -214,22 +216,16 @@ class HRMPolicy(ActorCriticPolicy):
             **kwargs: What Stable-Baselines3 passes to every policy, for example `use_sde`.
 
         Raises:
-            ConfigError: the spaces are not those of the `edit` interface.
+            ConfigError: the spaces are not those of the `edit` interface, or the network is too
+                large for this machine.
         """
-        if (
-            not isinstance(observation_space, spaces.Dict)
-            or "tokens" not in observation_space.spaces
-        ):
-            raise ConfigError("HRMPolicy needs the observations of interface='edit'")
-        shape = observation_space["tokens"].shape
-        assert shape is not None
         self._options = dict(model or {})
-        self._canvas_length = int(shape[0])
+        self._canvas_length = check_spaces(observation_space, action_space)
         self._trainable = trainable
         if (
             trainable
             and edit_model_config(self._canvas_length, self._options).remembers
-            and "last_outcome" not in observation_space.spaces
+            and "last_outcome" not in getattr(observation_space, "spaces", {})
         ):
             raise ConfigError(
                 "to train a policy that depends on its last step, wrap the environment in "
@@ -248,7 +244,9 @@ class HRMPolicy(ActorCriticPolicy):
     def _build(self, lr_schedule: Schedule) -> None:
         self.action_dist = WholeEditDistribution()  # type: ignore[no-untyped-call]
         self._generator: torch.Generator | None = None
-        self.model = EditModel(edit_model_config(self._canvas_length, self._options))
+        config = edit_model_config(self._canvas_length, self._options)
+        check_fits(config, TRAINED_COPIES if self._trainable else 1)
+        self.model = EditModel(config)
         self.model.core.packing = self._options.get("products", "exact")
         if self._trainable:
             make: Any = self.optimizer_class  # the base class takes no lr; every optimiser does
@@ -269,8 +267,13 @@ class HRMPolicy(ActorCriticPolicy):
     def encode(
         self, obs: Mapping[str, Tensor], memory: Memory | None = None
     ) -> tuple[Encoded, EditDistribution]:
-        """One forward pass: everything that is read off a batch of observations."""
+        """One forward pass: everything that is read off a batch of observations.
+
+        Raises:
+            ConfigError: the observations have been scaled on their way.
+        """
         observation = dict(obs)
+        check_observation(observation)
         encoded = self.model.encode(observation, memory)
         return encoded, edit_distribution(self.model, encoded, observation)
 
@@ -297,6 +300,7 @@ class HRMPolicy(ActorCriticPolicy):
 
     def predict_values(self, obs: Any) -> Tensor:
         """Values [B, 1]."""
+        check_observation(obs)
         return self.model.encode(dict(obs)).value.unsqueeze(1)
 
     def _predict(self, observation: Any, deterministic: bool = False) -> Tensor:

@@ -44,6 +44,8 @@ BUDGET = (
     "failure_elsewhere",  # 1: the failing line is known, and the window does not show it
 )
 _COUNT_MAX = 2**20
+#: The longest canvas: attention over it takes some 16 GiB a layer and head.
+LONGEST = 2**16
 
 Observation = dict[str, npt.NDArray[np.int32]]
 Action = npt.NDArray[np.int64]
@@ -83,7 +85,7 @@ class EditInterface:
     """The token canvas and its whole edits.
 
     Attributes:
-        length: L, the number of canvas positions; at least 64.
+        length: L, the number of canvas positions; 64 to `LONGEST`.
     """
 
     length: int = 256
@@ -91,6 +93,8 @@ class EditInterface:
     def __post_init__(self) -> None:
         if self.length < 64:
             raise ConfigError(f"canvas length {self.length} is too short; the least is 64")
+        if self.length > LONGEST:
+            raise ConfigError(f"canvas length {self.length:,} is too long; the most is {LONGEST:,}")
 
     @property
     def observation_space(self) -> spaces.Dict:

@@ -237,3 +237,8 @@ def release(pool: Pool) -> None:
             return
         del _shared.pools[key]
     pool.close()
+
+
+def drop(pool: Pool) -> None:
+    """`release`, from a thread that must not wait: the user of the pool was collected."""
+    threading.Thread(target=release, args=(pool,), name="hrmgym-release", daemon=True).start()

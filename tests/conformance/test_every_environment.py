@@ -6,6 +6,7 @@ import importlib
 import os
 
 import gymnasium
+import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as check_gymnasium
 from stable_baselines3.common.env_checker import check_env as check_sb3
@@ -103,4 +104,5 @@ def test_every_render_mode(entry: Entry) -> None:
         made.reset(seed=0)
         shown = made.render()
         assert (mode == "ansi") == isinstance(shown, str)
+        assert (mode == "rgb_array") == isinstance(shown, np.ndarray)
         made.close()

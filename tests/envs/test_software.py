@@ -173,7 +173,6 @@ def test_splits_and_lists_of_tasks(make: MakeEnv) -> None:
         ({"task": "doubel"}, "unknown task 'doubel'; did you mean 'double'"),
         ({"split": "valid"}, "unknown split 'valid'"),
         ({"interface": "sell"}, "unknown interface 'sell'; did you mean 'shell'"),
-        ({"render_mode": "rgb"}, "unknown render_mode 'rgb'"),
         ({"keep_edits": "never"}, "unknown keep_edits 'never'"),
         ({"max_steps": 0}, "must be at least 1"),
         ({"keep_edits": "if_better", "auto_test": False}, "needs auto_test"),
@@ -275,7 +274,7 @@ def test_vector_environments() -> None:
     assert terminated.all()
     assert not info["is_success"].any()
     vector.close()
-    stable = make_vec_env("hrmgym/Katas-v0", n_envs=2, seed=0, env_kwargs={"render_mode": None})
+    stable = make_vec_env("hrmgym/Katas-v0", n_envs=2, seed=0)
     assert stable.reset()["roles"].shape == (2, 256)
     _, _, done, infos = stable.step(actions)
     assert done.all()
