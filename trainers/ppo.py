@@ -46,8 +46,8 @@ def train_ppo(job: Job[PPOConfig], *, resume: bool = False) -> Path:
 
     On Ctrl-C, SIGTERM and SIGHUP, and when who listens to the metrics has had enough, the state is
     saved before the exception goes on; with `resume` the run goes on from it. `checkpoints/best`
-    holds the weights with the best evaluation: by success rate, then by mean return. Random states are not saved, so a resumed run is as good as, and not equal to, one
-    that was never interrupted.
+    holds the weights with the best evaluation: by success rate, then by mean return. Random states
+    are not saved, so a resumed run is as good as, and not equal to, one that was never interrupted.
 
     Raises:
         CheckpointError: a checkpoint is broken or belongs to another model.

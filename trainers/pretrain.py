@@ -87,9 +87,10 @@ def train_pretrain(
     """Pretrains, and returns the checkpoint folder.
 
     `checkpoints/pretrain.pt` holds the run, `checkpoints/running` the weights as they were last
-    saved, `checkpoints/best` those with the best mean reciprocal rank on the held-out bugs; with `schedule: constant`, `checkpoints/latest` is made by the decay at the end. With
-    `calibrate`, its scores of where edits start are those of `eval_split`'s best temperature, which
-    is in the checkpoint's `extra`.
+    saved, `checkpoints/best` those with the best mean reciprocal rank on the held-out bugs; with
+    `schedule: constant`, `checkpoints/latest` is made by the decay at the end. With `calibrate`,
+    its scores of where edits start are those of `eval_split`'s best temperature, which is in the
+    checkpoint's `extra`.
 
     Args:
         job: What, where and how.
