@@ -17,7 +17,7 @@ from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import policy_hash, score_any
 from hrmgym.policies.config import HRMConfig
 from hrmgym.trainers.stopping import stop_signals
-from hrmgym.trainers.threads import torch_threads
+from hrmgym.trainers.threads import compute_threads
 
 if TYPE_CHECKING:
     from hrmgym.trainers.events import OnMetrics
@@ -179,7 +179,7 @@ def _run_trainer(
         threads = job_threads(job, run.experiment.threads)
         if not only_finish:
             run.note(threads=threads)
-        with torch_threads(threads):
+        with compute_threads(threads):
             if job.config.kind == "pretrain":
                 return train_pretrain(job, resume=resume, only_finish=only_finish)
             return train_ppo(job, resume=resume)

@@ -24,6 +24,7 @@ from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import check, score_any
 from hrmgym.experiments.train import train as train_run
+from hrmgym.experiments.train import with_checkpoint
 
 #: A file, the name of a shipped experiment, or an experiment that is loaded already.
 Config = str | os.PathLike[str] | Experiment
@@ -133,13 +134,15 @@ def score(
     config: Config,
     overrides: Overrides = (),
     *,
+    checkpoint: str | os.PathLike[str] | None = None,
     runs: str | os.PathLike[str] | None = None,
 ) -> ScoreResult:
     """Scores an experiment's policy on its benchmark, as `hrmgym score` does; blocks until then.
 
     Args:
         config: The experiment. It may not have a `sweep:`.
-        overrides: Values of dotted keys; `policy.checkpoint` takes a `TrainResult`'s.
+        overrides: Values of dotted keys.
+        checkpoint: Weights to score in place of the experiment's policy, a `TrainResult`'s say.
         runs: Folder of run folders; by default `HRMGYM_RUNS`, else `runs`.
 
     Raises:
@@ -147,6 +150,10 @@ def score(
         KeyboardInterrupt: Ctrl-C; the report of what was done is in the run folder.
     """
     experiment = _experiment(config, overrides)
+    if checkpoint is not None:
+        asked = experiment.score.model_copy(update={"before": False})
+        experiment = with_checkpoint(experiment, Path(checkpoint))
+        experiment = experiment.model_copy(update={"trainer": None, "score": asked})
     check(experiment)
     run = RunFolder.create(experiment, runs)
     with run.locked():

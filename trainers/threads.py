@@ -75,7 +75,7 @@ def training_threads(
 
 
 @contextmanager
-def torch_threads(count: int) -> Iterator[None]:
+def compute_threads(count: int) -> Iterator[None]:
     """Inside, torch computes with so many threads; does nothing where torch is not in use."""
     torch = sys.modules.get("torch")
     if torch is None:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -29,36 +31,45 @@ def test_every_signal_ends_the_block_as_ctrl_c_does(number: signal.Signals) -> N
 
 
 def test_a_second_sigterm_does_not_disturb_the_saving() -> None:
-    saved = False
-    with pytest.raises(Stopped) as error, stop_signals():
+    saved = []
+
+    def work() -> None:
         try:
             send(signal.SIGTERM)
         finally:
             send(signal.SIGTERM)
             send(signal.SIGHUP)
-            saved = True
+            saved.append(True)
+
+    with pytest.raises(Stopped) as error, stop_signals():
+        work()
     assert saved
     assert error.value.number == signal.SIGTERM
 
 
 def test_a_second_ctrl_c_acts_at_once() -> None:
-    saved = False
-    with pytest.raises(KeyboardInterrupt), stop_signals():
+    saved = []
+
+    def work() -> None:
         try:
             send(signal.SIGTERM)
         finally:
             send(signal.SIGINT)
-            saved = True
+            saved.append(True)
+
+    with pytest.raises(KeyboardInterrupt), stop_signals():
+        work()
     assert not saved
 
 
 def test_work_that_swallows_the_first_and_says_so_later_keeps_its_number() -> None:
-    with pytest.raises(KeyboardInterrupt) as error, stop_signals():
-        try:
+    def work() -> None:
+        with suppress(KeyboardInterrupt):  # a scoring writes what it has
             send(signal.SIGTERM)
-        except KeyboardInterrupt:
-            pass  # a scoring writes what it has
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as error, stop_signals():
+        work()
     assert isinstance(error.value, Stopped)
     assert error.value.number == signal.SIGTERM
 
@@ -117,12 +128,12 @@ except KeyboardInterrupt as stop:
 """
 
 
-def test_a_lost_terminal_does_not_keep_a_run_from_saving(tmp_path: object) -> None:
-    path = os.path.join(str(tmp_path), "saved")
+def test_a_lost_terminal_does_not_keep_a_run_from_saving(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
     leader, follower = pty.openpty()
 
     process = subprocess.Popen(
-        [sys.executable, "-c", LOST_TERMINAL, path],
+        [sys.executable, "-c", LOST_TERMINAL, str(path)],
         stdin=follower,
         stdout=follower,
         stderr=follower,
@@ -131,8 +142,6 @@ def test_a_lost_terminal_does_not_keep_a_run_from_saving(tmp_path: object) -> No
     os.close(follower)
     assert b"ready" in os.read(leader, 100)
     os.close(leader)  # it hangs up
-    send_to = process.pid
-    os.kill(send_to, signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
     assert process.wait(30) == 0
-    with open(path) as file:
-        assert int(file.read()) == signal.SIGHUP
+    assert int(path.read_text()) == signal.SIGHUP
