@@ -148,10 +148,10 @@ def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: P
         raise
     Console().print(sweep_table(done))
     print(f"curves: tensorboard --logdir {folders[0].path.parent}")
-    bad = [one.status for one in done if one.status not in (0, 3)]
-    if bad:
-        return 1
-    return max(one.status for one in done)
+    statuses = {one.status for one in done}
+    if statuses <= {0, 2, 3}:
+        return next((one for one in (2, 3) if one in statuses), 0)
+    return 1  # one has failed, or was killed
 
 
 def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> int:
@@ -418,7 +418,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _ClickError as error:  # a bad option; __str__ would say less
         message = error.format_message()
     except (KeyboardInterrupt, typer.Abort) as stop:
-        return 128 + getattr(stop, "number", signal.SIGINT)
+        # click makes an Abort of it.
+        numbers = (getattr(one, "number", None) for one in (stop, stop.__cause__, stop.__context__))
+        return 128 + next((one for one in numbers if one), signal.SIGINT)
     except OSError as error:
         if error.errno not in _FULL:
             raise
