@@ -18,6 +18,7 @@ from hrmgym.hrm.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from hrmgym.hrm.config import EditModelConfig
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.quantize import BITS, calibrate, carry_cosine, computing_in, pack
 from hrmgym.policies.distribution import edit_distribution
@@ -26,6 +27,7 @@ from hrmgym.trainers.batches import collate
 from hrmgym.trainers.bug_stream import stdlib_programs
 from hrmgym.trainers.fixes import Fix, rates, search_fixes
 from hrmgym.trainers.sources import held_out_programs, made_fixes, real_fixes
+from hrmgym.trainers.threads import compute_threads, training_threads
 
 #: Numbers of proposals that the cost is measured at, and the one that decides.
 KS, DECISIVE = (1, 32, 128), 32
@@ -91,6 +93,19 @@ def export(
     """
     _check(checkpoint, out, bits)
     config = load_checkpoint(checkpoint)[0].config
+    with compute_threads(training_threads(None, config.hidden_size)):
+        return _export(checkpoint, out, bits, config, held_out, most_lost, on_progress)
+
+
+def _export(
+    checkpoint: Path,
+    out: Path,
+    bits: int,
+    config: EditModelConfig,
+    held_out: int,
+    most_lost: float,
+    on_progress: Callable[[str], None],
+) -> Cost:
     interface, span = EditInterface(config.max_length), config.max_span
     on_progress("making bugs to calibrate and to measure on")
     seen: list[Fix] = []

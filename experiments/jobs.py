@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,26 @@ from typing import Any
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ConfigError
 from hrmgym.experiments.card import model_card
+from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.hrm import checkpoint_options
+from hrmgym.trainers.config import PretrainConfig
+from hrmgym.trainers.events import OnMetrics
 from hrmgym.trainers.job import Job, OnProgress, pick_device
+from hrmgym.trainers.threads import training_threads
 
 
-def make_job(run: RunFolder, on_progress: OnProgress) -> Job[Any]:
+def make_job(
+    run: RunFolder, on_progress: OnProgress, on_metrics: OnMetrics | None = None
+) -> Job[Any]:
     """What the trainer is asked to do.
 
     Args:
         run: Names the experiment, and where everything goes.
         on_progress: Called with (phase, done, total, text) as training goes on.
+        on_metrics: Called with a step and what is logged at it.
 
     Raises:
         ConfigError: The experiment trains nothing, or asks for a device that is not there.
@@ -44,7 +52,32 @@ def make_job(run: RunFolder, on_progress: OnProgress) -> Job[Any]:
         tensorboard=run.tensorboard,
         card=model_card(run),
         on_progress=on_progress,
+        on_metrics=on_metrics,
+        resolved=resolved(experiment),
+        hparams=dict(_flat(experiment.model_dump(mode="json"))),
     )
+
+
+def job_threads(job: Job[Any], asked: int | None) -> int:
+    """Threads that a job trains with, where the experiment asks for so many (None: not said)."""
+    config = job.config
+    learning = config if isinstance(config, PretrainConfig) else config.warm_start
+    return training_threads(
+        asked,
+        int(job.model["hidden_size"]),
+        workers=learning.workers if learning is not None else 0,
+        device=job.device,
+    )
+
+
+def _flat(block: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in block.items():
+        if key == "auth_token":  # event files are shared; a token is not
+            continue
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _make_env(experiment: Experiment, split: str) -> SoftwareEnv:

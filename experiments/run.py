@@ -3,6 +3,7 @@
 runs/<name>-<YYYYmmdd-HHMMSS>-<n>/
   config.yaml     the resolved experiment; it can be loaded again
   run.json        versions, machine, commit, command line, status
+  lock            held by the process that trains here
   tensorboard/    event files
   checkpoints/    one folder for each checkpoint
   scores/         reports, with their times beside them
@@ -18,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +29,14 @@ import hrmgym
 from hrmgym.envs.scoring import Report
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.experiments.loader import load, resolved
+from hrmgym.experiments.lock import Holder, holder, locked
+from hrmgym.experiments.processes import this_process, works_here
 from hrmgym.experiments.proposals import ProposalReport
 from hrmgym.experiments.schema import Experiment
 
-Status = Literal["running", "finished", "interrupted", "failed"]
+Status = Literal["running", "finished", "interrupted", "stopped", "failed", "died"]
 
+_LOCK = "lock"
 _PACKAGES = ("torch", "gymnasium", "stable-baselines3", "sb3-contrib", "swe-rex", "numpy")
 
 
@@ -45,6 +50,7 @@ class RunFolder:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._locked = False
         for name in ("config.yaml", "run.json"):
             if not (self.path / name).is_file():
                 raise DataError(f"{self.path}: not a run folder: it has no {name}")
@@ -131,7 +137,49 @@ class RunFolder:
     def set_status(self, status: Status) -> None:
         """Writes the status, and the time of the end where it is one."""
         facts = self.facts | {"status": status, "end": None if status == "running" else _now()}
+        if status == "running":
+            facts |= {"process": this_process()}
         write_json(self.path / "run.json", facts)
+
+    def note(self, **facts: Any) -> None:
+        """Adds to what run.json says."""
+        write_json(self.path / "run.json", self.facts | facts)
+
+    @property
+    def status(self) -> Status:
+        """How the run is now: what run.json says, but `died` where that is `running` and no process
+        works in it any more. A died or interrupted run can be resumed."""
+        said: Status = self.facts["status"]
+        if said != "running" or self.holder is not None:
+            return said
+        if not (self.path / _LOCK).exists() and works_here(self.facts.get("process")):
+            return said
+        return "died"
+
+    @property
+    def holder(self) -> Holder | None:
+        """The process that trains in it now."""
+        return holder(self.path / _LOCK)
+
+    @contextmanager
+    def locked(self, part: str = "") -> Iterator[None]:
+        """Keeps other processes from working in the run for the block; may be nested.
+
+        Args:
+            part: Work that goes on beside the run's own (`finish`) has a lock of its own.
+
+        Raises:
+            ConfigError: Another process works in it; the message says which.
+        """
+        if self._locked:
+            yield
+            return
+        with locked(self.path / (f"{_LOCK}-{part}" if part else _LOCK)):
+            self._locked = True
+            try:
+                yield
+            finally:
+                self._locked = False
 
     def write_report(self, name: str, report: Report | ProposalReport) -> Path:
         """Writes `scores/<name>.json`, and the times to `scores/<name>.timing.json`."""
@@ -220,6 +268,7 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
         "status": "running",
         "start": _now(),
         "end": None,
+        "process": this_process(),
         "seed": experiment.seed,
         "command": sys.argv,
         "versions": versions(),

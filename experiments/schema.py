@@ -148,6 +148,10 @@ class Experiment(Block):
     """How the policy is scored."""
     rollouts: Literal["local"] = "local"
     """What runs episodes: processes on this machine."""
+    threads: Count | None = None
+    """Threads that the network computes with while it trains; null takes one for a small network,
+    which is faster than many, and for a large one those that the trainer's `workers` leave. Scoring
+    takes one for each of its workers, so that a report depends on neither."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")] = "auto"
     """Where the network runs; `auto` takes CUDA, then MPS, then the CPU."""
 

@@ -42,9 +42,9 @@ def report_table(report: ReportData) -> Group:
     table = Table("", Column("tasks", justify="right"))
     for name in report["scores"]:
         table.add_column(name, justify="right")
-    table.add_row("all", str(report["tasks_played"]), *map(_estimate, report["scores"].values()))
+    table.add_row("all", str(report["tasks_played"]), *map(estimate, report["scores"].values()))
     for tag, part in report["by_tag"].items():
-        cells = [_estimate(part[name]) for name in report["scores"]]
+        cells = [estimate(part[name]) for name in report["scores"]]
         table.add_row(escape(showable(tag)), str(part["tasks"]), *cells)
     means = ", ".join(f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS)
     lines = [f"mean of an episode: {means}", *_failure_lines(report), *_mode_lines(report)]
@@ -83,7 +83,7 @@ def _proposals_table(report: ReportData) -> Group:
     """Scores of proposals: many scores, so one row each, and the tags without intervals."""
     table = Table("", Column("all", justify="right"))
     for name, score in report["scores"].items():
-        table.add_row(name, _estimate(score))
+        table.add_row(name, estimate(score))
     shown = list(report["scores"])[:4]
     tags = Table("", Column("tasks", justify="right"), *(Column(n, justify="right") for n in shown))
     for tag, part in report["by_tag"].items():
@@ -101,7 +101,7 @@ def comparison_table(reports: Mapping[str, ReportData]) -> Group:
     table = Table("", *(Column(escape(stage), justify="right") for stage in reports))
     last = list(reports.values())[-1]
     for name in last["scores"]:
-        table.add_row(name, *(_estimate(one["scores"].get(name)) for one in reports.values()))
+        table.add_row(name, *(estimate(one["scores"].get(name)) for one in reports.values()))
     for label, key in _MEANS if "mean" in last else ():
         table.add_row(f"mean {label}", *(f"{one['mean'][key]:.3g}" for one in reports.values()))
     return Group(_title(last), table)
@@ -118,10 +118,11 @@ def _title(report: ReportData) -> Text:
     return Text(showable(title))
 
 
-def _estimate(estimate: Mapping[str, Any] | None) -> str:
-    if estimate is None:
+def estimate(found: Mapping[str, Any] | None) -> str:
+    """A score with its interval, for a table's cell."""
+    if found is None:
         return "-"
-    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    value, low, high = found["value"], found["low"], found["high"]
     # The bracket would be read as markup.
     return escape(f"{value:.3f} [{low:.3f}, {high:.3f}]")
 

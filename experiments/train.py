@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.experiments.card import model_card
@@ -16,6 +16,11 @@ from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import policy_hash, score_any
 from hrmgym.policies.config import HRMConfig
+from hrmgym.trainers.stopping import stop_signals
+from hrmgym.trainers.threads import compute_threads
+
+if TYPE_CHECKING:
+    from hrmgym.trainers.events import OnMetrics
 
 #: The checkpoint folder that the trainer leaves after a warm start, before reinforcement learning.
 WARM_START = "warm-start"
@@ -53,10 +58,13 @@ class Trained:
     """What a training run left behind."""
 
     run: RunFolder
-    checkpoint: Path
+    checkpoint: Path | None
+    """The weights at the end; None: it was stopped before there were any."""
     reports: Mapping[str, Mapping[str, Any]]
     """Stage -> `Report.to_dict`: "untrained" and "warm start" where `score.before` asks for them
-    and they are there, and always "trained", the checkpoint."""
+    and they are there, and "trained", the checkpoint, unless it was stopped."""
+    stopped: bool = False
+    """Whether who listens to the metrics has ended it early."""
 
 
 def train(
@@ -65,8 +73,11 @@ def train(
     resume: bool = False,
     only_finish: bool = False,
     display: Display | None = None,
+    on_metrics: OnMetrics | None = None,
 ) -> Trained:
     """Trains the run's policy and scores it; the run folder's status says how it went.
+
+    Ctrl-C, SIGTERM and SIGHUP save the state and end it.
 
     Args:
         run: What to train, and where everything is written.
@@ -74,31 +85,66 @@ def train(
         only_finish: Pretraining only: do not go on, but let the learning rate decay from the last
             saved state, and score that. The run's status does not change, for it can go on.
         display: Shows the progress.
+        on_metrics: Called with a step and the scalars that are logged at it. If it raises
+            `StoppedByListener`, the training ends early, without a score; any other exception
+            goes on to the caller. The state is saved first, and `resume` continues, either way.
 
     Raises:
-        ConfigError: The experiment has no trainer, or `only_finish` is not for that one.
-        KeyboardInterrupt: After Ctrl-C; everything so far is kept, and `resume` continues.
+        ConfigError: The experiment has no trainer, `only_finish` is not for that one, or another
+            process works in the run folder.
+        KeyboardInterrupt: After Ctrl-C, and `Stopped`, which is one, after another signal;
+            everything so far is kept, and `resume` continues.
     """
     if run.experiment.trainer is None:
         raise ConfigError(f"experiment {run.experiment.name!r} has no trainer")
     if only_finish:
         if run.experiment.trainer.kind != "pretrain":
             raise ConfigError("--finish is for trainer: pretrain alone")
-        return _train(run, resume, True, display or Silent())
-    run.set_status("running")
-    try:
-        trained = _train(run, resume, False, display or Silent())
-    except KeyboardInterrupt:
-        run.set_status("interrupted")
-        raise
-    except BaseException:
-        run.set_status("failed")
-        raise
-    run.set_status("finished")
-    return trained
+        with run.locked("finish"), stop_signals():
+            return _train(run, resume, True, display or Silent(), on_metrics)
+    with run.locked(), stop_signals():
+        run.set_status("running")
+        try:
+            trained = _train(run, resume, False, display or Silent(), on_metrics)
+        except KeyboardInterrupt:
+            run.set_status("interrupted")
+            raise
+        except BaseException as error:
+            if not _by_listener(error):
+                run.set_status("failed")
+                raise
+            run.set_status("stopped")
+            if error.__cause__ is not None:
+                raise error.__cause__ from None
+            latest = run.checkpoints / "latest"
+            return Trained(run, latest if latest.is_dir() else None, _reports(run), stopped=True)
+        run.set_status("finished")
+        return trained
 
 
-def _train(run: RunFolder, resume: bool, only_finish: bool, display: Display) -> Trained:
+def _by_listener(error: BaseException) -> bool:
+    from hrmgym.trainers.events import StoppedByListener  # imports torch
+
+    return isinstance(error, StoppedByListener)
+
+
+def _reports(run: RunFolder) -> dict[str, Mapping[str, Any]]:
+    """The reports that are there, of a run that has not come to its end."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for stage in ("untrained", "warm start"):
+        path = run.scores / f"{_file(stage)}.json"
+        with suppress(OSError, ValueError):
+            found[stage] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _train(
+    run: RunFolder,
+    resume: bool,
+    only_finish: bool,
+    display: Display,
+    on_metrics: OnMetrics | None,
+) -> Trained:
     experiment = run.experiment
     reports: dict[str, Mapping[str, Any]] = {}
 
@@ -108,7 +154,7 @@ def _train(run: RunFolder, resume: bool, only_finish: bool, display: Display) ->
 
     if experiment.score.before:
         score_stage("untrained", experiment)
-    checkpoint = _run_trainer(run, resume, only_finish, display)
+    checkpoint = _run_trainer(run, resume, only_finish, display, on_metrics)
     warm = run.checkpoints / WARM_START
     if experiment.score.before and warm.is_dir():
         score_stage("warm start", with_checkpoint(experiment, warm))
@@ -117,16 +163,26 @@ def _train(run: RunFolder, resume: bool, only_finish: bool, display: Display) ->
     return Trained(run, checkpoint, reports)
 
 
-def _run_trainer(run: RunFolder, resume: bool, only_finish: bool, display: Display) -> Path:
-    from hrmgym.experiments.jobs import make_job  # all of these import torch
+def _run_trainer(
+    run: RunFolder,
+    resume: bool,
+    only_finish: bool,
+    display: Display,
+    on_metrics: OnMetrics | None,
+) -> Path:
+    from hrmgym.experiments.jobs import job_threads, make_job  # all of these import torch
     from hrmgym.trainers.ppo import train_ppo
     from hrmgym.trainers.pretrain import train_pretrain
 
     with display.training() as on_progress:
-        job = make_job(run, on_progress)
-        if job.config.kind == "pretrain":
-            return train_pretrain(job, resume=resume, only_finish=only_finish)
-        return train_ppo(job, resume=resume)
+        job = make_job(run, on_progress, on_metrics)
+        threads = job_threads(job, run.experiment.threads)
+        if not only_finish:
+            run.note(threads=threads)
+        with compute_threads(threads):
+            if job.config.kind == "pretrain":
+                return train_pretrain(job, resume=resume, only_finish=only_finish)
+            return train_ppo(job, resume=resume)
 
 
 def with_checkpoint(experiment: Experiment, checkpoint: Path) -> Experiment:

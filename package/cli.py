@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,8 +78,19 @@ def train(
         ),
     ] = None,
     runs: Runs = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Runs of a sweep at once.",
+            show_default="one for each processor, or for as many as `threads`",
+        ),
+    ] = None,
 ) -> int:
-    """Train a policy, and score it. Exit status 3: some results have no verdict."""
+    """Train a policy, and score it; a `sweep:` trains several at once, and compares them.
+
+    Exit status 3: some results have no verdict.
+    """
     from hrmgym.experiments.loader import expand
     from hrmgym.experiments.run import RunFolder
     from hrmgym.experiments.score import check
@@ -86,16 +98,19 @@ def train(
     folder = resume or finish
     if folder is not None:
         changes = [*([config] if config else []), *(overrides or ())]
-        if (resume and finish) or runs is not None or (finish and changes):
+        if (resume and finish) or runs or workers or (finish and changes):
             raise ConfigError("--resume takes KEY=VALUE and nothing else, --finish nothing at all")
         if config is not None and "=" not in config:
             raise ConfigError(f"--resume goes on with the run's own config.yaml, not {config!r}")
         run = RunFolder(folder)
-        if resume and run.facts.get("status") == "finished" and not changes:
-            raise ConfigError(f"{resume}: the run has finished; there is nothing to resume")
-        if changes:
-            run.override(changes)
-        return _train_one(run, resume=True, only_finish=finish is not None)
+        if finish:
+            return _train_one(run, resume=True, only_finish=True)
+        with run.locked():
+            if run.status == "finished" and not changes:
+                raise ConfigError(f"{resume}: the run has finished; there is nothing to resume")
+            if changes:
+                run.override(changes)
+            return _train_one(run, resume=True)
     if config is None:
         raise ConfigError(f"which experiment? {_CONFIG}")
     experiments = expand(config, overrides or ())
@@ -104,9 +119,39 @@ def train(
             raise ConfigError(f"{config}: trainer: null; use `hrmgym score`, or set a trainer")
     for experiment in experiments:
         check(experiment)
-    return max(
-        _train_one(RunFolder.create(experiment, runs), resume=False) for experiment in experiments
-    )
+    if len(experiments) == 1:
+        if workers is not None:
+            raise ConfigError(f"--workers is for a sweep, and {config} has none")
+        return _train_one(RunFolder.create(experiments[0], runs), resume=False)
+    return _train_sweep(experiments, workers, runs)
+
+
+def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: Path | None) -> int:
+    from rich.console import Console
+
+    from hrmgym.experiments.run import RunFolder
+    from hrmgym.experiments.sweep import SweptRun, default_workers, train_all
+    from hrmgym.experiments.sweep_table import sweep_table
+
+    def say(run: RunFolder, done: SweptRun | None) -> None:
+        if done is None:
+            print(f"begins: {run.path}", file=sys.stderr)
+        else:
+            said = f": {done.said}" if done.said else ""
+            print(f"{run.status}: {run.path}{said}", file=sys.stderr)
+
+    folders = [RunFolder.create(experiment, runs) for experiment in experiments]
+    try:
+        done = train_all(folders, workers or default_workers(experiments), say)
+    except KeyboardInterrupt:
+        print("interrupted; go on with `hrmgym train --resume` and a run folder", file=sys.stderr)
+        raise
+    Console().print(sweep_table(done))
+    print(f"curves: tensorboard --logdir {folders[0].path.parent}")
+    statuses = {one.status for one in done}
+    if statuses <= {0, 2, 3}:
+        return next((one for one in (2, 3) if one in statuses), 0)
+    return 1  # one has failed, or was killed
 
 
 def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> int:
@@ -330,6 +375,19 @@ def export(
     print(f"checkpoint: {out}")
 
 
+@app.command("runs")
+def list_runs(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder of run folders.", envvar="HRMGYM_RUNS", show_default="runs"),
+    ] = Path("runs"),
+) -> None:
+    """List runs: how each is, a dead one told from a living one, and what it scored."""
+    from hrmgym import listing
+
+    listing.runs(folder)
+
+
 @app.command()
 def doctor() -> None:
     """Say what works on this machine: versions, device, sandbox, data."""
@@ -351,7 +409,7 @@ def _require_folder() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; the exit status is 2 for the user's mistakes, 3 where results have no
-    verdict because the sandbox failed, and 130 for Ctrl-C."""
+    verdict because the sandbox failed, 130 for Ctrl-C, 143 for SIGTERM and 129 for SIGHUP."""
     try:
         _require_folder()
         return int(app(arguments, prog_name="hrmgym", standalone_mode=False) or 0)
@@ -359,8 +417,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = str(error)
     except _ClickError as error:  # a bad option; __str__ would say less
         message = error.format_message()
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
+    except (KeyboardInterrupt, typer.Abort) as stop:
+        # click makes an Abort of it.
+        numbers = (getattr(one, "number", None) for one in (stop, stop.__cause__, stop.__context__))
+        return 128 + next((one for one in numbers if one), signal.SIGINT)
     except OSError as error:
         if error.errno not in _FULL:
             raise

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from hrmgym.envs.benchmark import Benchmark, catalogue, find_task, make_benchmark
 from hrmgym.envs.changes import diff
 from hrmgym.envs.showing import showable
-from hrmgym.errors import DataError
+from hrmgym.errors import DataError, UserError
+from hrmgym.experiments.run import RunFolder
 
 
 def benchmarks() -> None:
@@ -51,6 +55,41 @@ def task(name: str, path: str | None, split: str | None, task_id: str, *, refere
     for file in found.editable:
         text = start[file].rstrip() if file in start else "(does not exist yet)"
         _say(f"\n--- {file}\n{text}")
+
+
+def runs(folder: Path) -> None:
+    """One line for each run folder in a folder, the last to start first.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of runs")
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for path in sorted(folder.iterdir()):
+        if (path / "run.json").is_file():
+            found.append(_run_row(path))
+    found.sort(reverse=True)
+    print_columns([("RUN", "STATUS", "STARTED", "SCORES"), *(row for _, row in found)])
+
+
+def _run_row(path: Path) -> tuple[str, tuple[str, ...]]:
+    try:
+        run = RunFolder(path)
+        started = str(run.facts["start"])
+        return started, (path.name, run.status, started, _scores(run))
+    except (UserError, ValueError, KeyError, OSError) as error:
+        reason = " ".join(str(error).split())
+        return "", (path.name, "broken", "", reason)
+
+
+def _scores(run: RunFolder) -> str:
+    for name in ("trained", "score"):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            report = json.loads((run.scores / f"{name}.json").read_text(encoding="utf-8"))
+            scores = report["scores"].items()
+            return ", ".join(f"{key} {one['value']:.3f}" for key, one in scores if one)
+    return ""
 
 
 def _say(text: str) -> None:

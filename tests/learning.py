@@ -10,6 +10,7 @@ from stable_baselines3.common.logger import Logger
 
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.software import SoftwareEnv
+from hrmgym.experiments.schema import RewardConfig
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config
 from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED, Tiny
@@ -72,7 +73,8 @@ PPO_MODEL = {"hidden_size": 32, "num_heads": 2, "H_layers": 1, "L_layers": 1}
 
 
 def _make_env(split: str) -> SoftwareEnv:
-    return SoftwareEnv(Tiny(), split=split, canvas=96, max_steps=2)
+    rewards = RewardConfig().model_dump()  # every term, as an experiment has them
+    return SoftwareEnv(Tiny(), split=split, canvas=96, max_steps=2, rewards=rewards)
 
 
 def ppo_job(folder: Path, warm: bool = False, **options: Any) -> Job[PPOConfig]:
@@ -92,6 +94,7 @@ def ppo_job(folder: Path, warm: bool = False, **options: Any) -> Job[PPOConfig]:
             samples=1280, batch_size=32, benchmark_share=0.5, held_out=2, evaluate_every=40
         )
     seen = options.pop("on_progress", lambda *_: None)
+    heard = options.pop("on_metrics", None)
     return Job(
         config=PPOConfig(**(fields | options)),
         model=PPO_MODEL,
@@ -105,4 +108,7 @@ def ppo_job(folder: Path, warm: bool = False, **options: Any) -> Job[PPOConfig]:
         tensorboard=folder / "tensorboard",
         card="card",
         on_progress=seen,
+        on_metrics=heard,
+        resolved="seed: 0",
+        hparams={"seed": 0, "trainer.gamma": 0.99, "score.k": [1], "benchmark.path": None},
     )

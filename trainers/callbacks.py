@@ -12,6 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from hrmgym.policies.hrm import HRMPolicy
 from hrmgym.trainers.gradients import gradient_norms
+from hrmgym.trainers.stopping import Asked
 
 
 class EnvTags(BaseCallback):
@@ -55,6 +56,18 @@ class NetworkTags(BaseCallback):
         if self.model._n_updates:
             for name, norm in gradient_norms(policy.model).items():
                 self.logger.record(f"hrm/grad_norm_{name}", norm)
+
+
+class StopWhenAsked(BaseCallback):
+    """Ends the training between two steps once a signal has asked for it."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__()
+        self._asked = asked
+
+    def _on_step(self) -> bool:
+        self._asked.act()
+        return True
 
 
 class KeepState(BaseCallback):

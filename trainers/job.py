@@ -14,6 +14,7 @@ import torch
 
 from hrmgym.errors import ConfigError
 from hrmgym.trainers.config import PPOConfig, PretrainConfig
+from hrmgym.trainers.events import OnMetrics
 
 C = TypeVar("C", PPOConfig, PretrainConfig, covariant=True)
 
@@ -44,6 +45,11 @@ class Job(Generic[C]):
     card: str
     """Text of the model card."""
     on_progress: OnProgress = field(default=lambda phase, done, total, text: None)
+    on_metrics: OnMetrics | None = None
+    """Told of every scalar that is logged. What it raises ends the training, its state saved."""
+    resolved: str = ""
+    """The experiment as YAML, and by dotted key; logged."""
+    hparams: Mapping[str, Any] = field(default_factory=dict)
 
 
 def pick_device(name: str) -> str:

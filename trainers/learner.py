@@ -67,6 +67,8 @@ class Learner:
         self.done = 0
         """Samples seen."""
         self.updates = 0
+        self.seconds = 0.0
+        """Time trained, over all starts."""
 
     def update(self, samples: Sequence[Sample], rate: float) -> dict[str, float]:
         """One step on a batch, in parts whose gradients are added up (see `part_tokens`).
@@ -147,6 +149,7 @@ class Learner:
             "ema": None if self.ema is None else self.ema.state_dict(),
             "samples": self.done,
             "updates": self.updates,
+            "seconds": self.seconds,
             **more,
         }
         torch.save(state, scratch)
@@ -169,6 +172,7 @@ class Learner:
                 # A run that begins to average starts from where it is.
                 self.ema.load_state_dict(state["ema"] or dict(self.model.named_parameters()))
             self.done, self.updates = int(state["samples"]), int(state["updates"])
+            self.seconds = float(state.get("seconds", 0.0))
         except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
             reason = str(error).splitlines()[0]
             raise CheckpointError(

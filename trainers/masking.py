@@ -7,7 +7,7 @@ are bootstrapped from the value there, as if the rollout had ended before it.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,18 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
-from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from hrmgym.trainers.best import Best
+from hrmgym.trainers.repair_examples import log_examples
 
 
 class MaskedRolloutBuffer(DictRolloutBuffer):
     """A rollout some of whose steps are not learnt from."""
 
     valid: npt.NDArray[np.bool_]  # [steps, environments]
+    before_minibatch: Callable[[], None] = staticmethod(lambda: None)
+    """Called between two updates; what it raises ends the training there."""
 
     def reset(self) -> None:
         """Empties the buffer; every step counts again."""
@@ -53,7 +58,10 @@ class MaskedRolloutBuffer(DictRolloutBuffer):
         self, batch_size: int | None = None
     ) -> Generator[DictRolloutBufferSamples, None, None]:
         """Minibatches as Stable-Baselines3 draws them, without the steps that do not count."""
-        yield from (one for one in super().get(batch_size) if len(one.actions))
+        for one in super().get(batch_size):
+            self.before_minibatch()
+            if len(one.actions):
+                yield one
 
     def _get_samples(  # type: ignore[override]
         self, batch_inds: npt.NDArray[np.int64], env: VecNormalize | None = None
@@ -100,8 +108,40 @@ class MaskFailures(BaseCallback):
 
 
 class JudgedEvalCallback(EvalCallback):
-    """An evaluation whose success rate is that of the episodes with a verdict."""
+    """An evaluation whose success rate is that of the episodes with a verdict.
+
+    It keeps the best weights, and logs what `KeepExamples` kept.
+
+    Args:
+        eval_env: Evaluated in; its environments are `KeepExamples`.
+        best: Is offered every evaluation.
+        **options: Those of `EvalCallback`.
+    """
+
+    def __init__(self, eval_env: VecEnv, best: Best, **options: Any) -> None:
+        super().__init__(eval_env, **options)
+        self._best = best
+        self.after_step: Callable[[], None] = lambda: None
+        """Called after each step; what it raises ends the training there."""
+
+    def _init_callback(self) -> None:
+        super()._init_callback()
+        # A run that goes on evaluates where it would have, had it not been stopped.
+        self.n_calls = self.num_timesteps // self.training_env.num_envs
+
+    def _on_step(self) -> bool:
+        going = bool(super()._on_step())
+        if self.eval_freq > 0 and self.n_calls % self.eval_freq == 0:
+            metrics = {"mean_reward": float(self.last_mean_reward)}
+            if self._is_success_buffer:
+                metrics["success_rate"] = float(np.mean(self._is_success_buffer))
+            self._best.offer(metrics)
+            examples = [one for kept in self.eval_env.env_method("take") for one in kept]
+            log_examples(self.logger, examples)
+            self.logger.dump(self.num_timesteps)
+        return going
 
     def _log_success_callback(self, locals_: dict[str, Any], globals_: dict[str, Any]) -> None:
+        self.after_step()
         if not locals_["info"]["failure"]:
             super()._log_success_callback(locals_, globals_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,19 @@ import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrmgym.envs.bugs.selector import Selector
-from hrmgym.errors import CheckpointError
+from hrmgym.errors import CheckpointError, HrmgymError
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies.hrm import HRMPolicy, edit_model_config, load_weights
 from hrmgym.policies.memory import PreviousStep
 from hrmgym.trainers.auxiliary import OutcomeLearning
-from hrmgym.trainers.callbacks import EnvTags, KeepState, NetworkTags
+from hrmgym.trainers.best import Best
+from hrmgym.trainers.callbacks import EnvTags, KeepState, NetworkTags, StopWhenAsked
 from hrmgym.trainers.config import PPOConfig, WarmStartConfig
 from hrmgym.trainers.curriculum import Curriculum, CurriculumTags, with_curriculum
+from hrmgym.trainers.events import StoppedByListener, describe, drop_after, make_logger
 from hrmgym.trainers.job import Job, seed_everything
 from hrmgym.trainers.learner import Learner
 from hrmgym.trainers.masking import (
@@ -31,6 +33,9 @@ from hrmgym.trainers.masking import (
     MaskFailures,
 )
 from hrmgym.trainers.pretrain import learn, supervised_run
+from hrmgym.trainers.repair_examples import KeepExamples
+from hrmgym.trainers.stopping import stop_noted
+from hrmgym.trainers.tags import EVAL_METRICS, PPO_METRICS
 
 #: Must differ from the run's seed.
 _EVAL_SEED = 2_000_003
@@ -39,9 +44,10 @@ _EVAL_SEED = 2_000_003
 def train_ppo(job: Job[PPOConfig], *, resume: bool = False) -> Path:
     """Trains and returns the checkpoint folder.
 
-    On Ctrl-C the state is saved before KeyboardInterrupt goes on; with `resume` the run goes on
-    from it. Random states are not saved, so a resumed run is as good as, and not equal to, one
-    that was never interrupted.
+    On Ctrl-C, SIGTERM and SIGHUP, and when who listens to the metrics has had enough, the state is
+    saved before the exception goes on; with `resume` the run goes on from it. `checkpoints/best`
+    holds the weights with the best evaluation: by success rate, then by mean return. Random states
+    are not saved, so a resumed run is as good as, and not equal to, one that was never interrupted.
 
     Raises:
         CheckpointError: a checkpoint is broken or belongs to another model.
@@ -80,20 +86,24 @@ def _seen(job: Job[PPOConfig], env: gymnasium.Env[Any, Any]) -> gymnasium.Env[An
     return PreviousStep(env) if edit_model_config(64, job.model).remembers else env
 
 
-def save_policy(job: Job[PPOConfig], model: PPO, name: str = "latest") -> Path:
-    """Writes a checkpoint to share."""
+def save_policy(
+    job: Job[PPOConfig], model: PPO, name: str = "latest", more: Mapping[str, float] | None = None
+) -> Path:
+    """Writes a checkpoint to share; its `extra` holds the number of steps, and `more`."""
     assert isinstance(model.policy, HRMPolicy)
     folder = job.folder / name
-    save_checkpoint(
-        folder, model.policy.model, job.card, {"num_timesteps": int(model.num_timesteps)}
-    )
+    extra = {"num_timesteps": int(model.num_timesteps)} | dict(more or {})
+    save_checkpoint(folder, model.policy.model, job.card, extra)
     return folder
 
 
 def _model(job: Job[PPOConfig], env: VecEnv, resume: bool) -> PPO:
     config = job.config
-    logger = configure(str(job.tensorboard), ["tensorboard"])
     saved = job.folder / "ppo.zip"
+    states = [saved, job.folder / "warm-start.pt"]  # the first that is there is gone on from
+    times = [one.stat().st_mtime for one in states if one.exists()]
+    drop_after(job.tensorboard, times[0] if resume and times else 0.0)
+    logger = make_logger(job.tensorboard, job.on_metrics)
     if resume and saved.exists():
         try:
             model = MaskedPPO.load(saved, env=env, device=job.device)
@@ -123,6 +133,8 @@ def _model(job: Job[PPOConfig], env: VecEnv, resume: bool) -> PPO:
         if job.checkpoint is not None:
             load_weights(model.policy, job.checkpoint)
     model.set_logger(logger)
+    metrics = PPO_METRICS + (EVAL_METRICS if config.eval_every is not None else ())
+    describe(logger, job.resolved, job.hparams, metrics, model.num_timesteps)
     return model
 
 
@@ -175,24 +187,39 @@ def _learn(job: Job[PPOConfig], model: PPO, curriculum: Curriculum | None) -> No
     ]
     if curriculum is not None:
         callbacks.append(CurriculumTags(curriculum))
-    eval_env = None
+    eval_env = evaluation = None
     if job.config.eval_every is not None:
         eval_env = make_vec_env(
-            lambda: _seen(job, job.make_env(job.eval_split)), n_envs=1, seed=job.seed + _EVAL_SEED
+            lambda: KeepExamples(_seen(job, job.make_env(job.eval_split))),
+            n_envs=1,
+            seed=job.seed + _EVAL_SEED,
         )
-        callbacks.append(
-            JudgedEvalCallback(
-                eval_env,
-                n_eval_episodes=job.config.eval_episodes,
-                eval_freq=max(1, job.config.eval_every // job.config.n_envs),
-                deterministic=True,
-                verbose=0,
-            )
+        evaluation = JudgedEvalCallback(
+            eval_env,
+            Best(
+                job.folder,
+                ("success_rate", "mean_reward"),
+                lambda name, more: save_policy(job, model, name, more),
+            ),
+            n_eval_episodes=job.config.eval_episodes,
+            eval_freq=max(1, job.config.eval_every // job.config.n_envs),
+            deterministic=True,
+            verbose=0,
         )
+        callbacks.append(evaluation)
+    buffer = model.rollout_buffer
+    assert isinstance(buffer, MaskedRolloutBuffer)
     try:
-        model.learn(left, callback=CallbackList(callbacks), reset_num_timesteps=False)
-        save()
-    except KeyboardInterrupt:
+        with stop_noted() as asked:
+            callbacks.append(StopWhenAsked(asked))
+            buffer.before_minibatch = asked.act
+            if evaluation is not None:
+                evaluation.after_step = asked.act
+            model.learn(left, callback=CallbackList(callbacks), reset_num_timesteps=False)
+            save()
+            asked.act()
+    except (KeyboardInterrupt, StoppedByListener, HrmgymError, OSError):
+        # Not after any error: where the weights are no numbers any more, the last state is better.
         save()
         raise
     finally:

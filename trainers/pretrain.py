@@ -8,19 +8,16 @@ as one that was not.
 from __future__ import annotations
 
 import copy
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import gymnasium
 import numpy as np
-from stable_baselines3.common.logger import Logger, configure
+import torch
+from stable_baselines3.common.logger import Logger
 
 from hrmgym.envs.bugs.selector import Selector
 from hrmgym.envs.interfaces.edit import EditInterface
@@ -31,20 +28,25 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config, take_weights
 from hrmgym.trainers import schedule
 from hrmgym.trainers.batches import Stream, batches, named_losses
+from hrmgym.trainers.best import Best
 from hrmgym.trainers.bug_stream import Sample
 from hrmgym.trainers.calibration import calibrate
 from hrmgym.trainers.config import PretrainConfig
+from hrmgym.trainers.events import describe, drop_after, make_logger
 from hrmgym.trainers.examples import benchmark_examples
 from hrmgym.trainers.fixes import KS, Fix, rates, search_fixes
 from hrmgym.trainers.gradients import gradient_norms
 from hrmgym.trainers.job import Job, seed_everything
 from hrmgym.trainers.learner import Learner
+from hrmgym.trainers.repair_examples import NUMBER, log_examples, shown_fixes
 from hrmgym.trainers.sources import (
     held_out_programs,
     made_fixes,
     real_fixes,
     training_stream,
 )
+from hrmgym.trainers.stopping import stop_noted
+from hrmgym.trainers.tags import LEARNING_METRICS
 
 _LOG_EVERY = 20  # updates
 _EFFORT = 4  # prefixes per proposal: curves need no exact search
@@ -73,6 +75,10 @@ class Run:
     on_update: Callable[[Progress], None] = field(default=lambda progress: None)
     on_save: Callable[[], None] = field(default=lambda: None)
     """Called after each saved state, with the learner as it was saved."""
+    on_evaluated: Callable[[Mapping[str, Mapping[str, float]]], None] = field(
+        default=lambda results: None
+    )
+    """Called after each evaluation with its rates, by set."""
 
 
 def train_pretrain(
@@ -81,9 +87,10 @@ def train_pretrain(
     """Pretrains, and returns the checkpoint folder.
 
     `checkpoints/pretrain.pt` holds the run, `checkpoints/running` the weights as they were last
-    saved; with `schedule: constant`, `checkpoints/latest` is made by the decay at the end. With
-    `calibrate`, its scores of where edits start are those of `eval_split`'s best temperature, which
-    is in the checkpoint's `extra`.
+    saved, `checkpoints/best` those with the best mean reciprocal rank on the held-out bugs; with
+    `schedule: constant`, `checkpoints/latest` is made by the decay at the end. With `calibrate`,
+    its scores of where edits start are those of `eval_split`'s best temperature, which is in the
+    checkpoint's `extra`.
 
     Args:
         job: What, where and how.
@@ -105,15 +112,39 @@ def train_pretrain(
         raise CheckpointError(f"{state}: no such file; there is nothing to finish yet")
     if not resume and not only_finish:
         state.unlink(missing_ok=True)
-    logger = configure(str(job.tensorboard), ["tensorboard"])
+    if only_finish:  # what goes on beside it has the run's own stream
+        logger = make_logger(job.tensorboard / "finish", job.on_metrics)
+    else:
+        drop_after(job.tensorboard, _resumed_at(job.folder, config.samples))
+        logger = make_logger(job.tensorboard, job.on_metrics)
+        describe(logger, job.resolved, job.hparams, LEARNING_METRICS, 0)
     selector = Selector() if config.selector else None
     learner = Learner(_network(job), config, job.device, selector)
     if not only_finish:
         run = supervised_run(job, learner, logger, "pretrain", "pretrain")
         learn(learner, run)
     if config.schedule == "constant":
-        finish(learner, supervised_run(job, learner, logger, "finish", "finish"), state)
+        phase = "finish apart" if only_finish else "finish"
+        finish(learner, supervised_run(job, learner, logger, "finish", phase), state)
     return _keep(job, learner, "latest", _held_out_tasks(job, learner) if config.calibrate else ())
+
+
+def _resumed_at(folder: Path, samples: int) -> float:
+    """When the state was saved that a run goes on from, in seconds since the epoch; else 0."""
+    state, finished = folder / "pretrain.pt", folder / "finish.pt"
+    if not state.exists():
+        return 0.0
+    times = [state.stat().st_mtime]
+    if finished.exists() and _samples(state) >= samples:  # it goes on with the finish
+        times.append(finished.stat().st_mtime)
+    return max(times)
+
+
+def _samples(state: Path) -> int:
+    try:
+        return int(torch.load(state, map_location="meta", weights_only=True)["samples"])
+    except Exception:  # broken, of whatever kind: `Learner.load` says so
+        return 0
 
 
 def _network(job: Job[Any]) -> EditModel:
@@ -135,9 +166,15 @@ def _network(job: Job[Any]) -> EditModel:
     return EditModel(edit_model_config(length, job.model))
 
 
-def _keep(job: Job[Any], learner: Learner, name: str, held_out: Sequence[Sample] = ()) -> Path:
+def _keep(
+    job: Job[Any],
+    learner: Learner,
+    name: str,
+    held_out: Sequence[Sample] = (),
+    more: Mapping[str, float] | None = None,
+) -> Path:
     """Writes the weights to ship as a checkpoint, calibrated on samples if there are some."""
-    folder, extra = job.folder / name, dict[str, float](samples=learner.done)
+    folder, extra = job.folder / name, dict[str, float](samples=learner.done) | dict(more or {})
     with learner.averaged() as model:
         if held_out:
             model = copy.deepcopy(model)
@@ -198,6 +235,12 @@ def supervised_run(job: Job[Any], learner: Learner, logger: Logger, name: str, p
         if name == "pretrain":
             _keep(job, learner, "running")
 
+    best = Best(job.folder, ("mrr",), lambda name, more: _keep(job, learner, name, (), more))
+
+    def on_evaluated(results: Mapping[str, Mapping[str, float]]) -> None:
+        if results and phase in ("pretrain", "finish"):
+            best.offer({"mrr": float(np.mean([one["mrr"] for one in results.values()]))})
+
     return Run(
         stream=stream,
         held_out={"made": made, "real": [real[at] for at in order]},
@@ -206,13 +249,14 @@ def supervised_run(job: Job[Any], learner: Learner, logger: Logger, name: str, p
         state_file=job.folder / f"{name}.pt",
         on_update=on_update,
         on_save=on_save,
+        on_evaluated=on_evaluated,
     )
 
 
 def learn(learner: Learner, run: Run) -> None:
     """Trains until `samples` or `seconds`; takes up the state file where there is one.
 
-    On Ctrl-C and on SIGTERM the update in progress is ended, and the state saved, before
+    On Ctrl-C, SIGTERM and SIGHUP the update in progress is ended, and the state saved, before
     KeyboardInterrupt goes on.
 
     Raises:
@@ -222,12 +266,11 @@ def learn(learner: Learner, run: Run) -> None:
     config = learner.config
     if run.state_file.exists() and learner.load(run.state_file).get("over"):
         return
-    started = time.monotonic()
 
     def rate() -> float:
         if config.schedule == "constant":
             return schedule.warm_up(learner.done, config.warm_up)
-        spent = (time.monotonic() - started) / config.seconds if config.seconds else 0.0
+        spent = learner.seconds / config.seconds if config.seconds else 0.0
         progress = max(learner.done / config.samples, spent)
         warm = schedule.warm_up(learner.done, min(config.warm_up, config.samples // 20))
         return warm * schedule.cosine(progress)
@@ -249,8 +292,10 @@ def finish(learner: Learner, run: Run, origin: Path) -> None:
     """
     learner.load(origin)
     first = learner.done
-    if run.state_file.exists() and learner.load(run.state_file)["origin"] != first:
+    fresh = not run.state_file.exists() or learner.load(run.state_file)["origin"] != first
+    if fresh:
         learner.load(origin)
+        learner.seconds = 0.0
     last = first + max(1, round(learner.config.finish * first))
     _train(
         learner,
@@ -273,8 +318,12 @@ def _train(
     assert config.batch_size is not None
     if learner.done >= total:
         return
-    first, started = learner.done, time.monotonic()
-    saved, waited = started, 0.0
+    first, before = learner.done, learner.seconds
+    started = saved = time.monotonic()
+    working, waited = (
+        0.0,
+        0.0,
+    )  # since the first batch: processes that make samples take time to start
     recent: list[dict[str, float]] = []
 
     whole = True  # between two updates: the weights and the count of samples belong together
@@ -283,31 +332,35 @@ def _train(
         learner.save(run.state_file, **more)
         run.on_save()
 
-    with _stop_asked() as stopping:
+    with stop_noted() as stopping:
         found = batches(run.stream, config.batch_size, learner.done, config.workers)
         try:
             with named_losses():
                 while True:
                     asked = time.monotonic()
                     batch = next(found)
-                    waited += time.monotonic() - asked
+                    if working:
+                        waited += time.monotonic() - asked
+                    else:
+                        working = time.monotonic()
                     whole = False
                     recent.append(learner.update(batch, rate()))
                     whole = True
                     now = time.monotonic()
-                    speed = (learner.done - first) / (now - started)
+                    learner.seconds = before + now - started
+                    speed = (learner.done - first) / (now - working)
                     shown = min(learner.done, total)
                     run.on_update(Progress(shown, total, speed, recent[-1]["nll"]))
-                    over = learner.done >= total or now - started > (config.seconds or np.inf)
+                    over = learner.done >= total or learner.seconds > (config.seconds or np.inf)
                     if learner.updates % _LOG_EVERY == 0:
                         norms = gradient_norms(learner.model)
-                        _log(run.logger, recent, norms, rate(), speed, waited / (now - started))
+                        _log(run.logger, recent, norms, rate(), speed, waited / (now - working))
                         run.logger.dump(learner.done)
                         recent = []
                     if over or stopping():
                         break
                     if learner.updates % config.evaluate_every == 0:
-                        evaluate(learner, run)
+                        evaluate(learner, run, stopping.act)
                     if now - saved > config.save_every:
                         save()
                         saved = time.monotonic()
@@ -315,25 +368,37 @@ def _train(
             if whole:  # else the last saved state is the one to go on from
                 save()
             if stopping() and isinstance(error, WorkerError):
-                raise KeyboardInterrupt from None  # the signal went to all processes
+                stopping.act()  # the signal went to all processes
             raise
         finally:
             found.close()
         save()
-        if stopping():
-            raise KeyboardInterrupt
-    evaluate(learner, run)
+        stopping.act()
+        evaluate(learner, run, stopping.act)
+        learner.save(run.state_file, **more)  # what is logged before a saved state stays
+        stopping.act()
 
 
-def evaluate(learner: Learner, run: Run) -> dict[str, dict[str, float]]:
-    """Rates on every held-out set, with the weights to ship, logged as `heldout_<set>/*`."""
+def evaluate(
+    learner: Learner, run: Run, between: Callable[[], None] = lambda: None
+) -> dict[str, dict[str, float]]:
+    """Rates on every held-out set, with the weights to ship, logged as `heldout_<set>/*`.
+
+    `between` is called every few fixes; what it raises ends the evaluation there.
+    """
     results: dict[str, dict[str, float]] = {}
     with learner.averaged() as model:
         for name, fixes in run.held_out.items():
             if not fixes:
                 continue
             found = search_fixes(
-                model, fixes, run.interface, ks=KS, device=learner.device, effort=_EFFORT
+                model,
+                fixes,
+                run.interface,
+                ks=KS,
+                device=learner.device,
+                effort=_EFFORT,
+                on_done=lambda done: between(),
             )
             results[name] = dict(rates(found))
             for key, value in results[name].items():
@@ -342,6 +407,11 @@ def evaluate(learner: Learner, run: Run) -> dict[str, dict[str, float]]:
             for operator in sorted(set(operators)):
                 of = [one for one, by in zip(found, operators, strict=True) if by == operator]
                 run.logger.record(f"operator_{name}/{operator}", rates(of)["exact@1"])
+        some = [fixes[0] for fixes in run.held_out.values() if fixes]
+        some += [one for fixes in run.held_out.values() for one in fixes[1:NUMBER]]
+        examples = shown_fixes(model, some[:NUMBER], run.interface, learner.device)
+    log_examples(run.logger, examples)
+    run.on_evaluated(results)
     run.logger.dump(learner.done)
     return results
 
@@ -361,24 +431,3 @@ def _log(
     logger.record("learn/waiting", waiting)
     for name, norm in norms.items():
         logger.record(f"hrm/grad_norm_{name}", norm)
-
-
-@contextmanager
-def _stop_asked() -> Iterator[Callable[[], bool]]:
-    """Inside, Ctrl-C and SIGTERM are noted instead of acted on; a second Ctrl-C acts at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set  # only the main thread may handle signals
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if asked.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

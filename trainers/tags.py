@@ -29,6 +29,7 @@ PPO_TAGS: dict[str, str] = {
     "env/reward_progress": "Mean of this reward term per step.",
     "env/reward_illegal": "Mean of this reward term per step.",
     "env/reward_step": "Mean of this reward term per step.",
+    "env/reward_wrong_submit": "Mean of this reward term per step.",
     "hrm/grad_norm_embedding": "L2 norm of the last minibatch's gradient, clipped: embeddings.",
     "hrm/grad_norm_H_level": "The same, high-level stack.",
     "hrm/grad_norm_L_level": "The same, low-level stack.",
@@ -76,7 +77,7 @@ LEARNING_TAGS: dict[str, str] = {
     "learn/halt_loss": "Cross entropy of the halting head towards `exact`, in nats.",
     "learn/grad_norm": "L2 norm of the whole gradient before it is clipped to 1.",
     "learn/rate": "Learning rate in force, as a multiple of the configured one.",
-    "learn/samples_per_s": "Training samples per second since the start of the process.",
+    "learn/samples_per_s": "Training samples per second since the first of this start of the run.",
     "learn/waiting": "Share of that time in which the trainer waited for samples.",
 }
 
@@ -100,6 +101,19 @@ OPERATOR_TAGS: dict[str, str] = {
     "operator_made/*": "`exact_at_1` on the held-out bugs of that operator.",
     "operator_real/*": "`exact_at_1` on the held-out real edits of that kind.",
 }
+
+#: What is logged as text, in Markdown.
+TEXT_TAGS: dict[str, str] = {
+    "run/config": "The resolved experiment, as YAML; again at each start.",
+    "examples/repair_1": "What the policy did in the evaluation: verdict, and change as a diff.",
+    "examples/repair_2": "The same, another task.",
+    "examples/repair_3": "The same, a third.",
+}
+
+#: What TensorBoard's HParams tab shows beside the configuration, by trainer.
+PPO_METRICS = ("rollout/success_rate", "rollout/ep_rew_mean")
+EVAL_METRICS = ("eval/success_rate", "eval/mean_reward")
+LEARNING_METRICS = ("heldout_made/mrr", "heldout_real/mrr", "learn/nll")
 
 ALL_TAGS = PPO_TAGS | EVAL_TAGS | LEARNING_TAGS | HELD_OUT_TAGS
 """All but those of `OPERATOR_TAGS`."""

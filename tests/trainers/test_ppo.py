@@ -6,19 +6,40 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from hrmgym.errors import CheckpointError, ConfigError
+from hrmgym.experiments.schema import RewardConfig
 from hrmgym.hrm.checkpoint import load_checkpoint
 from hrmgym.tests.learning import ppo_job
 from hrmgym.trainers.job import pick_device
 from hrmgym.trainers.ppo import train_ppo
-from hrmgym.trainers.tags import ALL_TAGS, EVAL_TAGS, OPERATOR_TAGS, PPO_TAGS
+from hrmgym.trainers.tags import ALL_TAGS, EVAL_TAGS, OPERATOR_TAGS, PPO_TAGS, TEXT_TAGS
 
 
 def logged(folder: Path) -> set[str]:
     found = EventAccumulator(str(folder / "tensorboard"))
     found.Reload()
     return set(found.Tags()["scalars"])
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Tag -> what was logged last under it."""
+    found = EventAccumulator(str(folder / "tensorboard"))
+    found.Reload()
+    return {
+        tag.removesuffix("/text_summary"): found.Tensors(tag)[-1]
+        .tensor_proto.string_val[0]
+        .decode()
+        for tag in found.Tags()["tensors"]
+        if tag.endswith("/text_summary")
+    }
+
+
+def test_rewards_of_every_term_are_documented() -> None:
+    logged_terms = {f"env/reward_{term}" for term in RewardConfig.model_fields}
+    assert logged_terms == {tag for tag in PPO_TAGS if tag.startswith("env/reward_")}
 
 
 def test_a_run_logs_the_documented_tags_and_no_other(tmp_path: Path) -> None:
@@ -35,6 +56,21 @@ def test_a_run_logs_the_documented_tags_and_no_other(tmp_path: Path) -> None:
     plain = {tag for tag in logged(tmp_path) if not tag.startswith(patterns)}
     assert plain == set(ALL_TAGS)
     assert len(plain) < len(logged(tmp_path))
+    written = texts(tmp_path)
+    # An evaluation of one episode has one example; supervised ones have three.
+    assert set(written) == set(TEXT_TAGS)
+    assert written["run/config"] == "```yaml\nseed: 0\n```"
+    assert all("```diff" in written[f"examples/repair_{number}"] for number in (1, 2, 3))
+    assert "steps" in written["examples/repair_1"]
+    assert "the known repair" in written["examples/repair_2"]
+    shown = EventMultiplexer().AddRun(str(tmp_path / "tensorboard"), "run").Reload()
+    metadata = shown.PluginRunToTagToContent("hparams")["run"]
+    start = HParamsPluginData.FromString(metadata["_hparams_/session_start_info"])
+    hparams = start.session_start_info.hparams
+    assert hparams["trainer.gamma"].number_value == 0.99
+    assert hparams["score.k"].string_value == "[1]"
+    experiment = HParamsPluginData.FromString(metadata["_hparams_/experiment"]).experiment
+    assert {one.name.tag for one in experiment.metric_infos} <= logged(tmp_path)
     assert phases == {"warm start": 1280, "ppo": 64}
     model, extra = load_checkpoint(folder)
     assert extra["num_timesteps"] == 64
