@@ -2,8 +2,8 @@
 
 The shell's own output and errors go nowhere: prompts, traces and news of jobs, whatever a session
 sets PS1 or PROMPT_COMMAND to. A command writes to `OUTPUT_FD`. Two things an interactive bash says
-while it runs a command, and so into its output: the numbers of jobs that begin, and "exit". Both are
-taken out. The standard library is all this needs.
+while it runs a command, and so into its output: the numbers of jobs that begin, and "exit". Both
+are taken out. The standard library is all this needs.
 """
 
 from __future__ import annotations

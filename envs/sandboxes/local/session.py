@@ -3,9 +3,10 @@
 Commands go to an interactive bash line by line; the exit code of each comes back, with a random
 mark, on a descriptor of its own. The command's own standard input is /dev/null. A program holds
 neither that descriptor nor the shell's input, and in a sandbox it cannot get at them through /proc
-(see `isolation.add_programs`). What the shell itself says between commands (prompts, traces, news of
-jobs) goes nowhere: only what a command prints is its output. What a command does inside the shell itself, with functions and
-traps, it does to its own session; a command that is run `apart` cannot do even that.
+(see `isolation.add_programs`). What the shell itself says between commands (prompts, traces, news
+of jobs) goes nowhere: only what a command prints is its output. What a command does inside the
+shell itself, with functions and traps, it does to its own session; a command that is run `apart`
+cannot do even that.
 """
 
 from __future__ import annotations
