@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakValueDictionary
 
 import gymnasium
+from gymnasium.envs.registration import get_env_id, parse_env_id
 
 from hrmgym.envs.outcome import Outcome, Status, grade_of
 from hrmgym.envs.sandboxes.verdicts import trial
@@ -138,6 +139,12 @@ class Entry:
     """`module:Class`, imported on first use."""
     env_id: str
 
+    @property
+    def candidates_id(self) -> str:
+        """The id of the same tasks with `CandidateActions`: `hrmgym/<Name>-Candidates-v0`."""
+        namespace, name, version = parse_env_id(self.env_id)
+        return get_env_id(namespace, f"{name}-Candidates", version)
+
 
 _CATALOGUE: dict[str, Entry] = {}
 #: Benchmarks that were made here, by entry point and path.
@@ -145,7 +152,10 @@ _in_use: WeakValueDictionary[tuple[str, str | None], Benchmark] = WeakValueDicti
 
 
 def register_benchmark(name: str, entry_point: str, env_id: str | None = None) -> Entry:
-    """Adds a benchmark to the catalogue and registers its environment with Gymnasium.
+    """Adds a benchmark to the catalogue and registers its environments with Gymnasium.
+
+    There are two: the benchmark's own, and one with `CandidateActions`, whose id is
+    `Entry.candidates_id`.
 
     Args:
         name: Short name for configs and the command line, for example `quixbugs`.
@@ -163,12 +173,12 @@ def register_benchmark(name: str, entry_point: str, env_id: str | None = None) -
     if known is not None:
         raise ConfigError(f"benchmark {name!r} is registered already, as {known.entry_point}")
     _CATALOGUE[name] = entry
-    gymnasium.register(
-        id=env_id,
-        entry_point="hrmgym.envs.software:SoftwareEnv",
+    for one, makes in (
+        (env_id, "hrmgym.envs.software:SoftwareEnv"),
+        (entry.candidates_id, "hrmgym.envs.candidates:make_candidates"),
+    ):
         # The entry point, not the name: a spawned worker has not seen this registration.
-        kwargs={"benchmark": entry_point},
-    )
+        gymnasium.register(id=one, entry_point=makes, kwargs={"benchmark": entry_point})
     return entry
 
 

@@ -240,7 +240,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             gymnasium.error.ResetNeeded: the episode has ended.
             SandboxUnavailableError: this machine cannot give the isolation that is asked for.
         """
-        before = self.state
+        before = replace(self.state, exit_code=-1)  # no command has run in this step yet
         if self._done:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset()")
         tool, refused, kept, failure = "", "", True, self._failure
@@ -254,13 +254,13 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
                     graded = self._graded(after)
                     after = with_grade(after, graded)
             except RefusedError as error:
-                after, refused = before, str(error)
+                after, refused = self._said(before, f"refused: {error}"), str(error)
             except SandboxUnavailableError:
                 raise
             except SandboxError as error:
-                after, graded, failure = before, None, FailureCode(error.code)
-        ran = tool == "shell" and after is not before
-        after = replace(after, steps=before.steps + 1, exit_code=after.exit_code if ran else -1)
+                failure, graded = FailureCode(error.code), None
+                after = self._said(before, f"the sandbox failed: {failure.value}")
+        after = replace(after, steps=before.steps + 1)
         terminated, solved = graded is not None, graded is not None and graded.resolved
         spent = not after.steps_left or (self.auto_test and not after.test_runs_left)
         truncated = not terminated and (failure is not None or spent or self._seconds_spent())
@@ -299,6 +299,10 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             return replace(before, **ran), False
         return after, True
 
+    def _said(self, state: State, text: str) -> State:
+        """The state with a text in the place of what the last command printed, in a shell."""
+        return replace(state, output=text) if self.interface_name == "shell" else state
+
     def _execute(self, call: ToolCall, state: State) -> State:
         if call.tool == "edit":
             text = state.files.get(call.path, "")
@@ -307,6 +311,8 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
                 return changed(state, state.files.with_text(call.path, edited))
             except ConfigError as error:  # a command has made a folder, or a link, of the path
                 raise RefusedError(str(error)) from error
+        if call.tool in ("run_tests", "submit"):  # of a shell, perhaps after other commands
+            state = self._run_command(call.text, state) if call.text else self._said(state, "")
         if call.tool == "run_tests":
             return with_outcome(state, self._visible(state), counted=True)
         if call.tool == "undo":

@@ -10,11 +10,12 @@ import gymnasium
 import torch
 from stable_baselines3.common.logger import Logger
 
+from hrmgym.envs.changes import diff
 from hrmgym.envs.interfaces.base import RefusedError
 from hrmgym.envs.interfaces.edit import EditInterface
-from hrmgym.envs.rendering import diff
 from hrmgym.envs.showing import showable
 from hrmgym.envs.software import SoftwareEnv
+from hrmgym.envs.workspace import Files
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.distribution import edit_distribution
 from hrmgym.trainers.batches import collate
@@ -35,14 +36,14 @@ class KeepExamples(gymnasium.Wrapper[Any, Any, Any, Any]):
         assert isinstance(base, SoftwareEnv)
         self._base = base
         self._kept: list[str] = []
-        self._start: dict[str, str] = {}
+        self._start = Files.of({})
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """As the environment's own."""
         found = self.env.reset(seed=seed, options=options)
-        self._start = dict(self._base.state.files)
+        self._start = self._base.state.files
         return found
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -53,7 +54,7 @@ class KeepExamples(gymnasium.Wrapper[Any, Any, Any, Any]):
             state = self._base.state
             verdict = "solved" if info["is_success"] else "not solved"
             title = f"{state.task.id}: {verdict}, {info['steps']} steps"
-            self._kept.append(example(title, diff(self._start, dict(state.files))))
+            self._kept.append(example(title, diff(self._start, state.files)))
         return found
 
     def take(self) -> list[str]:
@@ -108,7 +109,7 @@ def shown_fixes(
                 tool = "refused"
         verdict = "the known repair" if after == fix.fixed else "not the known repair"
         title = f"{fix.name} ({fix.sample.operator}): {tool}, {verdict}"
-        shown.append(example(title, diff({path: before}, {path: after})))
+        shown.append(example(title, diff(Files.of({path: before}), Files.of({path: after}))))
     return shown
 
 

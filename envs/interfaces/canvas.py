@@ -11,14 +11,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
 from hrmgym.envs.showing import showable
-from hrmgym.envs.tokens import Tokens, load_tokens
+from hrmgym.envs.tokens import SPECIALS, Tokens, load_tokens
 
 # Roles. A part's second role is for the tokens that continue a lexeme.
 PAD, CLS, SEP = 0, 1, 2
@@ -72,19 +72,26 @@ def tokenise(text: str) -> Code:
     """
     tokens, text = load_tokens(), text[:MOST_SHOWN]
     encoding = tokens.encode(text)
-    lengths = [len(tokens.token_bytes(token)) for token in encoding.ids]
+    lengths, breaks = _lengths_and_breaks()
     line_starts = [0]
-    for index, token in enumerate(encoding.ids[:-1]):
-        if b"\n" in tokens.token_bytes(token):
-            line_starts.append(index + 1)
+    line_starts += [i for i, token in enumerate(encoding.ids[:-1], 1) if token in breaks]
     return Code(
         text=text,
         data=text.encode("utf-8", "surrogateescape"),
         ids=tuple(encoding.ids),
         starts=tuple(encoding.starts),
-        offsets=tuple(accumulate(lengths, initial=0)),
+        offsets=tuple(accumulate(map(lengths.__getitem__, encoding.ids), initial=0)),
         line_starts=tuple(line_starts),
     )
+
+
+@cache
+def _lengths_and_breaks() -> tuple[dict[int, int], frozenset[int]]:
+    """Bytes of each token that is text, and the tokens that break a line: looked up per token."""
+    tokens = load_tokens()
+    texts = {token: tokens.token_bytes(token) for token in range(len(SPECIALS), tokens.size)}
+    breaks = frozenset(token for token, data in texts.items() if b"\n" in data)
+    return {token: len(data) for token, data in texts.items()}, breaks
 
 
 @dataclass(frozen=True)  # without slots, for the cached property

@@ -10,7 +10,6 @@ vocabulary token; V + p copies the lexeme that begins at canvas position p. The 
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from gymnasium import spaces
 from hrmgym.envs.interfaces import canvas as cv
 from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
 from hrmgym.envs.interfaces.canvas import Canvas, Code, lay_out, tokenise, window_ranges
+from hrmgym.envs.interfaces.differences import differences
 from hrmgym.envs.showing import is_utf8
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import LANGUAGES
@@ -331,10 +331,7 @@ class EditInterface:
             assert create is not None
             return create
         old, new = canvas.code, tokenise(target[path])
-        matcher = difflib.SequenceMatcher(a=old.ids, b=new.ids, autojunk=False)
-        for kind, begin, stop, low, high in matcher.get_opcodes():
-            if kind == "equal":
-                continue
+        for begin, stop, low, high in differences(old, new):
             # Tokens may be single bytes of a character, and what is left must be UTF-8.
             begin, low = _character(old, begin, -1), _character(new, low, -1)
             stop, high = _character(old, stop, 1), _character(new, high, 1)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hrmgym.envs.candidates import CandidateActions
 from hrmgym.envs.interfaces.edit import tool_action, tool_number
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import LANGUAGES, Task
@@ -161,6 +162,36 @@ def a_restored_snapshot_continues_exactly(make: Make) -> None:
                 assert same(list(one.step(action)), list(expected)), "it goes on differently"
             assert one.save() == after
         assert same(env.reset()[0], other.reset()[0]), "the generator was not restored"
+
+
+def its_candidates_continue_exactly(make: Make) -> None:
+    """With `CandidateActions`: one seed is one episode, and a snapshot restores masks, too."""
+    with closing(CandidateActions(make())) as env, closing(CandidateActions(make())) as twin:
+        first = _choices(env, env.reset(seed=7))
+        assert same(first, _choices(twin, twin.reset(seed=7))), "two copies with one seed differ"
+        observation, info = env.reset(seed=8)
+        action = int(np.argmax(info["action_mask"]))
+        observation, *_, terminated, truncated, info = env.step(action)
+        snapshot = pickle.loads(pickle.dumps(env.save()))
+        after = [] if terminated or truncated else _choices(env, (observation, info))
+        for one in (env, twin):
+            restored, told = one.restore(snapshot)
+            assert same(restored, observation), "a snapshot restores another observation"
+            assert same(told["action_mask"], info["action_mask"]), "it restores another mask"
+            assert one.save() == snapshot
+            if after:
+                assert same(_choices(one, (restored, told))[2:], after[2:]), "it goes on otherwise"
+
+
+def _choices(env: CandidateActions, start: tuple[Any, dict[str, Any]]) -> list[Any]:
+    """Everything that the last legal candidate of each state leads to, up to the end."""
+    seen: list[Any] = list(start)
+    while True:
+        mask = seen[-1]["action_mask"]
+        assert same(mask, env.action_masks().astype(np.int8)), "two masks"
+        seen += env.step(int(np.flatnonzero(mask)[-1]))
+        if seen[-2] or seen[-3]:
+            return seen
 
 
 def nothing_leaks(make: Make) -> None:

@@ -8,11 +8,13 @@ import os
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env as check_gymnasium
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
 from hrmgym.envs import catalogue, make_benchmark
 from hrmgym.envs.benchmark import Entry
+from hrmgym.envs.candidates import CandidateActions
 from hrmgym.envs.interfaces.shell import TextSpace
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import DataError
@@ -92,6 +94,23 @@ def test_two_copies_with_one_seed_agree_step_by_step(make: Make) -> None:
 
 def test_a_restored_snapshot_continues_exactly(make: Make) -> None:
     checks.a_restored_snapshot_continues_exactly(make)
+
+
+def test_the_checkers_are_clean_of_its_candidates(entry: Entry) -> None:
+    env = gymnasium.make(entry.candidates_id, k=32, mask_in_observation=True)
+    again = gymnasium.make(EnvSpec.from_json(env.spec.to_json()))  # type: ignore[union-attr]
+    assert again.spec == env.spec
+    bare = again.env.env  # type: ignore[attr-defined]
+    assert isinstance(bare, CandidateActions)
+    with pytest.warns(UserWarning, match="different from the unwrapped version"):
+        check_gymnasium(bare)
+    check_sb3(env)
+    env.close()
+    again.close()
+
+
+def test_its_candidates_continue_exactly(make: Make) -> None:
+    checks.its_candidates_continue_exactly(make)
 
 
 def test_no_hidden_test_or_reference_leaks(make: Make) -> None:

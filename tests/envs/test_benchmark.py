@@ -5,7 +5,7 @@ from __future__ import annotations
 import gymnasium
 import pytest
 
-from hrmgym.envs.benchmark import catalogue, find_task, make_benchmark, register_benchmark
+from hrmgym.envs.benchmark import Entry, catalogue, find_task, make_benchmark, register_benchmark
 from hrmgym.envs.task import Outcome, Status
 from hrmgym.errors import ConfigError, UnknownNameError
 from hrmgym.tests.tiny import Tiny
@@ -19,8 +19,30 @@ def test_the_shipped_benchmarks_are_registered() -> None:
         assert gymnasium.spec(entry.env_id).entry_point == "hrmgym.envs.software:SoftwareEnv"
 
 
-def test_a_spec_survives_json() -> None:
-    spec = gymnasium.spec("hrmgym/Katas-v0")
+@pytest.mark.parametrize(
+    ("env_id", "candidates_id"),
+    [
+        ("hrmgym/Katas-v0", "hrmgym/Katas-Candidates-v0"),
+        ("mine/Greetings-v12", "mine/Greetings-Candidates-v12"),
+        ("Plain", "Plain-Candidates"),
+        ("a.b-c_d-v3", "a.b-c_d-Candidates-v3"),
+    ],
+)
+def test_the_candidates_id_keeps_namespace_and_version(env_id: str, candidates_id: str) -> None:
+    assert Entry("name", ENTRY, env_id).candidates_id == candidates_id
+
+
+def test_a_users_benchmark_has_candidates_too() -> None:
+    entry = register_benchmark("tiny_own", ENTRY, "mine/TinyOwn-v1")
+    env = gymnasium.make(entry.candidates_id, k=8, task="double", max_steps=3)
+    assert env.action_space == gymnasium.spaces.Discrete(8)
+    assert env.reset()[1]["action_mask"].any()
+    env.close()
+
+
+@pytest.mark.parametrize("env_id", ["hrmgym/Katas-v0", "hrmgym/Katas-Candidates-v0"])
+def test_a_spec_survives_json(env_id: str) -> None:
+    spec = gymnasium.spec(env_id)
     assert gymnasium.envs.registration.EnvSpec.from_json(spec.to_json()) == spec
 
 

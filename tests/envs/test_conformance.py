@@ -78,6 +78,7 @@ CHECKS = [
     checks.the_interface_reaches_the_reference,
     checks.two_copies_with_one_seed_agree,
     checks.a_restored_snapshot_continues_exactly,
+    checks.its_candidates_continue_exactly,
     checks.nothing_leaks,
 ]
 
@@ -228,6 +229,7 @@ def wrong_split() -> list[Task]:
         (checks.two_copies_with_one_seed_agree, maker(env=Deaf)),
         (checks.a_restored_snapshot_continues_exactly, maker(env=Flaky)),
         (checks.a_restored_snapshot_continues_exactly, maker(env=Forgetful)),
+        (checks.its_candidates_continue_exactly, maker(env=Forgetful)),
         (checks.nothing_leaks, maker([TASK], telling(lambda task: task))),
         (checks.nothing_leaks, maker([TASK], telling(lambda task: task.hidden_tests))),
         (checks.nothing_leaks, maker([TASK], Talkative)),

@@ -136,7 +136,7 @@ def test_text_that_is_no_command_is_refused(shell: SoftwareEnv, command: str) ->
     before = shell.state
     *_, info = shell.step(COMMANDS[command])
     assert info["refused"]
-    assert shell.state == replace(before, steps=1)
+    assert shell.state == replace(before, steps=1, output=f"refused: {info['refused']}")
 
 
 @pytest.mark.parametrize("command", ["deep folders", "long names", "too large", "too many files"])
@@ -309,3 +309,23 @@ def test_a_score_over_hostile_code_completes(tmp_path: Path) -> None:
         assert sum(task.solved for task in report.tasks) == solved
         json.loads(report.to_json())
         report.to_json().encode()
+
+
+def test_what_was_said_before_is_not_said_again(shell: SoftwareEnv) -> None:
+    shell.reset(seed=0)
+    assert "hello" in shell.step("echo hello")[0]
+    assert "hello" not in shell.step("test")[0]
+    shell.step("echo hello")
+    observation, *_, info = shell.step(" ")
+    assert "hello" not in observation
+    assert f"refused: {info['refused']}" in observation
+
+
+def test_commands_before_the_last_word_are_run(shell: SoftwareEnv) -> None:
+    shell.reset(seed=0)
+    observation, *_, info = shell.step("echo hello > made\ntest  # and then the tests")
+    assert info["tool"] == "run_tests"
+    assert shell.state.files["made"] == "hello\n"
+    observation, _, terminated, _, info = shell.step("cat made\nsubmit")
+    assert (terminated, info["tool"]) == (True, "submit")
+    assert "hello" in observation

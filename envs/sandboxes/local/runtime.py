@@ -65,7 +65,7 @@ from hrmgym.errors import SandboxError
 
 #: Limits of sessions, and of commands that are given none.
 SESSION_LIMITS = Limits(
-    cpu_s=3600, wall_s=3600, memory_mb=4096, processes=256, output_kb=1024, file_mb=512
+    cpu_s=3600, wall_s=3600, memory_mb=4096, processes=256, output_kb=4096, file_mb=512
 )
 _GRACE_S = 30.0  # beyond the time limit that the guest itself keeps
 

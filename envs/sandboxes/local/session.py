@@ -3,29 +3,27 @@
 Commands go to an interactive bash line by line; the exit code of each comes back, with a random
 mark, on a descriptor of its own. The command's own standard input is /dev/null. A program holds
 neither that descriptor nor the shell's input, and in a sandbox it cannot get at them through /proc
-(see `isolation.add_programs`). What a command does inside the shell itself, with functions and
-traps, it does to its own session; a command that is run `apart` cannot do even that.
+(see `isolation.add_programs`). What the shell itself says between commands (prompts, traces, news
+of jobs) goes nowhere: only what a command prints is its output. What a command does inside the
+shell itself, with functions and traps, it does to its own session; a command that is run `apart`
+cannot do even that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
-import shlex
 from contextlib import suppress
 
 from swerex.exceptions import CommandTimeoutError, SessionNotInitializedError
 
+from hrmgym.envs.sandboxes.inside import bash
 from hrmgym.envs.sandboxes.local.link import Guest, GuestDied
 from hrmgym.envs.sandboxes.local.program import Program
 from hrmgym.envs.sandboxes.streams import Pipe, text_of
 from hrmgym.envs.task import Limits
 
-_STATUS_FD = 9
-#: What an interactive bash without a terminal says when a signal has killed a command.
-_NOISE = re.compile(r"^bash: \[[^]\n]*\] tcsetattr: .*\n", re.MULTILINE)
 _STARTUP_S = 60.0
 _PATIENCE = 1.0  # seconds that a shell has to come back after its command was killed
 
@@ -46,6 +44,7 @@ class BashSession:
         self._output, self._status = output, status
         self._turn = asyncio.Lock()
         program.at_end(status.news.set)  # one thing to wait for: two would take two tasks a command
+        self._answers = bash.Answers()
 
     @classmethod
     async def start(cls, guest: Guest, limits: Limits) -> BashSession:
@@ -53,14 +52,21 @@ class BashSession:
         commands, stdin = os.pipe()
         output, out = os.pipe()
         status, into = os.pipe()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
         os.set_blocking(stdin, False)
         try:
             program = await Program.start(
                 guest,
                 [guest.shell, "--noprofile", "--norc", "--noediting", "-i"],
-                fds={0: commands, 1: out, 2: out, _STATUS_FD: into},
+                fds={
+                    0: commands,
+                    1: nowhere,
+                    2: nowhere,
+                    bash.OUTPUT_FD: out,
+                    bash.STATUS_FD: into,
+                },
                 limits=limits,
-                env={"PS1": "", "PS2": "", "PS0": "", "HISTFILE": "", "TERM": "dumb"},
+                env=bash.ENVIRONMENT,
             )
         except BaseException:
             for fd in (stdin, output, status):
@@ -69,8 +75,7 @@ class BashSession:
         keep = limits.output_kb * 1024
         session = cls(program, stdin, Pipe(output, keep), Pipe(status, 4096))
         try:
-            # History expansion would change what is in quotes; what is printed before is the
-            # complaint that there is no terminal.
+            # History expansion would change what is in quotes.
             await session.run("set +H", _STARTUP_S)
         except BaseException:
             await session.close()
@@ -102,12 +107,9 @@ class BashSession:
             self._output.drain()
             self._output.take()  # what background programs wrote in the meantime
             mark = secrets.token_hex(8)
-            quoted = shlex.quote(command)
-            if apart:
-                line = f"(exec </dev/null {_STATUS_FD}>&-; eval {quoted})\n"
-            else:
-                line = f"eval {quoted} </dev/null {_STATUS_FD}>&-\n"
-            line += f"printf '%s %s\\n' {mark} $? >&{_STATUS_FD}\n"
+            if not apart:
+                self._answers.expect(command)
+            line = bash.asking(command, mark, apart=apart)
             try:
                 code = await asyncio.wait_for(self._converse(line, mark), timeout)
             except TimeoutError:
@@ -120,8 +122,7 @@ class BashSession:
 
     def _heard(self) -> str:
         self._output.drain()
-        text = _NOISE.sub("", text_of(self._output.take()))
-        return text if self.alive else text.removesuffix("exit\n")  # bash says so when it goes
+        return text_of(self._answers.output(self._output.take(), alive=self.alive))
 
     async def _converse(self, line: str, mark: str) -> int:
         data = line.encode(errors="surrogateescape")
@@ -145,10 +146,9 @@ class BashSession:
         said = b""
         while True:
             said += self._status.take()
-            for line in said.split(b"\n")[:-1]:
-                words = line.split(b" ")
-                if words[0] == mark.encode() and len(words) == 2 and words[1].isdigit():
-                    return int(words[1])
+            code = self._answers.code(said, mark)
+            if code is not None:
+                return code
             if not self._program.running:
                 status = (await self._program.wait()).status
                 if status is None:
@@ -197,8 +197,7 @@ class BashSession:
                 return
             mark = secrets.token_hex(8)
             with suppress(TimeoutError):
-                line = f"\nprintf '%s 0\\n' {mark} >&{_STATUS_FD}\n"
-                await asyncio.wait_for(self._converse(line, mark), _PATIENCE)
+                await asyncio.wait_for(self._converse(bash.settling(mark), mark), _PATIENCE)
                 return
         await self._program.kill()
 

@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import _signal
 import os
-import re
 import select
 import socket
 import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.inside import keeper, wire
+from hrmgym.envs.sandboxes.inside import bash, keeper, wire
 from hrmgym.envs.sandboxes.remote.rex_place import Place, Reply, answer, pour
 
-_STATUS_FD = 9
 _START_S = 30.0
 _PATIENCE_S = 1.0  # that the shell has to come back after its command was killed
-#: What an interactive bash without a terminal says when a signal has killed a command.
-_NOISE = re.compile(rb"^bash: \[[^]\n]*\] tcsetattr: .*\n", re.MULTILINE)
 _TOO_LATE = 124
 
 
@@ -34,8 +30,7 @@ def serve(place: Place, conn: socket.socket, request: dict[str, Any]) -> NoRetur
     shell = Shell(place, request["limits"])
 
     def start() -> Reply:
-        # History expansion would change what is in quotes; what is printed before is the complaint
-        # that there is no terminal.
+        # History expansion would change what is in quotes.
         shell.run("set +H", _START_S)
         listener.bind(f"{place.own}/{request['name']}")
         listener.listen(8)
@@ -77,6 +72,7 @@ class Shell:
         self._output, out = os.pipe()
         self._status, into = os.pipe()
         self._text = bytearray()
+        self._answers = bash.Answers()
         self.pid = os.fork()
         if self.pid == 0:
             _become_bash(place, limits, commands, out, into)
@@ -124,10 +120,8 @@ class Shell:
         self._drain()
         self._text.clear()
         mark = os.urandom(8).hex()
-        quoted = "'" + command.replace("'", "'\\''") + "'"
-        line = f"eval {quoted} </dev/null {_STATUS_FD}>&-\n"
-        line += f"printf '%s %s\\n' {mark} $? >&{_STATUS_FD}\n"
-        code = self._converse(line, mark, timeout_s)
+        self._answers.expect(command)
+        code = self._converse(bash.asking(command, mark), mark, timeout_s)
         if code is not None:
             return self._said(), code
         keeper.signal_all(_signal.SIGINT, isolated=False)
@@ -152,15 +146,15 @@ class Shell:
 
     def _said(self) -> bytes:
         self._drain()
-        text = _NOISE.sub(b"", bytes(self._text))
+        data = bytes(self._text)
         self._text.clear()
-        return text if self.alive else text.removesuffix(b"exit\n")  # bash says so when it goes
+        return self._answers.output(data, alive=self.alive)
 
     def _settle(self) -> None:
         """After a signal: a shell that was idle already drops what it reads next."""
         for _ in range(4):
             mark = os.urandom(8).hex()
-            line = f"\nprintf '%s 0\\n' {mark} >&{_STATUS_FD}\n"
+            line = bash.settling(mark)
             if not self.alive or self._converse(line, mark, _PATIENCE_S) is not None:
                 return
         self._end()
@@ -178,10 +172,9 @@ class Shell:
                         data = b""
             with suppress(BlockingIOError):
                 heard = (heard + os.read(self._status, 4096))[-4096:]
-            for text in heard.split(b"\n")[:-1]:
-                words = text.split(b" ")
-                if words[0] == mark.encode() and len(words) == 2 and words[1].isdigit():
-                    return int(words[1])
+            told = self._answers.code(heard, mark)
+            if told is not None:
+                return told
             if not self.alive:
                 return self.code
             self._drain()
@@ -203,20 +196,21 @@ class Shell:
 def _become_bash(place: Place, limits: dict[str, Any], stdin: int, out: int, status: int) -> None:
     try:
         os.setsid()
-        high = [os.dup(fd) for fd in (stdin, out, out, status)]
-        base = max(*high, _STATUS_FD) + 1
+        targets = (0, 1, 2, bash.OUTPUT_FD, bash.STATUS_FD)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        high = [os.dup(fd) for fd in (stdin, nowhere, nowhere, out, status)]
+        base = max(*high, *targets) + 1
         high = [_dup_above(fd, base) for fd in high]
-        for fd, target in zip(high, (0, 1, 2, _STATUS_FD), strict=True):
+        for fd, target in zip(high, targets, strict=True):
             os.dup2(fd, target)
-        os.closerange(3, _STATUS_FD)
-        os.closerange(_STATUS_FD + 1, 1024)
+        os.closerange(3, bash.OUTPUT_FD)
+        os.closerange(bash.STATUS_FD + 1, 1024)
         place.become_foreign(limits)
         for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # Python ignores these
             _signal.signal(number, _signal.SIG_DFL)
         os.chdir(place.workspace)
-        quiet = {"PS1": "", "PS2": "", "PS0": "", "HISTFILE": "", "TERM": "dumb"}
         argv = ["bash", "--noprofile", "--norc", "--noediting", "-i"]
-        os.execvpe("bash", argv, place.environment(quiet))
+        os.execvpe("bash", argv, place.environment(bash.ENVIRONMENT))
     except OSError as error:
         os.write(2, f"bash: {os.strerror(error.errno or 0)}\n".encode())
     finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from gymnasium.utils import seeding
 
 from hrmgym.envs.interfaces import RefusedError, ShellInterface
 from hrmgym.envs.interfaces.shell import TextSpace
-from hrmgym.envs.task import Outcome, Status
+from hrmgym.envs.task import Outcome, Status, Workspace
 from hrmgym.errors import ActionError
 from hrmgym.tests.tiny import DOUBLE, DOUBLE_FIXED, double_task, state_of
 
@@ -44,9 +46,69 @@ def test_later_observations_are_output_and_tests() -> None:
 
 
 def test_a_flood_is_cut() -> None:
-    text = SHELL.observe(state_of(double_task(), steps=1, output="x" * 100_000))
+    outcome = Outcome(tests={"a": Status.FAILED}, message="wrong " * 10_000)
+    output = "first" + "x" * 100_000 + "last"
+    text = SHELL.observe(state_of(double_task(), steps=1, output=output, outcome=outcome))
     assert SHELL.observation_space.contains(text)
-    assert text.endswith("... (cut) ...\n")
+    said, _, verdict = text.partition("visible tests: 0/1 tests pass\nwrong")
+    assert said.startswith("first")
+    assert said.endswith("last\n")
+    assert "characters left out" in said
+    assert verdict.endswith("wrong ")
+
+
+def test_the_first_observation_has_a_size() -> None:
+    many = {f"lib/file_{number:04}.txt": "text " * 50 for number in range(3000)}
+    task = replace(
+        double_task(),
+        prompt="Repair double. " * 400,
+        workspace=Workspace(files={"double.py": DOUBLE, "long.py": "y = 1\n" * 9000, **many}),
+        editable=("double.py", "long.py"),
+    )
+    text = SHELL.observe(state_of(task))
+    assert SHELL.observation_space.contains(text)
+    assert f"--- double.py\n{DOUBLE}" in text
+    assert "--- long.py\ny = 1\n" in text
+    assert "lib/file_0000.txt" in text
+    assert "and 2900 more" in text
+    assert "text text" not in text
+    few = replace(task, editable=tuple(many)[:2000])
+    text = SHELL.observe(state_of(few))
+    assert SHELL.observation_space.contains(text)
+    assert "more editable files: look with" in text
+
+
+@pytest.mark.parametrize("own", ["submit", "test"])
+@pytest.mark.parametrize(
+    ("command", "before"),
+    [
+        ("{}", ""),
+        ("{}  # that should do", ""),
+        ("  {};\n", ""),
+        ("ls\n{}", "ls"),
+        ("cd x && ls\n\n{} # now", "cd x && ls"),
+        ("cat <<'E' > f\nit's {}\nE\n{}", "cat <<'E' > f\nit's {}\nE"),
+        ("cat <<A <<-B\n1\nA\n2\n\tB\n{}", "cat <<A <<-B\n1\nA\n2\n\tB"),
+        ("echo $((1 << 2))\n{}", "echo $((1 << 2))"),
+        ("# it's a comment\n{}", "# it's a comment"),
+        ("cat <<E\n{}", None),
+        ("cat <<'{}'\nx\n{}", None),
+        ("echo 'a\n{}", None),
+        ("echo a \\\n{}", None),
+        ("true &&\n{}", None),
+        ("{} now", None),
+        ("echo {}", None),
+        ("{}\nls", None),
+        ("./{}", None),
+    ],
+)
+def test_the_environments_own_words(own: str, command: str, before: str | None) -> None:
+    call = SHELL.decode(command.replace("{}", own), state_of(double_task()))
+    if before is None:
+        assert (call.tool, call.text) == ("shell", command.replace("{}", own).strip())
+    else:
+        tool = "submit" if own == "submit" else "run_tests"
+        assert (call.tool, call.text) == (tool, before.replace("{}", own))
 
 
 def test_commands() -> None:

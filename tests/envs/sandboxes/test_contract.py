@@ -180,7 +180,49 @@ def test_output_of_any_kind(place: Sandbox) -> None:
     assert place.run_command("printf '\\303\\251\\377'") == ("\xe9\\xff", 0)
     output, code = place.run_command("head -c 3000000 /dev/zero | tr '\\0' x", timeout_s=20)
     assert code == 0
-    assert 1_000_000 <= len(output) <= 1_100_000
+    assert output == "x" * 3_000_000
+    output, code = place.run_command("head -c 9000000 /dev/zero | tr '\\0' x", timeout_s=20)
+    assert code == 0
+    assert 4_000_000 <= len(output) <= 4_300_000
+
+
+#: Commands of one session after another, and exactly what each prints.
+SAID = (
+    ("PS1='(venv) $ '; PS0='run '; PS2='more '; PS4='trace '", ""),
+    ("PROMPT_COMMAND='echo prompt; false'; export PS1 PROMPT_COMMAND", ""),
+    ("if true\nthen echo a\nfi", "a\n"),
+    ("printf 'no newline'", "no newline"),
+    ("alias ll='echo aliased' printf=no eval=no jobs=no exec=no", ""),
+    ("ll", "aliased\n"),
+    ("unalias -a; set -x", ""),
+    ("set +x; echo untraced", "ttrace set +x\nuntraced\n"),
+    ("sleep 0.05 & sleep 0.05 & wait; echo done", "done\n"),
+    ("sleep 0.05 &", ""),
+    ("sleep 0.2", ""),
+    ("echo '[1] 77' & wait", "[1] 77\n"),
+    ("set -m; sleep 0.1 & fg >/dev/null; jobs; echo x", "x\n"),
+    ("set +m; cat <<'E'\n$x `y` \"z\nE", '$x `y` "z\n'),
+    ("cat <<A; cat <<-B\none\nA\n\ttwo\nB", "one\ntwo\n"),
+    ("head -c 1048576 /dev/zero | tr '\\0' x; echo", "x" * 1048576 + "\n"),
+    ("printf 'a\\r\\tb\\x1b[0m\\b\\0\\1'", "a\r\tb\x1b[0m\b\0\1"),
+    ("exec 2>&1; echo err >&2", "err\n"),
+    ("exec >log; echo hidden", ""),
+    ("cat log; exec 8>&-; exec 9>&-", "hidden\n"),
+    ("IFS=:; set -f; echo a:b", "a:b\n"),
+    ("echo exit; exec true", "exit\n"),
+    ("exec echo gone", "gone\n"),
+    ("echo exit; exit 3", "exit\n"),
+    ("f() { exit 4; }; f", ""),
+    ("trap 'echo bye' EXIT; exit 0", "bye\n"),
+    ("set -e; echo exit; false; echo no", "exit\n"),
+    ("echo exit; printf '[1] 12\\n'", "exit\n[1] 12\n"),
+)
+
+
+def test_output_is_byte_for_byte_what_a_command_prints(place: Sandbox) -> None:
+    place.put_files({})
+    for command, said in SAID:
+        assert place.run_command(command, timeout_s=30)[0] == said, command
 
 
 def test_several_at_once(config: SandboxConfig, calls: Make) -> None:
