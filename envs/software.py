@@ -405,10 +405,12 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         Raises:
             ConfigError: the snapshot is of another benchmark, or of other data.
         """
-        self._go_back(snapshot)
-        return self.interface.observe(self.state), self._info(self.state)
+        state = self._state_of(snapshot)
+        observation = self.interface.observe(state)
+        self._go_back(state, snapshot)  # nothing can fail any more
+        return observation, self._info(state)
 
-    def _go_back(self, snapshot: Snapshot) -> None:
+    def _state_of(self, snapshot: Snapshot) -> State:
         if snapshot.benchmark != self.benchmark.name:
             raise ConfigError(
                 f"the snapshot is of benchmark {snapshot.benchmark!r}, "
@@ -423,7 +425,10 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
                 f"the snapshot's task {snapshot.task!r} began with other files than it does here: "
                 "both need the same version of the benchmark's data"
             )
-        self._state = snapshot.state(task, self.max_steps, self.max_test_runs)
+        return snapshot.state(task, self.max_steps, self.max_test_runs)
+
+    def _go_back(self, state: State, snapshot: Snapshot) -> None:
+        self._state = state
         self._done, self._success = snapshot.done, snapshot.is_success
         self._failure = snapshot.failure
         self._started_s = time.monotonic() - snapshot.elapsed_s
@@ -454,7 +459,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         self._tasks = self._select(*self._selection)
         self._state = None
         if snapshot is not None:
-            self._go_back(snapshot)
+            self._go_back(self._state_of(snapshot), snapshot)
 
     # --- the rest --------------------------------------------------------------------------------
 

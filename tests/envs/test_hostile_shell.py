@@ -232,7 +232,7 @@ def test_an_edit_of_what_has_become_a_folder_is_refused(
     action = edit.interface.toward(before, TASK.reference)
     observation, *_, info = edit.step(action)
     assert "is a folder" in info["refused"]
-    assert edit.state == replace(before, steps=before.steps + 1)
+    assert edit.state == replace(before, steps=before.steps + 1, exit_code=-1)
     check_shown(edit, observation, info)
 
 
