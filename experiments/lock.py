@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -71,6 +71,8 @@ def locked(path: Path) -> Iterator[None]:
     finally:
         if descriptor in _held:  # not in a child that was forked meanwhile
             _held.discard(descriptor)
+            with suppress(OSError):  # a child that was just forked may still have it open
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
 

@@ -126,6 +126,11 @@ def train(
     return _train_sweep(experiments, workers, runs)
 
 
+def _stop_status(stop: KeyboardInterrupt) -> int:
+    """The exit status of a shell: 128 and the signal's number. typer makes 130 of all of them."""
+    return 128 + int(getattr(stop, "number", signal.SIGINT))
+
+
 def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: Path | None) -> int:
     from rich.console import Console
 
@@ -143,9 +148,9 @@ def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: P
     folders = [RunFolder.create(experiment, runs) for experiment in experiments]
     try:
         done = train_all(folders, workers or default_workers(experiments), say)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("interrupted; go on with `hrmgym train --resume` and a run folder", file=sys.stderr)
-        raise
+        return _stop_status(stop)
     Console().print(sweep_table(done))
     print(f"curves: tensorboard --logdir {folders[0].path.parent}")
     statuses = {one.status for one in done}
@@ -164,9 +169,9 @@ def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> in
     print(f"run folder: {run.path}", file=sys.stderr)
     try:
         trained = train_experiment(run, resume=resume, only_finish=only_finish, display=Bars())
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print(f"interrupted; go on with: hrmgym train --resume {run.path}", file=sys.stderr)
-        raise
+        return _stop_status(stop)
     Console().print(comparison_table(trained.reports))
     print(f"checkpoint: {trained.checkpoint}")
     print(f"reports: {run.scores}")
@@ -417,10 +422,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = str(error)
     except _ClickError as error:  # a bad option; __str__ would say less
         message = error.format_message()
-    except (KeyboardInterrupt, typer.Abort) as stop:
-        # click makes an Abort of it.
-        numbers = (getattr(one, "number", None) for one in (stop, stop.__cause__, stop.__context__))
-        return 128 + next((one for one in numbers if one), signal.SIGINT)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
     except OSError as error:
         if error.errno not in _FULL:
             raise

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.envs.scoring import TaskScore
@@ -119,3 +124,37 @@ def test_a_card_without_scores_says_so(tmp_path: Path) -> None:
     assert "Not scored yet." in card
     assert "Warm start: up to 40000 bugs" in card
     assert "gae_lambda: 0.95" in card
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
+def test_the_command_saves_says_so_and_goes_on(name: str, tmp_path: Path) -> None:
+    number = getattr(signal, name)
+    long = [*TINY, "trainer.total_timesteps=100000", "trainer.checkpoint_every=8"]
+    command = [sys.executable, "-c", "from hrmgym.cli import main; raise SystemExit(main())"]
+    arguments = ["train", "demo", "--runs", str(tmp_path), "score.before=false", *long]
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen([*command, *arguments], stderr=said)
+    while not list(tmp_path.glob("*/checkpoints/ppo.zip")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    (path,) = tmp_path.glob("demo-*")
+    assert RunFolder(path).status == "running"
+    process.send_signal(number)
+    status = process.wait(60)
+    killed = number == signal.SIGKILL
+    assert status == (-number if killed else 128 + number)
+    assert RunFolder(path).status == ("died" if killed else "interrupted")
+    assert killed or f"hrmgym train --resume {path}" in (tmp_path / "said").read_text()
+
+    # What is logged from here on comes after what is saved, and no step comes twice.
+    run = RunFolder(path)
+    with run.locked():
+        run.override(["trainer.total_timesteps=1"])
+        train(run, resume=True)
+    assert run.status == "finished"
+    found = EventAccumulator(str(run.tensorboard), size_guidance={"scalars": 0})
+    found.Reload()
+    steps = [event.step for event in found.Scalars("time/fps")]
+    assert steps == sorted(set(steps))
