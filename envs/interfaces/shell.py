@@ -12,51 +12,17 @@ from __future__ import annotations
 
 import re
 import shlex
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
-import numpy as np
-
 from hrmgym.envs.interfaces.base import RefusedError, ToolCall
+from hrmgym.envs.interfaces.textspace import TextSpace
 from hrmgym.envs.showing import is_utf8, showable
 from hrmgym.envs.state import State
 from hrmgym.errors import ActionError
 
 SUBMIT, TEST = "submit", "test"
-
-
-class TextSpace(gymnasium.Space[str]):
-    """Any text of at most `max_length` characters.
-
-    `gymnasium.spaces.Text` refuses characters outside its alphabet; program text has them all.
-    """
-
-    def __init__(self, max_length: int, seed: int | np.random.Generator | None = None) -> None:
-        self.max_length = max_length
-        super().__init__(dtype=str, seed=seed)
-
-    @property
-    def is_np_flattenable(self) -> bool:
-        """Text has no flat form."""
-        return False
-
-    def sample(self, mask: Any = None, probability: Any = None) -> str:
-        """A short word of ASCII letters."""
-        letters = self.np_random.choice(list(string.ascii_lowercase), size=6)
-        return "".join(letters)
-
-    def contains(self, x: Any) -> bool:
-        """Whether `x` is a str that is not too long."""
-        return isinstance(x, str) and len(x) <= self.max_length
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TextSpace) and other.max_length == self.max_length
-
-    def __repr__(self) -> str:
-        return f"TextSpace(max_length={self.max_length})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from stable_baselines3.common.env_checker import check_env as check_sb3
 from hrmgym.envs import catalogue, make_benchmark
 from hrmgym.envs.benchmark import Entry
 from hrmgym.envs.candidates import CandidateActions
-from hrmgym.envs.interfaces.shell import TextSpace
+from hrmgym.envs.interfaces.textspace import TextSpace
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import DataError
 from hrmgym.tests.conformance import checks

@@ -5,30 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from gymnasium.utils import seeding
 
 from hrmgym.envs.interfaces import RefusedError, ShellInterface
-from hrmgym.envs.interfaces.shell import TextSpace
 from hrmgym.envs.task import Outcome, Status, Workspace
 from hrmgym.errors import ActionError
 from hrmgym.tests.tiny import DOUBLE, DOUBLE_FIXED, double_task, state_of
 
 SHELL = ShellInterface(1000)
-
-
-def test_text_of_any_alphabet_is_in_the_space() -> None:
-    space = TextSpace(10)
-    assert space.contains("é\n\0")
-    assert not space.contains("x" * 11)
-    assert not space.contains(b"x")
-    assert space.contains(space.sample())
-    assert space == TextSpace(10) != TextSpace(11)
-
-
-def test_samples_are_seeded() -> None:
-    rng, _ = seeding.np_random(3)
-    other, _ = seeding.np_random(3)
-    assert TextSpace(10, rng).sample() == TextSpace(10, other).sample()
 
 
 def test_the_first_observation_is_the_task() -> None:
