@@ -376,10 +376,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             "failure": "" if self._failure is None else self._failure.value,
             "exit_code": state.exit_code,
             # What a step did: `step` puts its own in the place of these.
-            "tool": "",
-            "refused": "",
-            "kept": True,
-            "rewards": self.rewards.zero,
+            **{"tool": "", "refused": "", "kept": True, "rewards": self.rewards.zero},
         }
 
     # --- search ----------------------------------------------------------------------------------

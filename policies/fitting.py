@@ -14,7 +14,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from hrmgym.envs.interfaces import EditInterface, canvas
-from hrmgym.envs.interfaces.shell import TextSpace
+from hrmgym.envs.interfaces.textspace import TextSpace
 from hrmgym.envs.task import LANGUAGES
 from hrmgym.envs.tokens import load_tokens
 from hrmgym.errors import ConfigError
