@@ -131,47 +131,68 @@ def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> in
 
 @app.command()
 def score(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help=_CONFIG)],
+    config: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help=_CONFIG, show_default=False)
+    ] = None,
     overrides: Overrides = None,
     output: Annotated[
         Path | None,
         typer.Option(help="Also write the report here: a file, or a folder.", show_default=False),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on with the scoring of this run folder instead; score.workers=N may change.",
+            show_default=False,
+        ),
+    ] = None,
     runs: Runs = None,
 ) -> int:
     """Score a policy on a benchmark. Exit status 3: some results have no verdict."""
     from hrmgym.experiments.loader import expand
+    from hrmgym.experiments.run import RunFolder
     from hrmgym.experiments.score import check
+    from hrmgym.experiments.scoring import reopen
 
+    if resume is not None:
+        if config is not None and "=" not in config:
+            raise ConfigError(f"--resume goes on with the run's own config.yaml, not {config!r}")
+        if runs is not None:
+            raise ConfigError("--runs is for new runs; --resume names the folder itself")
+        run, experiment = reopen(resume, [*([config] if config else []), *(overrides or ())])
+        check(experiment)
+        return _score_one(run, experiment, _target(output, experiment))
+    if config is None:
+        raise ConfigError(f"which experiment? {_CONFIG}")
     experiments = expand(config, overrides or ())
     if len(experiments) > 1 and output is not None and not output.is_dir():
         raise ConfigError(f"--output {output}: {len(experiments)} reports need an existing folder")
     for experiment in experiments:
         check(experiment)
-    status = 0
-    for experiment in experiments:
-        target = output / f"{experiment.name}.json" if output and output.is_dir() else output
-        status = max(status, _score_one(experiment, target, runs))
-    return status
+    return max(
+        _score_one(RunFolder.create(one, runs), one, _target(output, one)) for one in experiments
+    )
 
 
-def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -> int:
+def _target(output: Path | None, experiment: Experiment) -> Path | None:
+    return output / f"{experiment.name}.json" if output and output.is_dir() else output
+
+
+def _score_one(run: RunFolder, experiment: Experiment, output: Path | None) -> int:
     from rich.console import Console
 
     from hrmgym.envs.failures import EXIT_STATUS
-    from hrmgym.experiments.run import RunFolder, write_report
-    from hrmgym.experiments.score import score_any
+    from hrmgym.experiments.run import write_report
+    from hrmgym.experiments.scoring import score_run
     from hrmgym.experiments.tables import Bars, report_table
 
-    run = RunFolder.create(experiment, runs)
+    print(f"run folder: {run.path}", file=sys.stderr, flush=True)
     try:
-        with Bars().scoring("score") as on_task:
-            report = score_any(experiment, on_task)
+        report = score_run(run, experiment, display=Bars())
     except BaseException:
-        run.set_status("failed")
+        print(f"go on with: hrmgym score --resume {run.path}", file=sys.stderr)
         raise
-    paths = [run.write_report("score", report)]
-    run.set_status("finished" if report.complete else "interrupted")
+    paths = [run.scores / "score.json"]
     if output is not None:
         write_report(output, report)
         paths.append(output)
@@ -179,6 +200,7 @@ def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -
     for path in paths:
         print(f"report: {path}")
     if not report.complete:
+        print(f"interrupted; go on with: hrmgym score --resume {run.path}", file=sys.stderr)
         raise KeyboardInterrupt
     return EXIT_STATUS if report.failures else 0
 
