@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import gymnasium
 
+from hrmgym.config import expand_home
 from hrmgym.envs.outcome import Outcome, Status, grade_of
 from hrmgym.envs.sandboxes.verdicts import trial
 from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
@@ -198,7 +199,7 @@ def make_benchmark(name: str, path: str | None = None) -> Benchmark:
     cls = getattr(module, class_name, None)
     if not (isinstance(cls, type) and issubclass(cls, Benchmark)):
         raise ConfigError(f"benchmark {name!r}: {entry_point} is not a Benchmark class")
-    return cls(path)
+    return cls(path if path is None else expand_home(path))
 
 
 def find_task(benchmark: Benchmark, task_id: str, splits: Iterable[str] | None = None) -> Task:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hrmgym.config import Block, Count, Seconds, Word
+from hrmgym.config import Block, Count, PathWord, Seconds, Word
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.policies.config import PolicyConfig
 from hrmgym.trainers.config import TrainerConfig
@@ -28,7 +28,7 @@ class BenchmarkConfig(Block):
 
     name: Word
     """A name of the catalogue (`hrmgym tasks` lists them), or `module:Class`."""
-    path: Word | None = None
+    path: PathWord | None = None
     """Data file or folder, for benchmarks that take one."""
     train_split: Word = "train"
     """Split that the trainer draws tasks from."""

@@ -32,10 +32,23 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="For example trainer.gamma=0.9.", show_default=False),
 ]
+
+
+def _home(path: Path | None) -> Path | None:
+    """A path with `~` read as a shell reads it: no shell does so in `--option=~/x`."""
+    from hrmgym.config import expand_home
+
+    return None if path is None else Path(expand_home(path))
+
+
 Runs = Annotated[
     Path | None,
     typer.Option(
-        "--runs", help="Folder of run folders.", envvar="HRMGYM_RUNS", show_default="runs"
+        "--runs",
+        callback=_home,
+        help="Folder of run folders.",
+        envvar="HRMGYM_RUNS",
+        show_default="runs",
     ),
 ]
 
@@ -66,12 +79,15 @@ def train(
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="Continue this run folder instead; KEY=VALUE change it.", show_default=False
+            callback=_home,
+            help="Continue this run folder instead; KEY=VALUE change it.",
+            show_default=False,
         ),
     ] = None,
     finish: Annotated[
         Path | None,
         typer.Option(
+            callback=_home,
             help="Make the checkpoint to ship from this pretraining's present state; it can go on.",
             show_default=False,
         ),
@@ -110,10 +126,9 @@ def train(
 
 
 def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> int:
-    from rich.console import Console
-
     from hrmgym.envs.failures import EXIT_STATUS
-    from hrmgym.experiments.tables import Bars, comparison_table
+    from hrmgym.experiments.progress import Bars, console
+    from hrmgym.experiments.tables import comparison_table
     from hrmgym.experiments.train import train as train_experiment
 
     print(f"run folder: {run.path}", file=sys.stderr)
@@ -122,7 +137,7 @@ def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> in
     except KeyboardInterrupt:
         print(f"interrupted; go on with: hrmgym train --resume {run.path}", file=sys.stderr)
         raise
-    Console().print(comparison_table(trained.reports))
+    console().print(comparison_table(trained.reports))
     print(f"checkpoint: {trained.checkpoint}")
     print(f"reports: {run.scores}")
     print(f"curves: tensorboard --logdir {run.tensorboard}")
@@ -137,11 +152,16 @@ def score(
     overrides: Overrides = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Also write the report here: a file, or a folder.", show_default=False),
+        typer.Option(
+            callback=_home,
+            help="Also write the report here: a file, or a folder.",
+            show_default=False,
+        ),
     ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
+            callback=_home,
             help="Go on with the scoring of this run folder instead; score.workers=N may change.",
             show_default=False,
         ),
@@ -179,12 +199,11 @@ def _target(output: Path | None, experiment: Experiment) -> Path | None:
 
 
 def _score_one(run: RunFolder, experiment: Experiment, output: Path | None) -> int:
-    from rich.console import Console
-
     from hrmgym.envs.failures import EXIT_STATUS
+    from hrmgym.experiments.progress import Bars, console
     from hrmgym.experiments.run import write_report
     from hrmgym.experiments.scoring import score_run
-    from hrmgym.experiments.tables import Bars, report_table
+    from hrmgym.experiments.tables import report_table
 
     print(f"run folder: {run.path}", file=sys.stderr, flush=True)
     try:
@@ -196,7 +215,7 @@ def _score_one(run: RunFolder, experiment: Experiment, output: Path | None) -> i
     if output is not None:
         write_report(output, report)
         paths.append(output)
-    Console().print(report_table(report.to_dict()))
+    console().print(report_table(report.to_dict()))
     for path in paths:
         print(f"report: {path}")
     if not report.complete:
@@ -214,8 +233,11 @@ def repair(
 
     Exit status 3: some tasks have no verdict.
     """
+    from rich.text import Text
+
     from hrmgym.envs.failures import EXIT_STATUS
     from hrmgym.experiments.loader import load
+    from hrmgym.experiments.progress import console
     from hrmgym.experiments.repairs import repairs
 
     tasks, solved, failures = 0, 0, 0
@@ -230,7 +252,7 @@ def repair(
                 print(f"{one.task}: no proposal passes the visible tests ({one.seconds:.1f} s)\n")
                 continue
             verdict = "pass" if one.solved else "FAIL"
-            print(one.shown.rstrip())
+            console().print(Text.from_ansi(one.shown.rstrip()), soft_wrap=True)
             print(f"proposal {one.proposal}, {one.seconds:.1f} s; hidden tests: {verdict}\n")
     finally:
         if tasks:
@@ -289,7 +311,10 @@ def check(
         typer.Option(min=1, help="Sandboxes at once.", show_default="one a processor"),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write everything here.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--json", callback=_home, help="Also write everything here.", show_default=False
+        ),
     ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every task.")] = False,
 ) -> None:
@@ -299,13 +324,12 @@ def check(
     Exit code: 0: all tasks are sound, marked or without a reference. 1: a task is unsound. 3: none
     is, but some cannot run here. 2: nothing could be checked.
     """
-    from rich.console import Console
-
     from hrmgym.envs.benchmark import make_benchmark
     from hrmgym.experiments.check import check as check_tasks
     from hrmgym.experiments.check import select
     from hrmgym.experiments.check_table import check_table, progress
     from hrmgym.experiments.loader import load_sandbox
+    from hrmgym.experiments.progress import console
     from hrmgym.experiments.run import check_writable, write_json
 
     sandbox = load_sandbox(overrides or ())
@@ -315,7 +339,7 @@ def check(
         check_writable(json_file)
     with progress(len(chosen)) as on_task:
         report = check_tasks(made, chosen, sandbox=sandbox, workers=workers, on_task=on_task)
-    Console().print(check_table(report, everything=show_all))
+    console().print(check_table(report, everything=show_all))
     if json_file is not None:
         write_json(json_file, report.to_dict())
         print(f"report: {json_file}")
@@ -326,8 +350,8 @@ def check(
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    checkpoint: Annotated[Path, typer.Argument(callback=_home, help="Folder of a checkpoint.")],
+    out: Annotated[Path, typer.Argument(callback=_home, help="Folder to write.")],
     bits: Annotated[int, typer.Option(help="Of a weight: 4, 8 or 16.")] = 4,
     held_out: Annotated[
         int, typer.Option(min=1, help="Most held-out fixes of each kind to measure it on.")
@@ -374,6 +398,9 @@ def _require_folder() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; the exit status is 2 for the user's mistakes, 3 where results have no
     verdict because the sandbox failed, and 130 for Ctrl-C."""
+    from hrmgym.envs.streams import prepare_streams
+
+    prepare_streams()
     try:
         _require_folder()
         return int(app(arguments, prog_name="hrmgym", standalone_mode=False) or 0)

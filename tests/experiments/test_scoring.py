@@ -39,7 +39,13 @@ def started(runs: Path, *arguments: str) -> tuple[subprocess.Popen[str], Path]:
     for line in process.stderr:
         if line.startswith("run folder: "):
             return process, Path(line.removeprefix("run folder: ").rstrip("\n"))
-    raise AssertionError(f"no run folder, exit status {process.wait()}")
+    raise AssertionError(f"no run folder, exit status {ended(process)}")
+
+
+def ended(process: subprocess.Popen[str]) -> int:
+    """The exit status of a scoring."""
+    process.communicate(timeout=600)
+    return process.returncode
 
 
 def resumed(run: Path, *arguments: str) -> str:
@@ -66,14 +72,14 @@ def test_a_stopped_scoring_reports_what_is_there_and_goes_on_to_the_same_report(
 ) -> None:
     """As `timeout` does it: SIGTERM to the whole group, workers and all."""
     whole, whole_run = started(tmp_path / "whole", *RANDOM, chosen(KATAS))
-    assert whole.wait(300) == 0
+    assert ended(whole) == 0
     undisturbed = (whole_run / "scores" / "score.json").read_text()
     process, run = started(tmp_path / "stopped", *RANDOM, chosen(KATAS), "score.workers=2")
     deadline = time.monotonic() + 300
     while not landed(run) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGTERM)
-    assert process.wait(120) != 0
+    assert ended(process) != 0
     part = json.loads((run / "scores" / "score.json").read_text())
     assert not part["complete"]
     assert 1 <= part["tasks_played"] < len(KATAS)
@@ -90,7 +96,7 @@ def test_the_shipped_repairs_killed_at_20_random_moments_resume_to_the_undisturb
     began = time.monotonic()
     whole, whole_run = started(tmp_path / "whole", *few)
     at = time.monotonic()
-    assert whole.wait(600) == 0
+    assert ended(whole) == 0
     most = time.monotonic() - at
     print(f"undisturbed: {at - began:.1f} s to begin, {most:.1f} s to score")
     undisturbed = (whole_run / "scores" / "score.json").read_text()
@@ -105,7 +111,7 @@ def test_the_shipped_repairs_killed_at_20_random_moments_resume_to_the_undisturb
             process.send_signal(kind)
         else:
             os.killpg(process.pid, kind)
-        process.wait(120)
+        ended(process)
         count = landed(run)
         if status(run) != "finished":
             assert resumed(run) == undisturbed, (trial, kind.name, after)
