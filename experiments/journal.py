@@ -90,7 +90,7 @@ class Journal(Generic[Result]):
         Raises:
             OSError: It cannot be written; the file is as it was.
         """
-        self._write(self._adapter.dump_json(result).decode())
+        self._write(json.dumps(self._adapter.dump_python(result, mode="json"), allow_nan=False))
         self.done[result.task] = result
 
     def _write(self, line: str) -> None:
