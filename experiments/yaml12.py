@@ -70,7 +70,8 @@ def parse(text: str, where: str, *, lines: bool = True) -> tuple[Any, dict[Path,
         root = _Loader(text).get_single_node()
         return (None if root is None else reader.value(root, (), ())), reader.lines
     except RecursionError:
-        raise ConfigError(f"{reader.at(_deep(text))}: nested too deeply") from None
+        at = f"{where}:{_deep_line(text)}" if lines else where
+        raise ConfigError(f"{at}: nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         at = reader.at(error.problem_mark or error.context_mark)
         raise ConfigError(f"{at}: not YAML: {error.problem or error.context}") from None
@@ -78,17 +79,18 @@ def parse(text: str, where: str, *, lines: bool = True) -> tuple[Any, dict[Path,
         raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
 
 
-def _deep(text: str) -> yaml.Mark | None:
-    """Where a document is deeper than any of use."""
-    depth = 0
+def _deep_line(text: str) -> int:
+    """The line, from 1, where a document gets deeper than any of use."""
+    depth, line = 0, 1
     for event in yaml.parse(text, Loader=_Loader):  # its stack is a list
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _MOST_DEPTH:
-                return event.start_mark
+                line = event.start_mark.line + 1
+                break
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-    return None
+    return line
 
 
 def dump(data: Any) -> str:
