@@ -85,7 +85,7 @@ def _deep_line(text: str) -> int:
     for event in yaml.parse(text, Loader=_Loader):  # its stack is a list
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > _MOST_DEPTH:
+            if depth > _MOST_DEPTH and event.start_mark is not None:
                 line = event.start_mark.line + 1
                 break
         elif isinstance(event, yaml.CollectionEndEvent):
