@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 import gymnasium
 from gymnasium.envs.registration import get_env_id, parse_env_id
 
+from hrmgym.config import expand_home
 from hrmgym.envs.outcome import Outcome, Status, grade_of
 from hrmgym.envs.sandboxes.verdicts import trial
 from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
@@ -211,7 +212,7 @@ def make_benchmark(name: str, path: str | None = None) -> Benchmark:
     cls = getattr(module, class_name, None)
     if not (isinstance(cls, type) and issubclass(cls, Benchmark)):
         raise ConfigError(f"benchmark {name!r}: {entry_point} is not a Benchmark class")
-    made = cls(path)
+    made = cls(path if path is None else expand_home(path))
     _in_use[f"{cls.__module__}:{cls.__qualname__}", path] = made
     return made
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +11,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from hrmgym.experiments.check import RUNS, CheckReport, OnChecked
+from hrmgym.experiments.progress import progress as shown_progress
 from hrmgym.experiments.soundness import Checked, Verdict
-from hrmgym.experiments.tables import progress_bar
 
 #: What needs no look at each task.
 _QUIET = (Verdict.SOUND, Verdict.NO_REFERENCE)
 _MOST_REASONS = 8
-_EVERY_S = 10.0
 
 
 def check_table(report: CheckReport, *, everything: bool = False) -> Group:
@@ -72,24 +69,15 @@ def summary(report: CheckReport) -> list[str]:
 
 @contextmanager
 def progress(total: int) -> Iterator[OnChecked]:
-    """A bar on standard error, or a line now and then where that is no terminal."""
+    """The tasks that are checked, and their verdicts."""
     counts: Counter[Verdict] = Counter()
-    with progress_bar() as bar:
-        on_terminal = bar.console.is_terminal
-        row = bar.add_task("check", total=total, text="", visible=on_terminal)
-        shown_s = float("-inf")  # the first task is a sign of life
+    with shown_progress() as show:
 
         def on_task(task: Checked, _: int) -> None:
-            nonlocal shown_s
             counts[task.verdict] += 1
-            done = counts.total()
             text = ", ".join(
                 f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]
             )
-            bar.update(row, advance=1, text=text)
-            now_s = time.monotonic()
-            if not on_terminal and (now_s - shown_s > _EVERY_S or done == total):
-                shown_s = now_s
-                print(f"check: {done} of {total} tasks: {text}", file=sys.stderr, flush=True)
+            show("check", counts.total(), total, text)
 
         yield on_task

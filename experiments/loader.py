@@ -24,6 +24,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hrmgym.config import expand_home
 from hrmgym.envs.sandboxes.config import SandboxConfig
 from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.experiments import yaml12
@@ -96,7 +97,7 @@ def find(path_or_name: str | os.PathLike[str]) -> Path:
     Raises:
         ConfigError: There is neither; the message holds the nearest shipped name.
     """
-    path, known = Path(path_or_name), shipped()
+    path, known = Path(expand_home(path_or_name)), shipped()
     if path.is_file():
         return path
     if path.parent.parts in ((), ("configs",), ("experiments", "configs")):
@@ -215,7 +216,7 @@ def _add_file(layers: _Layers, path: Path, above: tuple[Path, ...]) -> None:
         base, line = data.pop("extends"), origins.pop(("extends",))
         if not isinstance(base, str):
             raise ConfigError(f"{line}: extends: should be a file's name, not {show(base)}")
-        beside = path.parent / base
+        beside = path.parent / expand_home(base)
         try:
             base_path = beside if beside.is_file() else find(base)
         except ConfigError as error:

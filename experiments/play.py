@@ -1,4 +1,4 @@
-"""Playing tasks with a policy, in this process or in several, with the same result.
+"""Playing tasks with a policy: the `Worker` of scores by episodes.
 
 Every episode has its own seed, made from the experiment's seed, the task's id and the number of
 the episode; so what comes out depends neither on the number of processes nor on which other tasks
@@ -9,15 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import multiprocessing
-import multiprocessing.util
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
-from multiprocessing.synchronize import Event
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import gymnasium
@@ -26,6 +20,7 @@ from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.scoring import EpisodeScore, TaskScore
 from hrmgym.envs.task import Reason, Task
 from hrmgym.errors import SandboxError, SandboxUnavailableError
+from hrmgym.experiments.journal import Journal, gather
 
 if TYPE_CHECKING:
     from hrmgym.policies.base import Policy
@@ -88,8 +83,10 @@ class Player:
             env = self.env_factory()
             self._pair = env, self.policy_factory(env)
 
-    def play(self, task: str, tags: tuple[str, ...], stop: Callable[[], bool]) -> TaskScore | None:
-        """All episodes of one task; None if `stop` came true before the end."""
+    def play(self, item: tuple[str, tuple[str, ...]], stop: Callable[[], bool]) -> TaskScore | None:
+        """All episodes of one task, given as its id and tags; None if `stop` came true before the
+        end."""
+        task, tags = item
         started = time.perf_counter()
         episodes: list[EpisodeScore] = []
         for number in range(self.episodes):
@@ -167,91 +164,12 @@ def _reason(solved: bool, failure: str, said: str) -> str:
 
 
 def play(
-    player: Player, tasks: Sequence[Task], workers: int, on_task: OnTask | None = None
-) -> list[TaskScore]:
-    """Plays the tasks, in this process or in several; the result is in the order of `tasks`."""
-    done: dict[int, TaskScore] = {}
-
-    def note(index: int, result: TaskScore | None) -> None:
-        if result is not None:
-            done[index] = result
-            if on_task is not None:
-                on_task(result, len(tasks))
-
-    if workers == 1:
-        _play_here(player, tasks, note)
-    else:
-        _play_in_workers(player, tasks, min(workers, max(1, len(tasks))), note)
-    return [done[index] for index in sorted(done)]
-
-
-def _play_here(
-    player: Player, tasks: Sequence[Task], note: Callable[[int, TaskScore | None], None]
-) -> None:
-    try:
-        player.open()
-        with one_thread():
-            for index, task in enumerate(tasks):
-                note(index, player.play(task.id, task.tags, lambda: False))
-    except KeyboardInterrupt:
-        _log.warning("interrupted: keeping what is done")
-    finally:
-        player.close()
-
-
-def _play_in_workers(
     player: Player,
     tasks: Sequence[Task],
     workers: int,
-    note: Callable[[int, TaskScore | None], None],
-) -> None:
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    with ProcessPoolExecutor(workers, context, _start_worker, (player, stop)) as pool:
-        futures: dict[Future[TaskScore | None], int] = {
-            pool.submit(_work, task.id, task.tags): index for index, task in enumerate(tasks)
-        }
-        try:
-            for future in as_completed(futures):
-                note(futures[future], future.result())
-        except KeyboardInterrupt:
-            _log.warning("interrupted: keeping what is done")
-        finally:
-            # Leaving the block waits for the workers: those that play stop at their next step.
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-_worker: tuple[Player, Event] | None = None
-
-
-def _start_worker(player: Player, stop: Event) -> None:
-    """Prepares a worker process."""
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    # Workers leave without running atexit handlers; these finalizers do run.
-    multiprocessing.util.Finalize(None, player.close, exitpriority=100)
-    _worker = player, stop
-
-
-def _work(task: str, tags: tuple[str, ...]) -> TaskScore | None:
-    assert _worker is not None
-    player, stop = _worker
-    player.open()  # here and not in `_start_worker`, so that an error reaches the caller
-    with one_thread():
-        return player.play(task, tags, stop.is_set)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keeps torch to one thread, so that sums are added in one order whatever `workers`."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    on_task: OnTask | None = None,
+    journal: Journal[TaskScore] | None = None,
+) -> list[TaskScore]:
+    """Plays the tasks, in this process or in several; the result is in the order of `tasks`."""
+    items = [(task.id, (task.id, task.tags)) for task in tasks]
+    return gather(player, items, workers, on_task, journal)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hrmgym.envs.bugs.real_edits import VERSION
 from hrmgym.envs.failures import REPEATS, failures_block, modes_block
 from hrmgym.envs.scoring import Estimate, estimate
-from hrmgym.envs.task import Reason, Task
+from hrmgym.envs.task import Reason
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 
@@ -49,6 +49,11 @@ class ItemScore:
     failure: str = ""
     """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; `values` are then the worst."""
     seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """`failure`, if it is one."""
+        return (self.failure,) if self.failure else ()
 
     @property
     def solved(self) -> int:
@@ -197,63 +202,76 @@ def fix_benchmark(experiment: Experiment, fixes: Sequence[Fix]) -> dict[str, Any
     return {"name": HELD_OUT, "version": str(VERSION), "split": split, "tasks": len(fixes)}
 
 
-def score_fixes(
-    fixes: Sequence[Fix], policy: Proposer, env: SoftwareEnv, ks: Sequence[int]
-) -> Iterator[ItemScore]:
-    """Scores each bug; more proposals are asked for only while the fix is not among them."""
+def score_fix(
+    fix: Fix, policy: Proposer, env: SoftwareEnv, ks: Sequence[int], seed: int
+) -> ItemScore:
+    """Scores one bug; more proposals are asked for only while the fix is not among them."""
     from hrmgym.envs.interfaces.edit import EditInterface
     from hrmgym.trainers.fixes import Found, look, rates
 
     interface = env.interface
     assert isinstance(interface, EditInterface)
-    for fix in fixes:
-        started = time.perf_counter()
-        found = Found(None, None, 0)
-        for k in sorted(ks):
-            actions = [one.action for one in policy.propose(fix.sample.observation, k).actions]
-            found = look(fix, actions, interface)
-            if found.rank is not None:
-                break
-        yield ItemScore(
-            task=fix.name,
-            tags=(fix.group, fix.sample.operator)
-            if fix.sample.operator != fix.group
-            else (fix.group,),
-            values=rates([found], ks),
-            detail={"rank": found.rank, "location": found.location},
-            reason=(Reason.FAILED if found.rank is None else Reason.SOLVED).value,
-            seconds=time.perf_counter() - started,
-        )
+    started = time.perf_counter()
+    if hasattr(policy, "seed"):  # what it draws depends on this bug alone
+        policy.seed(seed)
+    found = Found(None, None, 0)
+    for k in sorted(ks):
+        actions = [one.action for one in policy.propose(fix.sample.observation, k).actions]
+        found = look(fix, actions, interface)
+        if found.rank is not None:
+            break
+    return ItemScore(
+        task=fix.name,
+        tags=(fix.group, fix.sample.operator) if fix.sample.operator != fix.group else (fix.group,),
+        values=rates([found], ks),
+        detail={"rank": found.rank, "location": found.location},
+        reason=(Reason.FAILED if found.rank is None else Reason.SOLVED).value,
+        seconds=time.perf_counter() - started,
+    )
 
 
-def score_tasks(
-    tasks: Sequence[Task], policy: Proposer, env: SoftwareEnv, ks: Sequence[int], seed: int
-) -> Iterator[ItemScore]:
-    """Scores each task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
+def score_task(
+    task: str,
+    tags: tuple[str, ...],
+    policy: Proposer,
+    env: SoftwareEnv,
+    ks: Sequence[int],
+    seed: int,
+    stop: Callable[[], bool] = lambda: False,
+) -> ItemScore | None:
+    """Scores one task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
-    A task whose sandbox fails is tried again, and then has no verdict.
+    A task whose sandbox fails is tried again, and then has no verdict. None if `stop` came true
+    before the end.
 
     Raises:
         ConfigError: as `tries` does.
     """
-    for task in tasks:
-        started = time.perf_counter()
-        for _ in range(1 + REPEATS):
-            item = _score_task(task, policy, env, ks, seed)
-            if not item.failure:
-                break
-            with suppress(SandboxError):  # the next try starts a new sandbox
-                env.close()
-        yield replace(item, seconds=time.perf_counter() - started)
+    started = time.perf_counter()
+    for _ in range(1 + REPEATS):
+        item = _score_task(task, tags, policy, env, ks, seed, stop)
+        if item is None or not item.failure:
+            break
+        with suppress(SandboxError):  # the next try starts a new sandbox
+            env.close()
+    return None if item is None else replace(item, seconds=time.perf_counter() - started)
 
 
 def _score_task(
-    task: Task, policy: Proposer, env: SoftwareEnv, ks: Sequence[int], seed: int
-) -> ItemScore:
+    task: str,
+    tags: tuple[str, ...],
+    policy: Proposer,
+    env: SoftwareEnv,
+    ks: Sequence[int],
+    seed: int,
+    stop: Callable[[], bool],
+) -> ItemScore | None:
     passes, solves = None, None
     submitted, reason, failure = False, Reason.FAILED.value, ""
     try:
-        for number, info in tries(policy, env, task.id, max(ks), seed):
+        for number, info in tries(policy, env, task, max(ks), seed):
+            if stop():
+                return None
             if passes is None:
                 reason = info["reason"]
             if not passed(info):
@@ -268,8 +286,8 @@ def _score_task(
         reason, failure = Reason.INFRASTRUCTURE.value, error.code
         passes, solves, submitted = None, None, False
     return ItemScore(
-        task=task.id,
-        tags=task.tags,
+        task=task,
+        tags=tags,
         values={f"solved@{k}": float(submitted and (passes or 0) <= k) for k in ks}
         | {f"oracle@{k}": float(solves is not None and solves <= k) for k in ks},
         detail={"first_passing": passes, "first_solving": solves},

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError
-from hrmgym.experiments.play import one_thread
 from hrmgym.experiments.proposals import passed, tries
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import make_env, make_proposer, select_tasks
+from hrmgym.experiments.workers import one_thread
 
 
 @dataclass(frozen=True, slots=True)

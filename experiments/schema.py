@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hrmgym.config import Block, Count, Seconds, Word
+from hrmgym.config import Block, Count, PathWord, Seconds, Word
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.policies.config import PolicyConfig
 from hrmgym.trainers.config import TrainerConfig
@@ -28,7 +28,7 @@ class BenchmarkConfig(Block):
 
     name: Word
     """A name of the catalogue (`hrmgym tasks` lists them), or `module:Class`."""
-    path: Word | None = None
+    path: PathWord | None = None
     """Data file or folder, for benchmarks that take one."""
     train_split: Word = "train"
     """Split that the trainer draws tasks from."""
@@ -103,7 +103,7 @@ class ScoreConfig(Block):
     deterministic: bool = True
     """Take the most probable action instead of drawing one."""
     workers: Count = 1
-    """Processes that play episodes; the report does not depend on it."""
+    """Processes that work on tasks; the report does not depend on it."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Level of the intervals."""
     interval: Literal["auto", "wilson", "bootstrap"] = "auto"
@@ -114,8 +114,8 @@ class ScoreConfig(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> ScoreConfig:
-        if self.mode != "episodes" and (self.episodes > 1 or self.workers > 1 or self.before):
-            raise ValueError(f"mode: {self.mode} takes no episodes, workers or before")
+        if self.mode != "episodes" and (self.episodes > 1 or self.before):
+            raise ValueError(f"mode: {self.mode} takes no episodes or before")
         if self.mode == "episodes" and max(self.k) > self.episodes:
             raise ValueError(f"k: {max(self.k)} is more than episodes: {self.episodes}")
         if len(set(self.k)) < len(self.k):

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
-from hrmgym.envs.scoring import Report
+from hrmgym.envs.scoring import Report, TaskScore
 from hrmgym.envs.task import Task
 from hrmgym.errors import ConfigError
-from hrmgym.experiments.play import (
-    Env,
-    EnvFactory,
-    OnTask,
-    Player,
-    PolicyFactory,
-    one_thread,
-    play,
-)
+from hrmgym.experiments.journal import Journal, gather
+from hrmgym.experiments.play import Env, EnvFactory, OnTask, Player, PolicyFactory, play
 from hrmgym.experiments.proposals import (
     ItemScore,
     ProposalReport,
     fix_benchmark,
     held_out_fixes,
-    score_fixes,
-    score_tasks,
+    score_fix,
+    score_task,
 )
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
 from hrmgym.trainers.config import PPOConfig
 
 if TYPE_CHECKING:
+    from hrmgym.envs.software import SoftwareEnv
     from hrmgym.policies.base import Policy, Proposer
 
 
@@ -42,6 +38,7 @@ def score(
     env_factory: EnvFactory | None = None,
     policy_factory: PolicyFactory | None = None,
     on_task: OnTask | None = None,
+    journal: Path | None = None,
 ) -> Report:
     """Plays and scores an experiment's policy on the benchmark's `eval_split`.
 
@@ -55,9 +52,11 @@ def score(
             policy has a method `begin(env)`, it is called after each reset; if it has a method
             `seed(seed)`, everything random that it does must follow from the last call of that.
         on_task: Called with each task as it is done.
+        journal: See `score_any`.
 
     Raises:
-        UserError: The benchmark, the tasks, the policy or the sandbox cannot be had.
+        UserError: The benchmark, the tasks, the policy or the sandbox cannot be had, or the journal
+            is not one of this scoring.
     """
     benchmark = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
     tasks = select_tasks(benchmark, experiment)
@@ -69,7 +68,18 @@ def score(
         experiment.score.episodes,
         experiment.score.deterministic,
     )
-    played = play(player, tasks, experiment.score.workers, on_task)
+    modes = modes_of(tasks, experiment)
+    landed = None
+    if journal is not None:
+        named = {
+            "name": benchmark.name,
+            "version": benchmark.version,
+            "split": experiment.benchmark.eval_split,
+            "tasks": len(tasks),
+        }
+        about = _about(experiment, named, checkpoint)
+        landed = Journal(journal, TaskScore, about, [task.id for task in tasks])
+    played = play(player, tasks, experiment.score.workers, on_task, landed)
     environment = experiment.env.model_dump(mode="json")
     if environment["max_test_runs"] is None:
         environment["max_test_runs"] = environment["max_steps"]
@@ -90,71 +100,118 @@ def score(
         interval=experiment.score.interval,
         planned=len(tasks),
         tasks=tuple(played),
-        modes=modes_of(tasks, experiment),
+        modes=modes,
     )
 
 
-def score_any(experiment: Experiment, on_task: OnTask | None = None) -> Report | ProposalReport:
-    """Scores an experiment's policy in the mode that it names."""
-    if experiment.score.mode == "episodes":
-        return score(experiment, on_task=on_task)
-    return score_proposals(experiment, on_task)
+def score_any(
+    experiment: Experiment, on_task: OnTask | None = None, journal: Path | None = None
+) -> Report | ProposalReport:
+    """Scores an experiment's policy in the mode that it names.
 
-
-def score_proposals(experiment: Experiment, on_task: OnTask | None = None) -> ProposalReport:
-    """Scores what an experiment's policy proposes, in the modes `proposals` and `fixes`.
-
-    Ctrl-C ends it early, as with `score`.
+    Args:
+        experiment: What to score, and how.
+        on_task: Called with each task as it is done.
+        journal: File that each result is appended to as it lands. If it is there, the scoring goes
+            on from it.
 
     Raises:
-        UserError: The benchmark, the tasks, the policy or the sandbox cannot be had.
+        UserError: The benchmark, the tasks, the policy or the sandbox cannot be had, or the journal
+            is not one of this scoring.
+        OSError: The journal cannot be written.
     """
-    from hrmgym.envs.software import SoftwareEnv
+    if experiment.score.mode == "episodes":
+        return score(experiment, on_task=on_task, journal=journal)
+    return score_proposals(experiment, on_task, journal)
 
-    mode, ks = experiment.score.mode, experiment.score.k
+
+def score_proposals(
+    experiment: Experiment, on_task: OnTask | None = None, journal: Path | None = None
+) -> ProposalReport:
+    """Scores what an experiment's policy proposes, in the modes `proposals` and `fixes`.
+
+    Ctrl-C ends it early, as with `score`. Arguments and errors are those of `score_any`.
+    """
     described, checkpoint = _described(experiment)
-    env = make_env(experiment)
-    items: list[ItemScore] = []
     modes: dict[str, tuple[str, str]] = {}
-    try:
-        policy = make_proposer(experiment, env)
-        software = env.unwrapped
-        assert isinstance(software, SoftwareEnv)
-        if mode == "fixes":
-            fixes = held_out_fixes(experiment)
-            benchmark = fix_benchmark(experiment, fixes)
-            found = score_fixes(fixes, policy, software, ks)
-        else:
-            chosen = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
-            tasks = select_tasks(chosen, experiment)
-            modes = modes_of(tasks, experiment)
-            benchmark = {
-                "name": chosen.name,
-                "version": chosen.version,
-                "split": experiment.benchmark.eval_split,
-                "tasks": len(tasks),
-            }
-            found = score_tasks(tasks, policy, software, ks, experiment.seed)
-        with one_thread():
-            for item in found:
-                items.append(item)
-                if on_task is not None:
-                    on_task(item, benchmark["tasks"])
-    except KeyboardInterrupt:
-        if not items:
-            raise
-    finally:
-        env.close()
+    items: list[tuple[str, Any]]
+    if experiment.score.mode == "fixes":
+        fixes = held_out_fixes(experiment)
+        benchmark = fix_benchmark(experiment, fixes)
+        items = [(fix.name, fix) for fix in fixes]
+    else:
+        chosen = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
+        tasks = select_tasks(chosen, experiment)
+        modes = modes_of(tasks, experiment)
+        benchmark = {
+            "name": chosen.name,
+            "version": chosen.version,
+            "split": experiment.benchmark.eval_split,
+            "tasks": len(tasks),
+        }
+        items = [(task.id, (task.id, task.tags)) for task in tasks]
+    names = [name for name, _ in items]
+    about = _about(experiment, benchmark, checkpoint)
+    landed = None if journal is None else Journal(journal, ItemScore, about, names)
+    found = gather(_Proposing(experiment), items, experiment.score.workers, on_task, landed)
     return ProposalReport(
-        mode=mode,
+        mode=experiment.score.mode,
         benchmark=benchmark,
         experiment=experiment,
         policy=described,
         checkpoint=checkpoint,
-        budget=max(ks),
-        items=tuple(items),
+        budget=max(experiment.score.k),
+        items=tuple(found),
         modes=modes,
     )
+
+
+class _Proposing:
+    """The `Worker` of scores of proposals: an item is a task's id and tags, or a `Fix`."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self._made: tuple[SoftwareEnv, Proposer] | None = None
+
+    def open(self) -> None:
+        """Makes the environment and the policy, if there are none."""
+        if self._made is None:
+            env = make_env(self.experiment)
+            self._made = env, make_proposer(self.experiment, env)
+
+    def play(self, item: Any, stop: Callable[[], bool]) -> ItemScore | None:
+        """Scores one item; None if `stop` came true before the end."""
+        assert self._made is not None
+        env, policy = self._made
+        ks, seed = self.experiment.score.k, self.experiment.seed
+        if self.experiment.score.mode == "fixes":
+            return score_fix(item, policy, env, ks, seed)
+        task, tags = item
+        return score_task(task, tags, policy, env, ks, seed, stop)
+
+    def close(self) -> None:
+        """Gives the sandbox back."""
+        if self._made is not None:
+            self._made[0].close()
+            self._made = None
+
+
+def same_results(experiment: Experiment) -> Experiment:
+    """The experiment without what changes no result, for comparison with another."""
+    score = experiment.score.model_copy(update={"workers": 1})
+    return experiment.model_copy(update={"score": score, "trainer": None, "name": "same"})
+
+
+def _about(
+    experiment: Experiment, benchmark: Mapping[str, Any], checkpoint: str | None
+) -> dict[str, Any]:
+    """What a journal says of its results: they are another scoring's where any of it differs."""
+    text = same_results(experiment).model_dump_json(exclude={"sandbox": {"auth_token"}})
+    return {
+        "benchmark": dict(benchmark),
+        "checkpoint_hash": checkpoint,
+        "experiment": hashlib.sha256(text.encode()).hexdigest()[:16],
+    }
 
 
 def policy_hash(experiment: Experiment) -> str | None:
@@ -239,7 +296,7 @@ def select_tasks(benchmark: Benchmark, experiment: Experiment) -> Sequence[Task]
     return [find_task(benchmark, task, [split]) for task in experiment.benchmark.tasks]
 
 
-def make_env(experiment: Experiment, render_mode: str | None = None) -> Env:
+def make_env(experiment: Experiment, render_mode: str | None = None) -> SoftwareEnv:
     """The environment that an experiment scores in."""
     from hrmgym.envs.software import SoftwareEnv
 

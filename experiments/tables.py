@@ -1,28 +1,16 @@
-"""Reports as tables, and the progress of a scoring, for the terminal."""
+"""Reports as tables, for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Column, Table
 from rich.text import Text
 
 from hrmgym.envs.showing import showable
-from hrmgym.experiments.play import OnTask, Scored
-from hrmgym.experiments.train import OnTraining
 
 #: `Report.to_dict()`, or the same from a file.
 ReportData = Mapping[str, Any]
@@ -125,47 +113,3 @@ def estimate(found: Mapping[str, Any] | None) -> str:
     value, low, high = found["value"], found["low"], found["high"]
     # The bracket would be read as markup.
     return escape(f"{value:.3f} [{low:.3f}, {high:.3f}]")
-
-
-class Bars:
-    """Progress bars on standard error: the `Display` of the command line."""
-
-    @contextmanager
-    def scoring(self, title: str) -> Iterator[OnTask]:
-        """One bar over the tasks, with the number of solved episodes."""
-        solved = 0
-        with progress_bar() as bar:
-            row = bar.add_task(title, total=None, text="")
-
-            def on_task(task: Scored, total: int) -> None:
-                nonlocal solved
-                solved += task.solved
-                bar.update(row, advance=1, total=total, text=f"{solved} solved")
-
-            yield on_task
-
-    @contextmanager
-    def training(self) -> Iterator[OnTraining]:
-        """One bar for each phase."""
-        rows: dict[str, TaskID] = {}
-        with progress_bar() as bar:
-
-            def on_training(phase: str, done: int, total: int, text: str) -> None:
-                if phase not in rows:
-                    rows[phase] = bar.add_task(phase, total=total, text="")
-                bar.update(rows[phase], completed=done, total=total, text=text)
-
-            yield on_training
-
-
-def progress_bar() -> Progress:
-    """Bars on standard error, each with a text behind it."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
-        console=Console(stderr=True),
-    )

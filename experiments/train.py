@@ -215,5 +215,5 @@ def _finished_report(run: RunFolder, name: str, weights: str | None) -> Mapping[
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return report if report["complete"] and report["checkpoint_hash"] == weights else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{path}: not a report") from None

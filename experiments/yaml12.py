@@ -35,6 +35,9 @@ _RESOLVERS = (
 )
 _PATTERNS = {tag: re.compile(rf"(?:{pattern})\Z") for tag, pattern, _ in _RESOLVERS}
 
+#: What is nested more deeply is named as the fault where Python's stack is too small.
+_MOST_DEPTH = 50
+
 
 class _Loader(yaml.SafeLoader):
     pass
@@ -65,12 +68,29 @@ def parse(text: str, where: str, *, lines: bool = True) -> tuple[Any, dict[Path,
     reader = _Reader(where, lines)
     try:
         root = _Loader(text).get_single_node()
+        return (None if root is None else reader.value(root, (), ())), reader.lines
+    except RecursionError:
+        at = f"{where}:{_deep_line(text)}" if lines else where
+        raise ConfigError(f"{at}: nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         at = reader.at(error.problem_mark or error.context_mark)
         raise ConfigError(f"{at}: not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
-    return (None if root is None else reader.value(root, (), ())), reader.lines
+
+
+def _deep_line(text: str) -> int:
+    """The line, from 1, where a document gets deeper than any of use."""
+    depth, line = 0, 1
+    for event in yaml.parse(text, Loader=_Loader):  # its stack is a list
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MOST_DEPTH and event.start_mark is not None:
+                line = event.start_mark.line + 1
+                break
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return line
 
 
 def dump(data: Any) -> str:
@@ -110,7 +130,12 @@ class _Reader:
                 return node.value
             pattern = _PATTERNS.get(node.tag)
             if pattern and pattern.match(node.value):
-                return _scalar(node.tag, node.value)
+                try:
+                    return _scalar(node.tag, node.value)
+                except ValueError:  # Python reads no more than 4300 digits
+                    raise ConfigError(
+                        f"{self.at(node.start_mark)}: a number of {len(node.value)} characters"
+                    ) from None
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
         raise ConfigError(f"{self.at(node.start_mark)}: not a plain value of kind {tag}")
 

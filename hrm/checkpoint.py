@@ -173,7 +173,7 @@ def load_checkpoint(folder: str | Path) -> tuple[EditModel, dict[str, Any]]:
     path = _existing(folder, CONFIG)
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not JSON: {error}") from error
     found = described if isinstance(described, dict) else {}
     for key, expected in (("kind", KIND), ("format", FORMAT)):

@@ -22,7 +22,8 @@ from hrmgym.errors import ConfigError
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
-from hrmgym.experiments.score import check, score_any
+from hrmgym.experiments.score import check
+from hrmgym.experiments.scoring import score_run
 from hrmgym.experiments.train import train as train_run
 from hrmgym.experiments.train import with_checkpoint
 
@@ -156,14 +157,7 @@ def score(
         experiment = experiment.model_copy(update={"trainer": None, "score": asked})
     check(experiment)
     run = RunFolder.create(experiment, runs)
-    with run.locked():
-        try:
-            report = score_any(experiment)
-        except BaseException:
-            run.set_status("failed")
-            raise
-        run.write_report("score", report)
-        run.set_status("finished" if report.complete else "interrupted")
+    report = score_run(run)
     if not report.complete:
         raise KeyboardInterrupt
     return ScoreResult(run.path, report.to_dict())

@@ -33,10 +33,23 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="For example trainer.gamma=0.9.", show_default=False),
 ]
+
+
+def _home(path: Path | None) -> Path | None:
+    """A path with `~` read as a shell reads it: no shell does so in `--option=~/x`."""
+    from hrmgym.config import expand_home
+
+    return None if path is None else Path(expand_home(path))
+
+
 Runs = Annotated[
     Path | None,
     typer.Option(
-        "--runs", help="Folder of run folders.", envvar="HRMGYM_RUNS", show_default="runs"
+        "--runs",
+        callback=_home,
+        help="Folder of run folders.",
+        envvar="HRMGYM_RUNS",
+        show_default="runs",
     ),
 ]
 
@@ -67,12 +80,15 @@ def train(
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="Continue this run folder instead; KEY=VALUE change it.", show_default=False
+            callback=_home,
+            help="Continue this run folder instead; KEY=VALUE change it.",
+            show_default=False,
         ),
     ] = None,
     finish: Annotated[
         Path | None,
         typer.Option(
+            callback=_home,
             help="Make the checkpoint to ship from this pretraining's present state; it can go on.",
             show_default=False,
         ),
@@ -160,10 +176,9 @@ def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: P
 
 
 def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> int:
-    from rich.console import Console
-
     from hrmgym.envs.failures import EXIT_STATUS
-    from hrmgym.experiments.tables import Bars, comparison_table
+    from hrmgym.experiments.progress import Bars, console
+    from hrmgym.experiments.tables import comparison_table
     from hrmgym.experiments.train import train as train_experiment
 
     print(f"run folder: {run.path}", file=sys.stderr)
@@ -172,7 +187,7 @@ def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> in
     except KeyboardInterrupt as stop:
         print(f"interrupted; go on with: hrmgym train --resume {run.path}", file=sys.stderr)
         return _stop_status(stop)
-    Console().print(comparison_table(trained.reports))
+    console().print(comparison_table(trained.reports))
     print(f"checkpoint: {trained.checkpoint}")
     print(f"reports: {run.scores}")
     print(f"curves: tensorboard --logdir {run.tensorboard}")
@@ -181,55 +196,83 @@ def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> in
 
 @app.command()
 def score(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help=_CONFIG)],
+    config: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help=_CONFIG, show_default=False)
+    ] = None,
     overrides: Overrides = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Also write the report here: a file, or a folder.", show_default=False),
+        typer.Option(
+            callback=_home,
+            help="Also write the report here: a file, or a folder.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            callback=_home,
+            help="Go on with the scoring of this run folder instead; score.workers=N may change.",
+            show_default=False,
+        ),
     ] = None,
     runs: Runs = None,
 ) -> int:
     """Score a policy on a benchmark. Exit status 3: some results have no verdict."""
     from hrmgym.experiments.loader import expand
+    from hrmgym.experiments.run import RunFolder
     from hrmgym.experiments.score import check
+    from hrmgym.experiments.scoring import reopen
 
+    if resume is not None:
+        if config is not None and "=" not in config:
+            raise ConfigError(f"--resume goes on with the run's own config.yaml, not {config!r}")
+        if runs is not None:
+            raise ConfigError("--runs is for new runs; --resume names the folder itself")
+        run, experiment = reopen(resume, [*([config] if config else []), *(overrides or ())])
+        check(experiment)
+        return _score_one(run, experiment, _target(output, experiment))
+    if config is None:
+        raise ConfigError(f"which experiment? {_CONFIG}")
     experiments = expand(config, overrides or ())
     if len(experiments) > 1 and output is not None and not output.is_dir():
         raise ConfigError(f"--output {output}: {len(experiments)} reports need an existing folder")
     for experiment in experiments:
         check(experiment)
-    status = 0
-    for experiment in experiments:
-        target = output / f"{experiment.name}.json" if output and output.is_dir() else output
-        status = max(status, _score_one(experiment, target, runs))
-    return status
+    return max(
+        _score_one(RunFolder.create(one, runs), one, _target(output, one)) for one in experiments
+    )
 
 
-def _score_one(experiment: Experiment, output: Path | None, runs: Path | None) -> int:
-    from rich.console import Console
+def _target(output: Path | None, experiment: Experiment) -> Path | None:
+    return output / f"{experiment.name}.json" if output and output.is_dir() else output
 
+
+def _score_one(run: RunFolder, experiment: Experiment, output: Path | None) -> int:
     from hrmgym.envs.failures import EXIT_STATUS
-    from hrmgym.experiments.run import RunFolder, write_report
-    from hrmgym.experiments.score import score_any
-    from hrmgym.experiments.tables import Bars, report_table
+    from hrmgym.experiments.progress import Bars, console
+    from hrmgym.experiments.run import write_report
+    from hrmgym.experiments.scoring import score_run
+    from hrmgym.experiments.tables import report_table
+    from hrmgym.trainers.stopping import stop_signals
 
-    run = RunFolder.create(experiment, runs)
+    print(f"run folder: {run.path}", file=sys.stderr, flush=True)
     try:
-        with Bars().scoring("score") as on_task:
-            report = score_any(experiment, on_task)
+        with stop_signals() as asked:
+            report = score_run(run, experiment, display=Bars())
     except BaseException:
-        run.set_status("failed")
+        print(f"go on with: hrmgym score --resume {run.path}", file=sys.stderr)
         raise
-    paths = [run.write_report("score", report)]
-    run.set_status("finished" if report.complete else "interrupted")
+    paths = [run.scores / "score.json"]
     if output is not None:
         write_report(output, report)
         paths.append(output)
-    Console().print(report_table(report.to_dict()))
+    console().print(report_table(report.to_dict()))
     for path in paths:
         print(f"report: {path}")
     if not report.complete:
-        raise KeyboardInterrupt
+        print(f"interrupted; go on with: hrmgym score --resume {run.path}", file=sys.stderr)
+        return 128 + (asked.number or signal.SIGINT)
     return EXIT_STATUS if report.failures else 0
 
 
@@ -242,8 +285,11 @@ def repair(
 
     Exit status 3: some tasks have no verdict.
     """
+    from rich.text import Text
+
     from hrmgym.envs.failures import EXIT_STATUS
     from hrmgym.experiments.loader import load
+    from hrmgym.experiments.progress import console
     from hrmgym.experiments.repairs import repairs
 
     tasks, solved, failures = 0, 0, 0
@@ -258,7 +304,7 @@ def repair(
                 print(f"{one.task}: no proposal passes the visible tests ({one.seconds:.1f} s)\n")
                 continue
             verdict = "pass" if one.solved else "FAIL"
-            print(one.shown.rstrip())
+            console().print(Text.from_ansi(one.shown.rstrip()), soft_wrap=True)
             print(f"proposal {one.proposal}, {one.seconds:.1f} s; hidden tests: {verdict}\n")
     finally:
         if tasks:
@@ -317,7 +363,10 @@ def check(
         typer.Option(min=1, help="Sandboxes at once.", show_default="one a processor"),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write everything here.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--json", callback=_home, help="Also write everything here.", show_default=False
+        ),
     ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every task.")] = False,
 ) -> None:
@@ -327,13 +376,12 @@ def check(
     Exit code: 0: all tasks are sound, marked or without a reference. 1: a task is unsound. 3: none
     is, but some cannot run here. 2: nothing could be checked.
     """
-    from rich.console import Console
-
     from hrmgym.envs.benchmark import make_benchmark
     from hrmgym.experiments.check import check as check_tasks
     from hrmgym.experiments.check import select
     from hrmgym.experiments.check_table import check_table, progress
     from hrmgym.experiments.loader import load_sandbox
+    from hrmgym.experiments.progress import console
     from hrmgym.experiments.run import check_writable, write_json
 
     sandbox = load_sandbox(overrides or ())
@@ -343,7 +391,7 @@ def check(
         check_writable(json_file)
     with progress(len(chosen)) as on_task:
         report = check_tasks(made, chosen, sandbox=sandbox, workers=workers, on_task=on_task)
-    Console().print(check_table(report, everything=show_all))
+    console().print(check_table(report, everything=show_all))
     if json_file is not None:
         write_json(json_file, report.to_dict())
         print(f"report: {json_file}")
@@ -354,8 +402,8 @@ def check(
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a checkpoint.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    checkpoint: Annotated[Path, typer.Argument(callback=_home, help="Folder of a checkpoint.")],
+    out: Annotated[Path, typer.Argument(callback=_home, help="Folder to write.")],
     bits: Annotated[int, typer.Option(help="Of a weight: 4, 8 or 16.")] = 4,
     held_out: Annotated[
         int, typer.Option(min=1, help="Most held-out fixes of each kind to measure it on.")
@@ -415,6 +463,9 @@ def _require_folder() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; the exit status is 2 for the user's mistakes, 3 where results have no
     verdict because the sandbox failed, 130 for Ctrl-C, 143 for SIGTERM and 129 for SIGHUP."""
+    from hrmgym.envs.streams import prepare_streams
+
+    prepare_streams()
     try:
         _require_folder()
         return int(app(arguments, prog_name="hrmgym", standalone_mode=False) or 0)

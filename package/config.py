@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -12,6 +13,10 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Word = Annotated[str, Field(min_length=1)]
+#: `~` and `~user` as a shell reads them; `Path.expanduser` raises where there is no such user.
+expand_home = os.path.expanduser
+#: A file or folder; `~` and `~user` stand for home folders, as in a shell.
+PathWord = Annotated[str, Field(min_length=1), AfterValidator(expand_home)]
 
 
 class Block(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hrmgym.config import Block, Count, NonNegative, Word
+from hrmgym.config import Block, Count, NonNegative, PathWord
 from hrmgym.hrm.config import ReverseConfig, SpecialistsConfig
 
 Size = Literal["tiny", "mini", "small", "base", "large"]
@@ -33,7 +33,7 @@ class HRMConfig(Block):
     architecture: Literal["hrm", "transformer"] = "hrm"
     """`transformer`: the same blocks run once, one after the other, without recursion: a baseline
     of equal size."""
-    checkpoint: Word | None = None
+    checkpoint: PathWord | None = None
     """Checkpoint folder to start from. The shape is then the checkpoint's; a key that is given
     here and says otherwise is an error."""
     hidden_size: Count = 128

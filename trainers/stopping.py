@@ -32,30 +32,33 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextmanager
-def stop_signals() -> Iterator[None]:
+def stop_signals() -> Iterator[Asked]:
     """Inside, SIGTERM and SIGHUP raise `Stopped` as Ctrl-C raises KeyboardInterrupt.
 
     What has been asked to stop is busy with saving: a second SIGTERM or SIGHUP changes nothing, a
     second Ctrl-C acts at once. A signal that was ignored before stays so (`nohup`). Outside the
     main thread, which alone may handle signals, this does nothing.
 
+    Yields:
+        Which signal has asked, for those who end without passing the exception on.
+
     Raises:
         Stopped: Also in place of the plain KeyboardInterrupt of what was stopped by a signal.
     """
-    asked: list[int] = []
+    asked = Asked()
 
     def raise_once(number: int) -> None:
-        if not asked or number == signal.SIGINT:
-            asked.append(number)
+        if not asked() or number == signal.SIGINT:
+            asked.number = asked.number or number
             raise Stopped(number)
 
     with _handled(raise_once):
         try:
-            yield
+            yield asked
         except Stopped:
             raise
         except KeyboardInterrupt as error:
-            raise (Stopped(asked[0]) if asked else error) from None
+            raise (Stopped(asked.number) if asked.number else error) from None
 
 
 class Asked:
@@ -104,9 +107,8 @@ def _handled(act: Callable[[int], None]) -> Iterator[None]:
     terminals = [number for number in _outputs() if os.isatty(number)]
 
     def handle(number: int, frame: FrameType | None) -> None:
-        for (
-            output
-        ) in terminals:  # writing to a terminal that is gone would fail, and end the saving
+        # Writing to a terminal that is gone would fail, and end the saving.
+        for output in terminals:
             if not os.isatty(output):
                 with suppress(OSError):
                     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import platformdirs
 
+from hrmgym.config import expand_home
 from hrmgym.envs.bugs.contamination import lexemes
 from hrmgym.envs.bugs.meaning import compiles
 from hrmgym.envs.bugs.source import is_docstring
@@ -74,7 +75,8 @@ def stdlib_functions(min_lines: int = 3, max_lines: int = 30) -> tuple[CorpusFun
 
 def cache_folder() -> Path:
     """The folder of this package's caches: `HRMGYM_CACHE`, else the user's cache folder."""
-    return Path(os.environ.get("HRMGYM_CACHE") or platformdirs.user_cache_dir("hrmgym"))
+    named = os.environ.get("HRMGYM_CACHE")
+    return Path(expand_home(named) if named else platformdirs.user_cache_dir("hrmgym"))
 
 
 def collect(folder: Path, origin: str, min_lines: int, max_lines: int) -> Iterator[CorpusFunction]:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from hrmgym.config import expand_home
 from hrmgym.errors import ConfigError, SandboxUnavailableError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class DockerSandboxConfig(_Config):
         default="missing", description="When to pull the image"
     )
     remove_images: bool = Field(default=False, description="Remove the image when the sandbox ends")
-    python_standalone_dir: str | None = Field(
+    python_standalone_dir: Annotated[str, AfterValidator(expand_home)] | None = Field(
         default=None, description="Folder of a Python that is built into images without one"
     )
     platform: str | None = Field(

@@ -137,7 +137,7 @@ def test_nothing_short_of_every_counted_test_is_a_success(env: ScriptedEnv) -> N
 def test_an_episode_s_score_agrees_with_its_info(env: ScriptedEnv) -> None:
     player = Player(lambda: env, NoopPolicy, seed=0, episodes=1, deterministic=True)
     player.open()
-    score = player.play("double", (), lambda: False)
+    score = player.play(("double", ()), lambda: False)
     assert score is not None
     (episode,) = score.episodes
     assert episode.solved == (episode.reason == Reason.SOLVED)

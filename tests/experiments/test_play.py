@@ -205,4 +205,4 @@ def test_ctrl_c_keeps_the_tasks_that_are_done() -> None:
 def test_stopping_leaves_no_half_played_task() -> None:
     one = player()
     one.open()
-    assert one.play("a", (), lambda: True) is None
+    assert one.play(("a", ()), lambda: True) is None

@@ -14,7 +14,7 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import CheckpointError, ConfigError, UnknownNameError
 from hrmgym.experiments.loader import load
-from hrmgym.experiments.proposals import held_out_fixes, score_fixes, score_tasks
+from hrmgym.experiments.proposals import held_out_fixes, score_fix, score_task
 from hrmgym.experiments.score import check, score_any
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies.base import Proposal, Proposals
@@ -55,9 +55,9 @@ def test_the_first_proposal_that_passes_the_visible_tests_is_submitted(env: Soft
     right, stop = fixing(env, "double"), tool_action("submit")
     useless = right.copy()
     useless[1:3] += 1  # some other edit
-    tasks = [task for task in env.tasks if task.id == "double"]
     known = Known([stop, useless, right, right])
-    (item,) = score_tasks(tasks, known, env, KS, seed=0)
+    item = score_task("double", (), known, env, KS, seed=0)
+    assert item is not None
     assert item.values == {
         "solved@1": 0,
         "solved@2": 0,
@@ -84,8 +84,8 @@ def test_passing_visible_tests_alone_is_not_solving(env: SoftwareEnv) -> None:
         return action
 
     cheat, right = written(" + x + (x > 4)"), written(" * 2")
-    tasks = [task for task in env.tasks if task.id == "double"]
-    (item,) = score_tasks(tasks, Known([cheat, right]), env, (1, 2), seed=0)
+    item = score_task("double", (), Known([cheat, right]), env, (1, 2), seed=0)
+    assert item is not None
     assert item.detail == {"first_passing": 1, "first_solving": 2}
     assert item.values == {"solved@1": 0, "solved@2": 0, "oracle@1": 0, "oracle@2": 1}
 
@@ -93,7 +93,7 @@ def test_passing_visible_tests_alone_is_not_solving(env: SoftwareEnv) -> None:
 def test_the_environment_must_test_and_submit_by_itself() -> None:
     manual = SoftwareEnv(Tiny(), canvas=96, auto_submit=False)
     with pytest.raises(ConfigError, match="auto_submit"):
-        list(score_tasks(manual.tasks, Known([]), manual, KS, seed=0))
+        score_task("double", (), Known([]), manual, KS, seed=0)
 
 
 def made() -> list[Fix]:
@@ -108,7 +108,7 @@ def test_fixes_are_ranked_and_no_more_asked_for_than_needed() -> None:
     env = SoftwareEnv(Tiny(), canvas=512)
     (fix, *_) = made()
     known = Known([tool_action("submit"), fix.sample.action, fix.sample.action])
-    (item,) = score_fixes([fix], known, env, KS)
+    item = score_fix(fix, known, env, KS, seed=0)
     assert known.asked == [1, 2]
     assert item.values == {
         "exact@1": 0,
@@ -178,7 +178,7 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
         (["benchmark.tasks=[nope]"], UnknownNameError, "unknown task 'nope'"),
         (["policy=noop"], ConfigError, "'noop' makes no proposals"),
         (["benchmark=katas"], ConfigError, "goes with benchmark 'heldout-fixes'"),
-        (["score.workers=2"], ConfigError, "takes no episodes, workers or before"),
+        (["score.episodes=2"], ConfigError, "takes no episodes or before"),
         (["policy={kind: hrm, checkpoint: 'hrmgym:nope'}"], CheckpointError, "no checkpoint"),
     ],
 )

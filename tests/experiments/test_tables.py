@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-import pytest
 from rich.console import Console, Group
 
 from hrmgym.envs.failures import failures_block, modes_block
 from hrmgym.envs.scoring import EpisodeScore, Report, TaskScore
-from hrmgym.experiments.tables import Bars, comparison_table, report_table
+from hrmgym.experiments.tables import comparison_table, report_table
 
 
 def report(*solved: bool, planned: int | None = None, failure: str = "") -> Report:
@@ -89,22 +88,6 @@ def test_a_comparison_shows_both_sides() -> None:
     text = drawn(comparison_table({name: one.to_dict() for name, one in stages.items()}))
     row = next(line for line in text.splitlines() if "pass@1" in line)
     assert row.index("0.000 [0.000, 0.658]") < row.index("0.500 [0.095, 0.905]")
-
-
-def test_bars_go_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    bars = Bars()
-    with bars.scoring("score") as on_task:
-        for task in report(True, True).tasks:
-            on_task(task, 2)
-    with bars.training() as on_training:
-        on_training("warm start", 1, 4, "loss 3")
-        on_training("ppo", 2, 2, "")
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert "2/2" in err
-    assert "2 solved" in err
-    assert "warm start" in err
-    assert "1/4" in err
 
 
 def test_scores_of_proposals_are_shown_whole_in_80_columns() -> None:

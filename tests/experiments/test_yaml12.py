@@ -132,3 +132,15 @@ def test_what_is_written_is_read_back(data: Any) -> None:
 def test_equal_lists_are_written_out_twice() -> None:
     shared = [1, 2]
     assert "*" not in dump({"a": shared, "b": shared})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: " + "[" * 3000 + "]" * 3000, "x.yaml:2: nested too deeply"),
+        ("a: 1\n\nb: " + "9" * 5000, "x.yaml:3: a number of 5000 characters"),
+    ],
+)
+def test_what_python_cannot_hold_is_a_fault_with_a_line(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        parse(text, "x.yaml")

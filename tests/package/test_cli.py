@@ -62,7 +62,7 @@ def test_help_and_tasks_import_nothing_heavy() -> None:
     ("arguments", "message"),
     [
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["score"], "Missing argument 'CONFIG'"),
+        (["score"], "which experiment?"),
         (["score", "demo", "--ouput", "x"], "No such option: --ouput"),
         (
             ["score", "demo", "seed=x"],
