@@ -120,7 +120,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
     )
     assert process.stderr is not None
     first = process.stderr.readline()
-    assert first.startswith("check: 1 of 616 tasks: 1 sound")
+    assert first.startswith("check: 1 of 616, 1 sound, ")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130
