@@ -13,7 +13,7 @@ from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError
 from hrmgym.experiments.proposals import passed, tries
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import make_env, make_proposer, select_tasks
-from hrmgym.experiments.workers import one_thread
+from hrmgym.trainers.threads import compute_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def repairs(experiment: Experiment) -> Iterator[Repair]:
             started = time.perf_counter()
             failure = ""
             try:
-                with one_thread():
+                with compute_threads(1):
                     tried = tries(policy, software, task.id, most, experiment.seed)
                     found = next(((number, info) for number, info in tried if passed(info)), None)
             except SandboxUnavailableError:

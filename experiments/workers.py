@@ -11,16 +11,15 @@ import multiprocessing
 import multiprocessing.util
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from typing import Any, Protocol, TypeVar
 
 from hrmgym.errors import WorkerError
+from hrmgym.trainers.threads import compute_threads
 
 Item_contra = TypeVar("Item_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
@@ -79,7 +78,7 @@ def _here(
 ) -> None:
     try:
         worker.open()
-        with one_thread():
+        with compute_threads(1):  # so that sums are added in one order whatever `workers`
             for index, item in enumerate(items):
                 result = worker.play(item, lambda: False)
                 assert result is not None, "nobody asked it to stop"
@@ -145,20 +144,5 @@ def _work(item: Any) -> Any:
     if stop.is_set():
         return None
     worker.open()  # here and not in `_start_worker`, so that an error reaches the caller
-    with one_thread():
+    with compute_threads(1):
         return worker.play(item, stop.is_set)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keeps torch to one thread, so that sums are added in one order whatever `workers`."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -148,8 +148,7 @@ def _stop_status(stop: KeyboardInterrupt) -> int:
 
 
 def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: Path | None) -> int:
-    from rich.console import Console
-
+    from hrmgym.experiments.progress import console
     from hrmgym.experiments.run import RunFolder
     from hrmgym.experiments.sweep import SweptRun, default_workers, train_all
     from hrmgym.experiments.sweep_table import sweep_table
@@ -167,7 +166,7 @@ def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: P
     except KeyboardInterrupt as stop:
         print("interrupted; go on with `hrmgym train --resume` and a run folder", file=sys.stderr)
         return _stop_status(stop)
-    Console().print(sweep_table(done))
+    console().print(sweep_table(done))
     print(f"curves: tensorboard --logdir {folders[0].path.parent}")
     statuses = {one.status for one in done}
     if statuses <= {0, 2, 3}:

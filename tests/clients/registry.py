@@ -138,7 +138,19 @@ CLIENTS = (
         {"tianshou_collect.py": "collectors, a short training of DQN"},
     ),
     Client("CleanRL's loops", (), {"cleanrl_loop.py": "one update by a loop in one file"}),
-    Client("Ray", ("ray[tune]==2.60.*",), {"ray_workers.py": "environments in actors"}),
+    Client(
+        "Ray",
+        ("ray[tune]==2.60.*",),
+        {
+            "ray_workers.py": "environments in actors",
+            "ray_tune_trials.py": "trainings as Tune's trials, by docs/api.md",
+        },
+    ),
+    Client(
+        "Optuna",
+        ("optuna==5.*",),
+        {"optuna_study.py": "trainings in a study, pruned by its pruner, by docs/api.md"},
+    ),
     Client(
         "Minari",
         ("minari[create,hdf5]==0.5.*",),

@@ -1,0 +1,48 @@
+"""Optuna: a study over trainings, reported and pruned through the callback."""
+
+from pathlib import Path
+
+import optuna
+
+from hrmgym import api
+from hrmgym.experiments.run import RunFolder
+
+TINY = {
+    "policy": {
+        **{"kind": "hrm", "hidden_size": 16, "num_heads": 2, "H_layers": 1, "L_layers": 1},
+        **{"H_cycles": 1, "L_cycles": 1},
+    },
+    "trainer": {
+        **{"kind": "ppo", "total_timesteps": 16, "n_envs": 2, "n_steps": 4, "batch_size": 8},
+        **{"n_epochs": 1, "eval_every": 8, "eval_episodes": 1},
+    },
+    "trainer.warm_start": None,
+    "benchmark.tasks": ["seat_groups/hand-1"],
+    "env.max_steps": 2,
+}
+
+
+def objective(trial: optuna.Trial) -> float:
+    def report(now: api.Metrics) -> None:
+        if "eval/mean_reward" in now.values:
+            trial.report(now.values["eval/mean_reward"], now.step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+    gamma = trial.suggest_float("gamma", 0.5, 0.99)
+    overrides = {**TINY, "trainer.gamma": gamma, "seed": trial.number}
+    return api.train("demo", overrides, callback=report, runs="runs").scores["pass@1"]
+
+
+# Nothing reaches that reward: every trial is pruned at its first evaluation.
+pruner = optuna.pruners.ThresholdPruner(lower=1e6, n_warmup_steps=0)
+never = optuna.create_study(direction="maximize", pruner=pruner)
+never.optimize(objective, n_trials=1)
+assert [one.state.name for one in never.trials] == ["PRUNED"]
+assert list(never.trials[0].intermediate_values) == [8]
+study = optuna.create_study(direction="maximize", pruner=optuna.pruners.NopPruner())
+study.optimize(objective, n_trials=2)
+assert [one.state.name for one in study.trials] == ["COMPLETE"] * 2
+assert list(study.trials[0].intermediate_values) == [8, 16]
+statuses = sorted(RunFolder(path).status for path in Path("runs").iterdir())
+assert statuses == ["finished", "finished", "stopped"]
