@@ -154,6 +154,38 @@ def test_commands(
     assert driver.do(session.run("echo up", 20.0)) == ("up\n", 0)
 
 
+#: What direnv, conda and others do, beside what a virtual environment's own script does.
+PROMPTING = r"""
+hook() { echo prompt; echo prompt >&2; }
+PROMPT_COMMAND="hook;${PROMPT_COMMAND-}"
+PS1='(venv) $(echo prompt) \w\n$ ' PS0='run ' PS2='more '
+export PS1 PS0 PS2 PROMPT_COMMAND
+"""
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_in_a_virtual_environment_output_is_the_commands_alone(
+    driver: Driver, session: BashSession, apart: bool
+) -> None:
+    driver.do(driver.runtime.write_files({"prompting": PROMPTING}))
+    make = "rm -rf venv; python3 -m venv --without-pip venv"
+    activate = ". venv/bin/activate; . ./prompting"
+    for command in (make, activate):
+        assert driver.do(session.run(command, 60.0, apart=apart)) == ("", 0)
+    prefix = "python3 -c 'import sys; print(sys.prefix == sys.base_prefix)'"
+    for command, said in (
+        (prefix, "False\n"),
+        ("echo out; echo err >&2", "out\nerr\n"),
+        ("printf 'no newline'", "no newline"),
+        ("cat <<E\n$(basename $VIRTUAL_ENV)\nE", "venv\n"),
+        ("echo ${PS1::6}", "(venv)\n"),
+        (f"deactivate; {prefix}", "True\n"),
+        ("echo after", "after\n"),
+    ):
+        line = f"{activate}\n{command}" if apart else command
+        assert driver.do(session.run(line, 60.0, apart=apart)) == (said, 0), command
+
+
 @pytest.mark.parametrize("apart", [False, True])
 def test_a_flood_is_cut_in_the_middle(driver: Driver, session: BashSession, apart: bool) -> None:
     command = "echo first; head -c 30000000 /dev/zero; echo last"
