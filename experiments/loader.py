@@ -132,6 +132,9 @@ class _Layers:
             data["sweep"] = _flat_sweep(data["sweep"], origins)
         self._merge(self.data, data, ())
         self.origins |= origins
+        for path, where in origins.items():  # a block that an override begins is its own
+            for count in range(1, len(path)):
+                self.origins.setdefault(path[:count], where)
 
     def choices(self) -> Iterator[dict[str, Any]]:
         """Every combination of the swept values."""
@@ -228,7 +231,7 @@ def _add_file(layers: _Layers, path: Path, above: tuple[Path, ...]) -> None:
 
 
 def _add_override(layers: _Layers, override: str) -> None:
-    where = f"override {override!r}"
+    where = f"override {show(override, 200)}"
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
         raise ConfigError(f"{where}: should be key=value, for example trainer.gamma=0.9")
