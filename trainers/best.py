@@ -50,6 +50,8 @@ class Best:
     def _kept(self) -> Mapping[str, float]:
         try:
             extra = read_object(self._path, CheckpointError)["extra"]
+            if not isinstance(extra, dict):
+                return {}
             return {name: float(extra[name]) for name in extra if name.startswith("best_")}
         except (CheckpointError, KeyError, ValueError, TypeError, OverflowError):
             return {}  # there is none yet, or it is broken: any other is better
