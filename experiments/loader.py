@@ -25,6 +25,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hrmgym.envs.sandboxes.config import SandboxConfig
+from hrmgym.envs.showing import is_utf8
 from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.experiments import yaml12
 from hrmgym.experiments.messages import message, show
@@ -232,6 +233,8 @@ def _add_file(layers: _Layers, path: Path, above: tuple[Path, ...]) -> None:
 
 def _add_override(layers: _Layers, override: str) -> None:
     where = f"override {show(override, 200)}"
+    if not is_utf8(override):
+        raise ConfigError(f"{where}: not UTF-8")
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
         raise ConfigError(f"{where}: should be key=value, for example trainer.gamma=0.9")

@@ -11,8 +11,8 @@ from hrmgym.envs.benchmark import Benchmark, catalogue, find_task, make_benchmar
 from hrmgym.envs.changes import diff
 from hrmgym.envs.showing import showable
 from hrmgym.errors import DataError, UserError
-from hrmgym.experiments.reports import read_report
 from hrmgym.experiments.run import RunFolder
+from hrmgym.jsonfile import read_object
 
 
 def benchmarks() -> None:
@@ -85,8 +85,8 @@ def _run_row(path: Path) -> tuple[str, tuple[str, ...]]:
 
 def _scores(run: RunFolder) -> str:
     for name in ("trained", "score"):
-        with suppress(DataError):
-            scores = read_report(run.scores / f"{name}.json")["scores"].items()
+        with suppress(DataError, ValueError, KeyError, TypeError, AttributeError):
+            scores = read_object(run.scores / f"{name}.json", DataError)["scores"].items()
             return ", ".join(f"{key} {one['value']:.3f}" for key, one in scores if one)
     return ""
 

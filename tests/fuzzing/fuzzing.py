@@ -27,7 +27,7 @@ _MOST_MEMORY = 3 << 30
 _MOST_CHARACTERS = 2000
 
 #: A message's place in a file: its line, or a key: `trainer.gamma:`, `key 'name'`, `Field.files`.
-_PLACE = re.compile(r"^:\d+: |\bline \d+|[^\s:]+: .|\bkeys?\b")
+_PLACE = re.compile(r"^:\d+: |\bline \d+|[^\s:]+: .|\bkeys?\b|'\w+'|\bname is |holds no |not UTF-8")
 
 
 @dataclass(frozen=True)

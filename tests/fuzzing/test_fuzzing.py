@@ -33,4 +33,4 @@ def test_the_first_cases_are_read_or_refused(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", LOADERS)
 def test_a_minute_of_cases_is_read_or_refused(name: str, tmp_path: Path) -> None:
     seconds = float(os.environ.get("HRMGYM_FUZZ_SECONDS", "60"))
-    assert play(name, LOADERS[name], tmp_path / "fuzz", seconds) > 30
+    assert play(name, LOADERS[name], tmp_path / "fuzz", seconds) > 5
