@@ -12,10 +12,9 @@ from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import (
-    CARD,
     WEIGHTS,
-    checkpoint_folder,
     load_checkpoint,
+    read_card,
     save_checkpoint,
 )
 from hrmgym.hrm.config import EditModelConfig
@@ -152,7 +151,7 @@ def export_on(
     _check(checkpoint, out, bits)
     model, extra = load_checkpoint(checkpoint)
     interface = EditInterface(model.config.max_length)
-    card = (checkpoint_folder(checkpoint) / CARD).read_text(encoding="utf-8") + _note(bits)
+    card = read_card(checkpoint) + _note(bits)
     moments = None
     if bits < 16:
         on_progress("calibrating")

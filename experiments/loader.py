@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from hrmgym.config import expand_home
 from hrmgym.envs.sandboxes.config import SandboxConfig
+from hrmgym.envs.showing import is_utf8
 from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.experiments import yaml12
 from hrmgym.experiments.messages import message, show
@@ -133,6 +134,9 @@ class _Layers:
             data["sweep"] = _flat_sweep(data["sweep"], origins)
         self._merge(self.data, data, ())
         self.origins |= origins
+        for path, where in origins.items():  # a block that an override begins is its own
+            for count in range(1, len(path)):
+                self.origins.setdefault(path[:count], where)
 
     def choices(self) -> Iterator[dict[str, Any]]:
         """Every combination of the swept values."""
@@ -229,7 +233,9 @@ def _add_file(layers: _Layers, path: Path, above: tuple[Path, ...]) -> None:
 
 
 def _add_override(layers: _Layers, override: str) -> None:
-    where = f"override {override!r}"
+    where = f"override {show(override, 200)}"
+    if not is_utf8(override):
+        raise ConfigError(f"{where}: not UTF-8")
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
         raise ConfigError(f"{where}: should be key=value, for example trainer.gamma=0.9")

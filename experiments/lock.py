@@ -116,5 +116,6 @@ def _read(descriptor: int) -> Holder:
     try:
         found = json.loads(os.pread(descriptor, 4096, 0))
         return Holder(int(found["pid"]), str(found["host"]), str(found["since"]))
-    except (OSError, ValueError, KeyError, TypeError):  # it has just been taken
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        # It has just been taken, or somebody has written in it.
         return Holder(0, "?", "?")

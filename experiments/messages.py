@@ -94,10 +94,10 @@ def _explain(detail: ErrorDetails, path: Path, owner: type[BaseModel]) -> tuple[
     return path, f"{text}, not {show(value)}"
 
 
-def show(value: Any) -> str:
+def show(value: Any, most: int = 60) -> str:
     """A value as it would stand in a file, cut to a readable length."""
     if isinstance(value, str):
         text = repr(value)
     else:
         text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -20,9 +20,8 @@ def works_here(process: Mapping[str, Any] | None) -> bool:
         return False
     if process.get("host") != socket.gethostname():
         return True
-    try:
-        pid = int(process["pid"])
-    except (KeyError, TypeError, ValueError):
+    pid = process.get("pid")
+    if not isinstance(pid, int):
         return False
     return _started(pid) not in (None, "") and _started(pid) == process.get("started")
 

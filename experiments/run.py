@@ -23,19 +23,32 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import hrmgym
 from hrmgym.envs.scoring import Report
-from hrmgym.errors import ConfigError, DataError
+from hrmgym.errors import ConfigError, DataError, did_you_mean
 from hrmgym.experiments.loader import load, resolved
 from hrmgym.experiments.lock import Holder, holder, locked
 from hrmgym.experiments.processes import this_process, works_here
 from hrmgym.experiments.proposals import ProposalReport
 from hrmgym.experiments.schema import Experiment
+from hrmgym.jsonfile import check_keys, read_object, shown
 
 Status = Literal["running", "finished", "interrupted", "stopped", "failed", "died"]
 
+_STATUSES = get_args(Status)
+#: What run.json says that others rely on; the rest is for people.
+_FACTS: dict[str, type | tuple[type, ...]] = {
+    "status": str,
+    "start": str,
+    "command": list,
+    "versions": dict,
+    "platform": str,
+    "cpu": str,
+    "process": (dict, type(None)),
+    "overrides": (list, type(None)),
+}
 _LOCK = "lock"
 _PACKAGES = ("torch", "gymnasium", "stable-baselines3", "sb3-contrib", "swe-rex", "numpy")
 
@@ -106,8 +119,22 @@ class RunFolder:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What run.json says."""
-        facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        """What run.json says.
+
+        Raises:
+            DataError: It is broken; the message names line or key.
+        """
+        path = self.path / "run.json"
+        facts = read_object(path, DataError)
+        wrong = check_keys(facts, _FACTS, path)
+        if wrong:
+            raise DataError(wrong)
+        status = facts["status"]
+        if status not in _STATUSES:
+            near = did_you_mean(status, _STATUSES)
+            raise DataError(f"{path}: status: unknown status {shown(status)}{near}")
+        if not all(isinstance(word, str) for word in facts["command"]):
+            raise DataError(f"{path}: command: should be a list of texts")
         return facts
 
     def override(self, overrides: Sequence[str]) -> None:
@@ -121,7 +148,8 @@ class RunFolder:
             ConfigError: An override is not legal.
         """
         changed = load(self.path / "config.yaml", overrides)
-        number = 1 + len(self.facts.get("overrides", ()))
+        earlier = self.facts.get("overrides") or ()
+        number = 1 + len(earlier)
         if resolved(_but_trainer(changed)) != resolved(_but_trainer(self.experiment)):
             (self.scores / f"config-{number}").mkdir(exist_ok=True)
             for report in self.scores.glob("*.json"):
@@ -131,8 +159,7 @@ class RunFolder:
         write_atomically(self.path / "config.yaml", resolved(changed))
         self.experiment = changed
         entry = {"time": _now(), "overrides": list(overrides)}
-        past = [*self.facts.get("overrides", ()), entry]
-        write_json(self.path / "run.json", self.facts | {"overrides": past})
+        self.note(overrides=[*earlier, entry])
 
     def set_status(self, status: Status) -> None:
         """Writes the status, and the time of the end where it is one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hrmgym.errors import DataError
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
+from hrmgym.jsonfile import read_object
 from hrmgym.trainers.stopping import stop_signals
 from hrmgym.trainers.threads import usable_cpus
 
@@ -39,12 +40,10 @@ class SweptRun:
 
     @property
     def report(self) -> Mapping[str, Any] | None:
-        """The trained policy's report; None: it did not get there."""
+        """The trained policy's report; None: it did not get there, or the file is broken."""
         try:
-            text = (self.run.scores / "trained.json").read_text(encoding="utf-8")
-            found: dict[str, Any] = json.loads(text)
-            return found
-        except (OSError, ValueError):
+            return read_object(self.run.scores / "trained.json", DataError)
+        except DataError:
             return None
 
     @property

@@ -25,7 +25,7 @@ def sweep_table(done: Sequence[SweptRun]) -> Table:
 
     def value(at: int) -> float:
         report = reports[at]
-        first = report["scores"].get(names[0]) if report else None
+        first = report["scores"].get(names[0]) if report and names else None
         return first["value"] if first else -1.0
 
     for at in sorted(range(len(done)), key=value, reverse=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.experiments.card import model_card
 from hrmgym.experiments.play import OnTask
+from hrmgym.experiments.reports import read_report
 from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import policy_hash, score_any
@@ -133,8 +134,8 @@ def _reports(run: RunFolder) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for stage in ("untrained", "warm start"):
         path = run.scores / f"{_file(stage)}.json"
-        with suppress(OSError, ValueError):
-            found[stage] = json.loads(path.read_text(encoding="utf-8"))
+        with suppress(DataError):
+            found[stage] = read_report(path)
     return found
 
 
@@ -149,7 +150,7 @@ def _train(
     reports: dict[str, Mapping[str, Any]] = {}
 
     def score_stage(stage: str, scored: Experiment) -> None:
-        found = _finished_report(run, stage, policy_hash(scored)) if resume else None
+        found = finished_report(run, stage, policy_hash(scored)) if resume else None
         reports[stage] = found or _score(scored, run, stage, display)
 
     if experiment.score.before:
@@ -206,14 +207,11 @@ def _file(stage: str) -> str:
     return stage.replace(" ", "-")
 
 
-def _finished_report(run: RunFolder, name: str, weights: str | None) -> Mapping[str, Any] | None:
+def finished_report(run: RunFolder, name: str, weights: str | None) -> Mapping[str, Any] | None:
     """A report of an earlier start of this run, if it is of these weights and was played to the
     end."""
     path = run.scores / f"{_file(name)}.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
-    try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return report if report["complete"] and report["checkpoint_hash"] == weights else None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise DataError(f"{path}: not a report") from None
+    report = read_report(path)
+    return report if report["complete"] and report["checkpoint_hash"] == weights else None

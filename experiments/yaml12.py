@@ -33,10 +33,10 @@ _RESOLVERS = (
         list("-+.0123456789"),
     ),
 )
+#: Values in each other, values in all, counted where aliases stand, and characters of a number.
+_MOST_DEEP, _MOST_VALUES, _MOST_DIGITS = 64, 100_000, 400
+_TOO_DEEP = f"values lie in each other more than {_MOST_DEEP} deep"
 _PATTERNS = {tag: re.compile(rf"(?:{pattern})\Z") for tag, pattern, _ in _RESOLVERS}
-
-#: What is nested more deeply is named as the fault where Python's stack is too small.
-_MOST_DEPTH = 50
 
 
 class _Loader(yaml.SafeLoader):
@@ -66,31 +66,20 @@ def parse(text: str, where: str, *, lines: bool = True) -> tuple[Any, dict[Path,
         ConfigError: The text is not one YAML document of plain data, or repeats a key.
     """
     reader = _Reader(where, lines)
+    loader: _Loader | None = None
     try:
-        root = _Loader(text).get_single_node()
-        return (None if root is None else reader.value(root, (), ())), reader.lines
-    except RecursionError:
-        at = f"{where}:{_deep_line(text)}" if lines else where
-        raise ConfigError(f"{at}: nested too deeply") from None
+        loader = _Loader(text)
+        root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         at = reader.at(error.problem_mark or error.context_mark)
         raise ConfigError(f"{at}: not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
-
-
-def _deep_line(text: str) -> int:
-    """The line, from 1, where a document gets deeper than any of use."""
-    depth, line = 0, 1
-    for event in yaml.parse(text, Loader=_Loader):  # its stack is a list
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _MOST_DEPTH and event.start_mark is not None:
-                line = event.start_mark.line + 1
-                break
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return line
+    except RecursionError:
+        raise ConfigError(
+            f"{reader.at(loader.get_mark() if loader else None)}: {_TOO_DEEP}"
+        ) from None
+    return (None if root is None else reader.value(root, (), ())), reader.lines
 
 
 def dump(data: Any) -> str:
@@ -108,6 +97,7 @@ class _Reader:
         self.where = where
         self.show_lines = show_lines
         self.lines: dict[Path, int] = {}
+        self.count = 0
 
     def at(self, mark: yaml.Mark | None) -> str:
         return f"{self.where}:{mark.line + 1}" if mark and self.show_lines else self.where
@@ -116,6 +106,11 @@ class _Reader:
         """Plain data of a node at `path`; `above` are the nodes that contain it."""
         if node in above:
             raise ConfigError(f"{self.at(node.start_mark)}: a value contains itself")
+        if len(above) > _MOST_DEEP:
+            raise ConfigError(f"{self.at(node.start_mark)}: {_TOO_DEEP}")
+        self.count += 1
+        if self.count > _MOST_VALUES:
+            raise ConfigError(f"{self.at(node.start_mark)}: more than {_MOST_VALUES:,} values")
         above = (*above, node)
         if isinstance(node, yaml.MappingNode) and node.tag == _MAP:
             return self._mapping(node, path, above)
@@ -130,12 +125,10 @@ class _Reader:
                 return node.value
             pattern = _PATTERNS.get(node.tag)
             if pattern and pattern.match(node.value):
-                try:
-                    return _scalar(node.tag, node.value)
-                except ValueError:  # Python reads no more than 4300 digits
-                    raise ConfigError(
-                        f"{self.at(node.start_mark)}: a number of {len(node.value)} characters"
-                    ) from None
+                if len(node.value) > _MOST_DIGITS:
+                    at = self.at(node.start_mark)
+                    raise ConfigError(f"{at}: a number of {len(node.value):,} characters")
+                return _scalar(node.tag, node.value)
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
         raise ConfigError(f"{self.at(node.start_mark)}: not a plain value of kind {tag}")
 

@@ -18,15 +18,16 @@ from typing import Any, TypeVar
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hrmgym.errors import CheckpointError, did_you_mean
+from hrmgym.errors import CheckpointError, did_you_mean, first_line
 from hrmgym.hrm.config import EditModelConfig, HRMConfig
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.model import HRM
 from hrmgym.hrm.quantize import Packed, unpack
+from hrmgym.hrm.size import check_fits
+from hrmgym.jsonfile import read_object, shown
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 #: What names of checkpoints begin with that come with the package.
@@ -171,27 +172,41 @@ def load_checkpoint(folder: str | Path) -> tuple[EditModel, dict[str, Any]]:
     """
     folder = checkpoint_folder(folder)
     path = _existing(folder, CONFIG)
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not JSON: {error}") from error
-    found = described if isinstance(described, dict) else {}
+    found = read_object(path, CheckpointError)
     for key, expected in (("kind", KIND), ("format", FORMAT)):
         if found.get(key) != expected:
-            raise CheckpointError(f"{path}: {key}: found {found.get(key)!r}, expected {expected!r}")
+            told = shown(found.get(key))
+            raise CheckpointError(f"{path}: {key}: found {told}, expected {expected!r}")
     settings, extra = found.get("model"), found.get("extra")
     if not isinstance(settings, dict) or not isinstance(extra, dict):
         raise CheckpointError(f"{path}: 'model' and 'extra' must both be there, as objects")
-    model = EditModel(_config_from(EditModelConfig, settings, f"{path}: model"))
+    config = _config_from(EditModelConfig, settings, f"{path}: model")
     weights = _existing(folder, WEIGHTS)
     try:
         tensors = load_file(weights)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{weights}: not a safetensors file: {error}") from error
+    except Exception as error:  # the library's own, and Python's for some broken headers
+        raise CheckpointError(f"{weights}: not a safetensors file: {first_line(error)}") from error
+    shapes = _shapes(config, len(tensors), f"{path}: model")
     if "quantised" in found:  # unpacked once, here: the network computes as any other
-        tensors = unpack(tensors, found["quantised"], model.state_dict(), str(weights))
+        tensors = unpack(tensors, found["quantised"], shapes, str(weights))
+    _compare(shapes, tensors, str(weights))
+    model = EditModel(config)
     _load_tensors(model, tensors, str(weights))
     return model.eval(), extra
+
+
+def read_card(folder: str | Path) -> str:
+    """The text of a checkpoint's model card.
+
+    Raises:
+        CheckpointError: it is missing or broken.
+    """
+    path = _existing(checkpoint_folder(folder), CARD)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise CheckpointError(f"{path}: cannot be read: {reason}") from None
 
 
 def checkpoint_hash(folder: str | Path) -> str:
@@ -235,9 +250,29 @@ def _swap(fresh: Path, folder: Path) -> None:
     shutil.rmtree(old)
 
 
+def _shapes(config: EditModelConfig, most: int, where: str) -> dict[str, Tensor]:
+    """A network's tensors without memory, so that no wrong size is asked of the machine.
+
+    Args:
+        config: The network.
+        most: Tensors that its file has; no network has fewer than layers.
+        where: What messages begin with.
+    """
+    for key in ("H_layers", "L_layers"):
+        if getattr(config, key) > most:
+            told = shown(getattr(config, key))
+            raise CheckpointError(f"{where}: {key}: found {told}, but the weights are of fewer")
+    try:
+        check_fits(config)
+        with torch.device("meta"):
+            return EditModel(config).state_dict()
+    except (RuntimeError, OverflowError, TypeError, ValueError) as error:  # ConfigError is one
+        raise CheckpointError(f"{where}: makes no network: {first_line(error)}") from error
+
+
 def _config_from(kind: type[C], settings: Mapping[str, Any], where: str) -> C:
     try:
-        return kind(**settings)
+        return kind.model_validate(dict(settings))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -246,13 +281,22 @@ def _config_from(kind: type[C], settings: Mapping[str, Any], where: str) -> C:
         elif first["type"] == "missing":
             message = f"{key}: missing"
         else:
-            message = f"{key}: found {first['input']!r}: {first['msg']}" if key else first["msg"]
+            told = shown(first["input"])
+            message = f"{key}: found {told}: {first['msg']}" if key else first["msg"]
         raise CheckpointError(f"{where}: {message}") from error
 
 
 def _load_tensors(module: nn.Module, tensors: Mapping[str, Any], where: str) -> None:
     """Copies tensors into a module after every name and shape has been compared."""
     expected = module.state_dict()
+    _compare(expected, tensors, where)
+    with torch.no_grad():
+        for name, tensor in expected.items():
+            tensor.copy_(tensors[name])
+
+
+def _compare(expected: Mapping[str, Tensor], tensors: Mapping[str, Any], where: str) -> None:
+    """Refuses tensors that are not those, by name and shape, that a network has."""
     for name, tensor in expected.items():
         if name not in tensors:
             raise CheckpointError(f"{where}: {name}: missing, expected shape {list(tensor.shape)}")
@@ -267,6 +311,3 @@ def _load_tensors(module: nn.Module, tensors: Mapping[str, Any], where: str) -> 
     for name in tensors:
         if name not in expected:
             raise CheckpointError(f"{where}: {name}: unknown tensor{did_you_mean(name, expected)}")
-    with torch.no_grad():
-        for name, tensor in expected.items():
-            tensor.copy_(tensors[name])

@@ -146,8 +146,8 @@ class EditModelConfig(RecursionConfig):
     """Kinds of canvas position."""
     num_languages: int = Field(ge=1)
     """Programming languages."""
-    max_length: int = Field(ge=2)
-    """L, the longest canvas."""
+    max_length: int = Field(ge=2, le=2**20)
+    """L, the longest canvas; tables of positions are made for all of it."""
     budget_size: int = Field(default=8, ge=1)
     """Counts in the budget observation."""
     num_tools: int = Field(default=7, ge=1)

@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.config import DType
 from hrmgym.hrm.edit_model import EditModel
+from hrmgym.jsonfile import shown
 
 BITS = (4, 8, 16)
 """16 is plain fp16, without blocks."""
@@ -96,7 +97,7 @@ def unpack(
     bits = description.get("bits") if isinstance(description, dict) else None
     if bits not in BITS or description != {"bits": bits, "block": BLOCK}:
         raise CheckpointError(
-            f"{where}: quantised as {description!r}, expected bits of "
+            f"{where}: quantised as {shown(description)}, expected bits of "
             f"{', '.join(map(str, BITS[:-1]))} or {BITS[-1]} and a block of {BLOCK}"
         )
     found: dict[str, Tensor] = {}

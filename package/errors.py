@@ -83,6 +83,12 @@ class WorkerError(HrmgymError, RuntimeError):
     """A process that works for this one died."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of another library says, in one line; its kind where it says nothing."""
+    said = next((line for line in str(error).splitlines() if line.strip()), "")
+    return said[:300] or type(error).__name__
+
+
 def did_you_mean(name: str, known: Iterable[str], most: int = 12) -> str:
     """The tail of an error message: the nearest legal name, else a list of the legal ones."""
     names = sorted(known)

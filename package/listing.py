@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from hrmgym.envs.changes import diff
 from hrmgym.envs.showing import showable
 from hrmgym.errors import DataError, UserError
 from hrmgym.experiments.run import RunFolder
+from hrmgym.jsonfile import read_object
 
 
 def benchmarks() -> None:
@@ -78,16 +78,15 @@ def _run_row(path: Path) -> tuple[str, tuple[str, ...]]:
         run = RunFolder(path)
         started = str(run.facts["start"])
         return started, (path.name, run.status, started, _scores(run))
-    except (UserError, ValueError, KeyError, OSError) as error:
+    except (UserError, OSError) as error:
         reason = " ".join(str(error).split())
         return "", (path.name, "broken", "", reason)
 
 
 def _scores(run: RunFolder) -> str:
     for name in ("trained", "score"):
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            report = json.loads((run.scores / f"{name}.json").read_text(encoding="utf-8"))
-            scores = report["scores"].items()
+        with suppress(DataError, ValueError, KeyError, TypeError, AttributeError):
+            scores = read_object(run.scores / f"{name}.json", DataError)["scores"].items()
             return ", ".join(f"{key} {one['value']:.3f}" for key, one in scores if one)
     return ""
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Folder -> what it may import of the package. `hrmgym.errors` and `hrmgym.config` are everybody's.
+#: Folder -> what it may import of the package, beside what is everybody's.
 MAY_IMPORT = {
     "hrm": {"hrm"},
     "envs": {"envs"},
@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "experiments": {"experiments", "trainers", "search", "policies", "envs", "hrm"},
     "package": {"experiments", "trainers", "search", "policies", "envs", "hrm", "__version__"},
 }
-EVERYBODYS = {"errors", "config"}
+EVERYBODYS = {"errors", "config", "jsonfile"}
 
 
 def imported(path: Path) -> set[str]:

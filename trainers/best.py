@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from hrmgym.errors import CheckpointError
+from hrmgym.jsonfile import read_object
 
 #: The checkpoint folder, beside `latest`.
 BEST = "best"
@@ -47,7 +49,9 @@ class Best:
 
     def _kept(self) -> Mapping[str, float]:
         try:
-            extra = json.loads(self._path.read_text(encoding="utf-8"))["extra"]
-            return {str(name): float(value) for name, value in extra.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            extra = read_object(self._path, CheckpointError)["extra"]
+            if not isinstance(extra, dict):
+                return {}
+            return {name: float(extra[name]) for name in extra if name.startswith("best_")}
+        except (CheckpointError, KeyError, ValueError, TypeError, OverflowError):
             return {}  # there is none yet, or it is broken: any other is better

@@ -9,6 +9,7 @@ where the task does, and tasks are drawn by p (1 - p), p the share of them solve
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, SupportsFloat
@@ -22,6 +23,7 @@ from hrmgym.envs.bugs.operators import WEIGHTS
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Task
 from hrmgym.errors import CheckpointError, ConfigError, DataError
+from hrmgym.jsonfile import check_keys, read_object, shown
 
 #: Depth of the deepest made start.
 MAX_DEPTH = 5
@@ -133,16 +135,23 @@ class Curriculum:
         Raises:
             CheckpointError: it is broken.
         """
-        if not path.exists():
+        if not os.path.lexists(path):
             return
-        try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-            self.frontier = {str(task): int(depth) for task, depth in state["frontier"].items()}
-            for kept, name in ((self._at_frontier, "at_frontier"), (self._full, "full")):
-                for task, seen in state[name].items():
-                    kept[task] = deque((bool(one) for one in seen), maxlen=WINDOW)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path}: not the state of a curriculum: {error}") from error
+        state = read_object(path, CheckpointError)
+        wrong = check_keys(state, {"frontier": dict, "at_frontier": dict, "full": dict}, path)
+        for task, depth in state["frontier"].items() if not wrong else ():
+            if type(depth) is not int or not 1 <= depth <= MAX_DEPTH + 1:
+                legal = f"should be a whole number from 1 to {MAX_DEPTH + 1}, not {shown(depth)}"
+                wrong = f"{path}: frontier.{task}: {legal}"
+        for name in ("at_frontier", "full") if not wrong else ():
+            for task, seen in state[name].items():
+                if not isinstance(seen, list) or not all(type(one) is bool for one in seen):
+                    wrong = f"{path}: {name}.{task}: should be a list of true and false"
+        if wrong:
+            raise CheckpointError(wrong)
+        self.frontier = dict(state["frontier"])
+        for kept, name in ((self._at_frontier, "at_frontier"), (self._full, "full")):
+            kept.update({task: deque(seen, maxlen=WINDOW) for task, seen in state[name].items()})
 
 
 def with_curriculum(

@@ -100,6 +100,8 @@ def drop_after(folder: Path, time: float) -> int:
     """
     dropped = 0
     for path in sorted(folder.glob("events.out.tfevents.*")):
+        if not path.is_file():
+            continue
         records = list(RawEventFileLoader(str(path)).Load())
         kept = [one for one in records if Event.FromString(one).wall_time <= time]
         if len(kept) == len(records):

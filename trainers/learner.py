@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hrmgym.envs.bugs.selector import Selector
-from hrmgym.errors import CheckpointError
+from hrmgym.errors import CheckpointError, first_line
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.losses import edit_loss, halt_loss
 from hrmgym.hrm.optim import EMA, AdamATan2
@@ -173,8 +172,8 @@ class Learner:
                 self.ema.load_state_dict(state["ema"] or dict(self.model.named_parameters()))
             self.done, self.updates = int(state["samples"]), int(state["updates"])
             self.seconds = float(state.get("seconds", 0.0))
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # a broken pickle may raise anything
+            reason = first_line(error)
             raise CheckpointError(
                 f"{path}: not the state of this model's supervised training: {reason}"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv
 
 from hrmgym.envs.bugs.selector import Selector
-from hrmgym.errors import CheckpointError, HrmgymError
+from hrmgym.errors import CheckpointError, HrmgymError, first_line
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies.hrm import HRMPolicy, edit_model_config, load_weights
 from hrmgym.policies.memory import PreviousStep
@@ -105,10 +106,7 @@ def _model(job: Job[PPOConfig], env: VecEnv, resume: bool) -> PPO:
     drop_after(job.tensorboard, times[0] if resume and times else 0.0)
     logger = make_logger(job.tensorboard, job.on_metrics)
     if resume and saved.exists():
-        try:
-            model = MaskedPPO.load(saved, env=env, device=job.device)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise CheckpointError(f"{saved}: cannot be resumed from: {error}") from error
+        model = resumed_ppo(saved, env, job.device)
     else:
         model = MaskedPPO(
             HRMPolicy,
@@ -135,6 +133,22 @@ def _model(job: Job[PPOConfig], env: VecEnv, resume: bool) -> PPO:
     model.set_logger(logger)
     metrics = PPO_METRICS + (EVAL_METRICS if config.eval_every is not None else ())
     describe(logger, job.resolved, job.hparams, metrics, model.num_timesteps)
+    return model
+
+
+def resumed_ppo(saved: Path, env: VecEnv, device: str) -> MaskedPPO:
+    """The saved state of a training, to go on with.
+
+    Raises:
+        CheckpointError: it is broken.
+    """
+    try:
+        with warnings.catch_warnings():  # what cannot be unpickled is left out, with a warning
+            warnings.simplefilter("error")
+            model = MaskedPPO.load(saved, env=env, device=device)
+    except Exception as error:  # a broken zip or pickle may raise anything
+        reason = first_line(error)
+        raise CheckpointError(f"{saved}: cannot be resumed from: {reason}") from error
     return model
 
 

@@ -180,9 +180,9 @@ class Bomb:
     [
         (lambda f: (f / "config.json").unlink(), "no file 'config.json'"),
         (lambda f: (f / "model.safetensors").unlink(), "no file 'model.safetensors'"),
-        (lambda f: (f / "config.json").write_text("{"), "config.json: not JSON"),
-        (lambda f: (f / "config.json").write_bytes(b"\xff"), "config.json: not JSON"),
-        (lambda f: (f / "config.json").write_text("[]"), "kind: found None"),
+        (lambda f: (f / "config.json").write_text("{"), "config.json:1: not JSON"),
+        (lambda f: (f / "config.json").write_bytes(b"\xff"), "config.json:1: not UTF-8"),
+        (lambda f: (f / "config.json").write_text("[]"), "should be an object with keys"),
         (edited(kind="another.Model"), "kind: found 'another.Model', expected 'hrmgym.EditModel'"),
         (edited(format=2), "format: found 2, expected 1"),
         (edited(model=None), "'model' and 'extra'"),

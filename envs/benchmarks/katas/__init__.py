@@ -24,13 +24,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import yaml
 
 from hrmgym.envs.task import Value
-from hrmgym.errors import DataError, did_you_mean
+from hrmgym.errors import DataError, did_you_mean, first_line
 
 PACKAGE = "hrmgym.envs.benchmarks.katas"
 SPLITS = ("train", "valid", "test")
@@ -80,7 +81,20 @@ def load_katas() -> tuple[Kata, ...]:
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
     if not files:
         raise DataError(f"{folder}: no katas (*.yaml); the package is not installed completely")
-    return tuple(parse_kata(f.read_text(encoding="utf-8"), f.name) for f in files)
+    return tuple(read_kata(file) for file in files)
+
+
+def read_kata(file: Traversable) -> Kata:
+    """One kata from its file.
+
+    Raises:
+        DataError: the file cannot be read, or breaks a rule of the schema.
+    """
+    try:
+        return parse_kata(file.read_text(encoding="utf-8"), file.name)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise DataError(f"{file.name}: cannot be read: {reason}") from None
 
 
 def parse_kata(text: str, where: str) -> Kata:
@@ -93,6 +107,8 @@ def parse_kata(text: str, where: str) -> Kata:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise DataError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    except (ValueError, OverflowError, RecursionError) as error:  # a date or a number; depth
+        raise DataError(f"{where}: not YAML: {first_line(error)}") from None
     fields = _mapping(data, _KEYS, where)
     for key in ("name", "split", "prompt", "code"):
         _text(fields[key], f"{where}: {key}")

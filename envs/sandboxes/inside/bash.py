@@ -37,7 +37,8 @@ def asking(command: str, mark: str, *, apart: bool = False) -> str:
     """
     where = f"</dev/null >&{OUTPUT_FD} 2>&1 {OUTPUT_FD}>&- {STATUS_FD}>&-"
     # No command substitution: a fork of the shell would cost several times the command.
-    told = f'{{ \\printf \'%s %s %s \' {mark} "$?" "${{!-}}"; \\jobs -p; \\printf ".\\n"; }} >&{STATUS_FD}\n'
+    said = f'\\printf "%s %s %s " {mark} "$?" "${{!-}}"; \\jobs -p; \\printf ".\\n"'
+    told = f"{{ {said}; }} >&{STATUS_FD}\n"
     if apart:
         return f"(\\exec {where}; \\eval {quoted(command)})\n{told}"
     return f"\\eval {quoted(command)} {where}\n{told}"
