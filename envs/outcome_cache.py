@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, Status, StdioTests, TestSpec
@@ -206,3 +206,31 @@ class Remembered:
         if not isinstance(files, Files):
             return run()
         return self._memory.get_or_run(self._place, files, tests, limits, run, fresh=fresh)
+
+
+class Capped:
+    """Runs tests as `runner` does, those of one candidate in less time.
+
+    What else a benchmark runs on the way, such as tests on the known solution, has all its time.
+
+    Args:
+        runner: Where tests run.
+        candidate: These very files.
+        cpu_s: CPU seconds of a run on them, if less than its own limit.
+    """
+
+    def __init__(self, runner: TestRunner, candidate: Files, cpu_s: float) -> None:
+        self._runner, self._candidate, self._cpu_s = runner, candidate, cpu_s
+
+    @property
+    def kind(self) -> str:
+        """See `TestRunner.kind`."""
+        return self._runner.kind
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        """See `Sandbox.run_tests`."""
+        if files is self._candidate and self._cpu_s < limits.cpu_s:
+            limits = replace(limits, cpu_s=self._cpu_s)
+        return self._runner.run_tests(files, tests, limits, fresh=fresh)

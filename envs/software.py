@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hrmgym.envs.benchmark import Benchmark, benchmark_in_use, find_task, make_benchmark
 from hrmgym.envs.copying import Copied
 from hrmgym.envs.interfaces import Interface, RefusedError, ToolCall, make_interface
-from hrmgym.envs.outcome_cache import Remembered
+from hrmgym.envs.outcome_cache import Capped, Remembered
 from hrmgym.envs.rendering import render
 from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
 from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
@@ -137,17 +137,18 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         self.max_seconds = max_seconds
         self.auto_test, self.auto_submit, self.keep_edits = auto_test, auto_submit, keep_edits
         self.rewards = Rewards(rewards)
-        self._sandbox_config = sandbox_config(sandbox)
+        self.sandbox_config = sandbox_config(sandbox)
         self._sandbox: Pool | None = None
         self._session: Sandbox | None = None
-        self._place = self._sandbox_config.model_dump_json()
+        self._place = self.sandbox_config.model_dump_json()
         self._on_collection: weakref.finalize[..., SoftwareEnv] | None = None
         self._selection = task, tasks, split
         self._tasks = self._select(*self._selection)
         self._state: State | None = None
-        self._done = True
-        self._success = False
+        self._done, self._success = True, False
         self._failure: FailureCode | None = None
+        #: CPU seconds of runs of visible tests, if less than the task's own; and the last outcome.
+        self.visible_cpu_s, self.last_run = float("inf"), Outcome(tests={})
         self._started_s = 0.0
 
     def _select(
@@ -327,7 +328,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
 
     def _run_command(self, command: str, state: State) -> State:
         if self._session is None:
-            self._session = Sandbox(self._sandbox_config)
+            self._session = Sandbox(self.sandbox_config)
         done = self._session.change(state.files, command, state.task.limits.wall_s)
         status = done.status if done.status >= -1 else 128 - done.status  # a signal, as bash has it
         output = f"{done.output}\n(exit code {status})" if status else done.output
@@ -340,7 +341,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
     def sandbox(self) -> Pool:
         """Where the tests run: started on first use, shared by the environments of a process."""
         if self._sandbox is None:
-            self._sandbox = acquire(self._sandbox_config)
+            self._sandbox = acquire(self.sandbox_config)
             self._on_collection = weakref.finalize(self, drop, self._sandbox)
             self._on_collection.atexit = False
         return self._sandbox
@@ -349,10 +350,10 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         return Remembered(self.sandbox, self._place)
 
     def _visible(self, state: State) -> Outcome:
-        task = state.task
-        return verdict(
-            self.benchmark.run_tests(task, task.visible_tests, state.candidate(), self._runner())
-        )
+        task, files = state.task, state.candidate()
+        runner = Capped(self._runner(), files, self.visible_cpu_s)
+        self.last_run = self.benchmark.run_tests(task, task.visible_tests, files, runner)
+        return verdict(self.last_run)
 
     def _graded(self, state: State) -> Outcome:
         return verdict(self.benchmark.grade(state.task, state.candidate(), self._runner()))

@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.bugs.real_edits import VERSION
 from hrmgym.envs.failures import REPEATS, failures_block, modes_block
 from hrmgym.envs.scoring import Estimate, estimate
-from hrmgym.envs.task import Reason
+from hrmgym.envs.task import Outcome, Reason, Status
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.schema import HELD_OUT, Experiment
+from hrmgym.search.stages import Ran, TestRuns, Try, in_stages, limits_of
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
@@ -43,7 +45,9 @@ class ItemScore:
     values: Mapping[str, float]
     """Score name -> value, 0 to 1."""
     detail: Mapping[str, int | None]
-    """Numbers of the proposals that the values follow from; None: there was none."""
+    """Numbers of the proposals that the values follow from; None: there was none. Of `proposals`,
+    numbers of test runs, which are the same without `sandbox.stages`; with them, also `TestRuns`.
+    """
     reason: str
     """How it ended: a `hrmgym.envs.task.Reason`; of a submission, else of the last test run."""
     failure: str = ""
@@ -72,7 +76,7 @@ class ProposalReport:
     policy: Mapping[str, Any]
     checkpoint: str | None
     budget: int
-    """Proposals for each task at most; of `proposals`, each is one run of the visible tests."""
+    """Proposals for each task at most; of `proposals`, also runs of the visible tests at most."""
     items: tuple[ItemScore, ...]
     modes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Task -> how its tests run, and why so; see `hrmgym.envs.sandboxes.verdicts.modes`."""
@@ -112,6 +116,17 @@ class ProposalReport:
             for name in names
         }
 
+    def _test_runs(self) -> dict[str, Any]:
+        """With stages, the sums of each task's `TestRuns`."""
+        if self.mode != "proposals" or not self.experiment.sandbox.stages:
+            return {}
+        names = TestRuns().to_dict()
+        return {
+            "test_runs": {
+                name: sum(item.detail.get(name) or 0 for item in self.items) for name in names
+            }
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data in a fixed order."""
         tags = sorted({tag for item in self.items for tag in item.tags})
@@ -135,6 +150,7 @@ class ProposalReport:
                 self._bounds(1.0),
             ),
             "tests_apart": modes_block(self.modes),
+            **self._test_runs(),
             "by_tag": {
                 tag: {
                     "tasks": len(items),
@@ -241,6 +257,8 @@ def score_task(
 ) -> ItemScore | None:
     """Scores one task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
+    k counts test runs, repeats of what timed out included.
+
     A task whose sandbox fails is tried again, and then has no verdict. None if `stop` came true
     before the end.
 
@@ -268,29 +286,37 @@ def _score_task(
 ) -> ItemScore | None:
     passes, solves = None, None
     submitted, reason, failure = False, Reason.FAILED.value, ""
+    counts = TestRuns()
     try:
-        for number, info in tries(policy, env, task, max(ks), seed):
+        for one in tries(policy, env, task, max(ks), seed):
             if stop():
                 return None
-            if passes is None:
-                reason = info["reason"]
-            if not passed(info):
+            if passes is None and one.number >= counts.proposals:  # as the last one's verdict is
+                reason = one.result["reason"]
+            counts.add(one)
+            if not passed(one.result):
                 continue
+            info = one.result
             if passes is None:
-                passes, submitted = number, bool(info["is_success"])
-            if solves is None and info["is_success"]:
-                solves = number
+                passes, submitted, reason = one.run, bool(info["is_success"]), info["reason"]
+            if info["is_success"]:
+                solves = one.run
+                break  # every value is settled
+        if passes is None and counts.timed_out:
+            reason = Reason.TIMEOUT.value
     except SandboxUnavailableError:
         raise
     except SandboxError as error:
         reason, failure = Reason.INFRASTRUCTURE.value, error.code
         passes, solves, submitted = None, None, False
+    staged = env.sandbox_config.stages
     return ItemScore(
         task=task,
         tags=tags,
         values={f"solved@{k}": float(submitted and (passes or 0) <= k) for k in ks}
         | {f"oracle@{k}": float(solves is not None and solves <= k) for k in ks},
-        detail={"first_passing": passes, "first_solving": solves},
+        detail={"first_passing": passes, "first_solving": solves}
+        | (counts.to_dict() if staged else {}),
         reason=reason,
         failure=failure,
     )
@@ -303,12 +329,21 @@ def passed(info: Mapping[str, Any]) -> bool:
 
 def tries(
     policy: Proposer, env: SoftwareEnv, task: str, k: int, seed: int
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Iterator[Try[dict[str, Any]]]:
     """Tries the k best edits of a task's program, each on the original, best first.
 
+    With `sandbox.stages` those that are cut off are repeated after the others: see `in_stages`.
+
+    Args:
+        policy: Makes the proposals.
+        env: Where they are tried.
+        task: The task's id.
+        k: Most proposals, and most runs of the visible tests, repeats included.
+        seed: Of the environment, and of a policy that draws.
+
     Yields:
-        Number of the proposal, from 1, and the info of its step with `graded`: whether the episode
-        ended with a grade; the environment is as the step left it.
+        Each try, with the info of its step and `graded`: whether the episode ended with a grade;
+        the environment is as the step left it.
 
     Raises:
         ConfigError: the environment does not run the tests by itself, or does not submit.
@@ -320,11 +355,25 @@ def tries(
     _check(info)
     if hasattr(policy, "seed"):
         policy.seed(seed)
-    for number, (snapshot, action) in enumerate(_proposals(policy, env, observation, k), start=1):
-        env.restore(snapshot)
+    limits = limits_of(env.sandbox_config.stages, env.state.task.limits.cpu_s)
+    proposals = _proposals(policy, env, observation, k)
+    yield from in_stages(proposals, partial(_run, env), limits, k)
+
+
+def _run(env: SoftwareEnv, proposal: tuple[Any, Any], cpu_s: float) -> Ran[dict[str, Any]]:
+    """Takes one step from a snapshot; its visible tests have `cpu_s`, a grade all its time."""
+    snapshot, action = proposal
+    env.restore(snapshot)
+    env.visible_cpu_s, env.last_run = cpu_s, Outcome(tests={})  # a refused edit runs nothing
+    try:
         _, _, terminated, _, info = env.step(action)
-        _check(info)
-        yield number, info | {"graded": terminated}
+    finally:
+        env.visible_cpu_s = math.inf
+    _check(info)
+    ran = env.last_run
+    # A process that the tests started may have met the limit and made them fail: time tells.
+    timed_out = Status.TIMEOUT in ran.tests.values() or ran.cpu_s >= cpu_s
+    return Ran(info | {"graded": terminated}, ran.cpu_s, timed_out and not ran.resolved)
 
 
 def _check(info: Mapping[str, Any]) -> None:

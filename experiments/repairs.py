@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.envs.software import SoftwareEnv
@@ -13,6 +14,7 @@ from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError
 from hrmgym.experiments.proposals import passed, tries
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import make_env, make_proposer, select_tasks
+from hrmgym.search.stages import TestRuns, Try
 from hrmgym.trainers.threads import compute_threads
 
 
@@ -30,6 +32,8 @@ class Repair:
     seconds: float
     failure: str = ""
     """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; empty where there is one."""
+    runs: TestRuns = field(default_factory=TestRuns)
+    """How many runs of the visible tests it took, and how many proposals have timed out."""
 
 
 def repairs(experiment: Experiment) -> Iterator[Repair]:
@@ -57,11 +61,15 @@ def repairs(experiment: Experiment) -> Iterator[Repair]:
         most = max(experiment.score.k)
         for task in tasks:
             started = time.perf_counter()
-            failure = ""
+            found: Try[dict[str, Any]] | None = None
+            failure, runs = "", TestRuns()
             try:
                 with compute_threads(1):
-                    tried = tries(policy, software, task.id, most, experiment.seed)
-                    found = next(((number, info) for number, info in tried if passed(info)), None)
+                    for one in tries(policy, software, task.id, most, experiment.seed):
+                        runs.add(one)
+                        if passed(one.result):
+                            found = one
+                            break
             except SandboxUnavailableError:
                 raise
             except SandboxError as error:
@@ -70,10 +78,9 @@ def repairs(experiment: Experiment) -> Iterator[Repair]:
                     env.close()
             seconds = time.perf_counter() - started
             if found is None:
-                yield Repair(task.id, None, False, "", seconds, failure)
+                yield Repair(task.id, None, False, "", seconds, failure, runs)
             else:
-                number, info = found
-                solved = bool(info["is_success"])
-                yield Repair(task.id, number, solved, str(software.render()), seconds)
+                solved, shown = bool(found.result["is_success"]), str(software.render())
+                yield Repair(task.id, found.number, solved, shown, seconds, runs=runs)
     finally:
         env.close()

@@ -99,7 +99,8 @@ class ScoreConfig(Block):
     """Episodes of each task."""
     k: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] = (1,)
     """The k of each pass@k to report; none may be more than `episodes`. In the other modes,
-    numbers of proposals."""
+    numbers of proposals; of `proposals`, each is one test run, and so is each repeat of one that
+    timed out under `sandbox.stages`."""
     deterministic: bool = True
     """Take the most probable action instead of drawing one."""
     workers: Count = 1
@@ -160,6 +161,11 @@ class Experiment(Block):
         if (self.score.mode == "fixes") != (self.benchmark.name == HELD_OUT):
             raise ValueError(
                 f"score.mode: fixes goes with benchmark {HELD_OUT!r}, and with no other"
+            )
+        if self.sandbox.stages and self.score.mode != "proposals":
+            raise ValueError(
+                f"sandbox.stages goes with score.mode: proposals, not {self.score.mode}; each step "
+                "of an episode runs its tests under the task's own limits"
             )
         if self.trainer is not None and self.score.mode == "fixes":
             raise ValueError(

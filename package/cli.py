@@ -300,7 +300,10 @@ def repair(
                 print(f"{one.task}: no verdict, the sandbox failed: {one.failure}\n")
                 continue
             if one.proposal is None:
-                print(f"{one.task}: no proposal passes the visible tests ({one.seconds:.1f} s)\n")
+                late = one.runs.timed_out
+                but = f", {late} of them timed out, for want of test runs" if late else ""
+                text = f"{one.task}: no proposal passes the visible tests{but}"
+                print(f"{text} ({one.seconds:.1f} s)\n")
                 continue
             verdict = "pass" if one.solved else "FAIL"
             console().print(Text.from_ansi(one.shown.rstrip()), soft_wrap=True)

@@ -39,6 +39,9 @@ class TextSpace(spaces.Text):
 
     def __init__(self, max_length: int, seed: int | np.random.Generator | None = None) -> None:
         super().__init__(max_length, min_length=0, charset=string.printable, seed=seed)
+        # Arrays that hold whole texts, one an environment, are what Stable-Baselines3's vector
+        # environments make of this; with a Text's own shape, None, they die with a TypeError.
+        self._shape, self.dtype = (), np.dtype(object)
 
     def sample(self, mask: Any = None, probability: Any = None) -> str:
         """A short word of ASCII letters."""

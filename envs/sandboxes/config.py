@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -25,13 +26,34 @@ _IMAGE = (
     " from the internet at every start"
 )
 
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _increasing(stages: tuple[float, ...]) -> tuple[float, ...]:
+    for before, after in pairwise(stages):
+        if after <= before:
+            raise ValueError(
+                f"stages must increase, and {after:g} comes after {before:g}; write "
+                f"{sorted(set(stages))}"
+            )
+    return stages
+
 
 class _Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    stages: Annotated[tuple[_Seconds, ...], Field(strict=False), AfterValidator(_increasing)] = (
+        Field(
+            default=(),
+            description="CPU seconds that a proposal's visible tests get first, then next, and so"
+            " on; what timed out is repeated, last under the task's own limit. Stages that are not"
+            " below that are left out. For score.mode: proposals",
+        )
+    )
+
     def _fields(self) -> dict[str, Any]:
-        """The fields as SWE-ReX takes them: lists for tuples, and no `type`."""
-        return self.model_dump(mode="json", exclude={"type"})
+        """The fields as SWE-ReX takes them: lists for tuples, and none that are not its own."""
+        return self.model_dump(mode="json", exclude={"type", "stages"})
 
 
 class LocalSandboxConfig(_Config):

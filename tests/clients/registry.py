@@ -157,6 +157,13 @@ CLIENTS = (
         {"minari_collect.py": "episodes with infos kept, read again, environments recovered"},
     ),
     Client(
+        "mini-swe-agent",
+        ("mini-swe-agent==2.4.*",),
+        {
+            "mini_swe_agent_loop.py": "its agent repairs a kata, tests, submits; its limits and mistakes"
+        },
+    ),
+    Client(
         "Jupyter",
         ("nbclient", "ipykernel"),
         {"jupyter_render.py": "`render` in a notebook returns its text and its picture"},

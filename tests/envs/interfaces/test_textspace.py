@@ -11,6 +11,8 @@ import pytest
 from gymnasium.spaces import utils
 from gymnasium.utils import seeding
 from gymnasium.vector import utils as vectors
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from hrmgym.envs.benchmark import register_benchmark
 from hrmgym.envs.interfaces.textspace import TextSpace
@@ -92,4 +94,18 @@ def test_vector_environments_of_shells(shared: bool) -> None:
     observations, *_ = env.step(("echo é→日本", "printf '\\377'"))
     assert observations[0].startswith("é→日本\n")
     assert observations[1].startswith("\\xff")
+    env.close()
+
+
+def test_stable_baselines3_shows_whole_texts_and_says_that_it_cannot_act() -> None:
+    entry = register_benchmark("tiny_shell", "hrmgym.tests.tiny:Tiny")
+    env = DummyVecEnv(
+        [lambda: gymnasium.make(entry.env_id, interface="shell", task="double") for _ in range(2)]
+    )
+    assert all(text.startswith("Repair double.") for text in env.reset())
+    seen, *_ = env.step(np.array(["echo é→日本", "printf 'a\\0'"], dtype=object))
+    assert seen[0].startswith("é→日本\n")
+    assert seen[1].startswith("a\\x00")
+    with pytest.raises(AssertionError, match="only supports .* TextSpace"):
+        PPO("MlpPolicy", env)
     env.close()

@@ -35,6 +35,13 @@ def test_type_chooses_the_class(kind: str) -> None:
         {"type": "docker", "pull": "sometimes"},
         {"type": "docker", "startup_timeout": 0},
         {"type": "remote"},
+        {"type": "local", "stages": [0]},
+        {"type": "local", "stages": [-0.1, 1]},
+        {"type": "local", "stages": [float("nan")]},
+        {"type": "local", "stages": [float("inf")]},
+        {"type": "local", "stages": [1, 1]},
+        {"type": "docker", "stages": [1, 0.5]},
+        {"type": "local", "stages": 0.1},
     ],
 )
 def test_illegal_configurations_are_refused(data: dict[str, object]) -> None:
@@ -50,6 +57,16 @@ def test_every_field_is_described_and_frozen(kind: str) -> None:
     made = model(**({"auth_token": "t"} if kind == "Remote" else {}))
     with pytest.raises(ValidationError):
         made.type = "other"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stages_belong_to_every_type_and_reach_no_deployment(kind: str) -> None:
+    token = {"auth_token": "t"} if kind == "Remote" else {}
+    made = adapter.validate_python({"type": kind.lower(), "stages": [0.1, 2], **token})
+    assert made.stages == (0.1, 2.0)
+    assert not {"stages", "type"} & set(made._fields())
+    with pytest.raises(ValidationError, match=r"2 comes after 3; write \[2.0, 3.0\]"):
+        adapter.validate_python({"type": kind.lower(), "stages": [3, 2], **token})
 
 
 def test_token_stays_out_of_texts() -> None:
@@ -94,7 +111,7 @@ def test_fields_are_swerexs_own(kind: str) -> None:
     from swerex.deployment import config as theirs
 
     ours = getattr(config, f"{kind}SandboxConfig").model_fields
-    assert set(ours) == set(getattr(theirs, f"{kind}DeploymentConfig").model_fields)
+    assert set(ours) - {"stages"} == set(getattr(theirs, f"{kind}DeploymentConfig").model_fields)
 
 
 @pytest.mark.parametrize(

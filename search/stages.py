@@ -1,0 +1,136 @@
+"""Trying proposals under staged time limits: short first, and what timed out again with more.
+
+An endless loop is found out after its task's whole time; most other programs need a fraction of
+that. So every proposal first gets a short limit. Those that it cuts off wait until the others have
+been tried, and are repeated under the next limit, last under the task's own: no verdict depends on
+how fast the machine is. Counts of runs can, where a program needs about as long as a limit is; such
+runs are counted (`near`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Within this factor of a limit, a faster or slower machine may have cut a run off, or not.
+NEAR = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran(Generic[Result]):
+    """One run of a proposal's tests."""
+
+    result: Result
+    """Whatever the caller makes of it."""
+    cpu_s: float = 0.0
+    """CPU seconds that it took; 0 where they are not known."""
+    cut: bool = False
+    """Whether it did not pass and ran out of time, so that a longer limit may say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try(Generic[Result]):
+    """One run among those of a task."""
+
+    run: int
+    """Number of the run, repeats included, from 1."""
+    number: int
+    """Number of the proposal, from 1."""
+    repeat: bool
+    """Whether the proposal has run before."""
+    open: bool
+    """Whether it has no verdict: it ran out of time, under less than the task's own limit."""
+    near: bool
+    """Whether it came to its end within a factor of `NEAR` of a stage's limit."""
+    result: Result
+
+
+@dataclass(slots=True)
+class TestRuns:
+    """How many runs a task took, and of what kind."""
+
+    __test__ = False  # not a pytest class
+
+    proposals: int = 0
+    """Proposals that have run at least once."""
+    repeats: int = 0
+    """Runs of proposals that had run before."""
+    near_limit: int = 0
+    """Runs whose repeats, and so the counts here, may differ on another machine."""
+    _open: set[int] = field(default_factory=set)
+
+    def add(self, one: Try[Any]) -> None:
+        """Counts a try, in the order in which they come."""
+        self.proposals = max(self.proposals, one.number)
+        self.repeats += one.repeat
+        self.near_limit += one.near
+        (self._open.add if one.open else self._open.discard)(one.number)
+
+    @property
+    def timed_out(self) -> int:
+        """Proposals without a verdict: they have not run under the task's own limits."""
+        return len(self._open)
+
+    def to_dict(self) -> dict[str, int]:
+        """The counts by name, with `test_runs`, repeats included."""
+        return {
+            "test_runs": self.proposals + self.repeats,
+            "repeats": self.repeats,
+            "timed_out": self.timed_out,
+            "near_limit": self.near_limit,
+        }
+
+
+def limits_of(stages: Sequence[float], own_s: float) -> tuple[float, ...]:
+    """The limits that a task's runs go through: the stages below its own, and that one.
+
+    Args:
+        stages: CPU seconds, increasing.
+        own_s: The task's own limit, in CPU seconds.
+    """
+    return (*(stage for stage in stages if stage < own_s), own_s)
+
+
+def in_stages(
+    items: Iterable[Item],
+    run: Callable[[Item, float], Ran[Result]],
+    limits: Sequence[float],
+    budget: int,
+) -> Iterator[Try[Result]]:
+    """Runs proposals in their order, and after the last one repeats those that were cut off.
+
+    Whoever has found what they want stops asking. What is still `open` when the budget is spent
+    has timed out; it has not failed.
+
+    Args:
+        items: The proposals, best first.
+        run: Runs one under a limit, in CPU seconds.
+        limits: The limits, increasing; the last one is the task's own, whose verdict is final.
+        budget: Most runs, repeats included.
+
+    Yields:
+        Each run as it is done.
+    """
+    stages, own = limits[:-1], limits[-1]
+    done = 0
+    waiting: Iterable[tuple[int, Item]] = enumerate(items, start=1)
+    for at, limit in enumerate(limits):
+        cut: deque[tuple[int, Item]] = deque()
+        for number, item in waiting:
+            if done == budget:
+                return
+            ran = run(item, limit)
+            done += 1
+            still = ran.cut and limit < own
+            if still:
+                cut.append((number, item))
+            near = not ran.cut and any(
+                stage / NEAR <= ran.cpu_s <= stage * NEAR for stage in stages
+            )
+            yield Try(done, number, at > 0, still, near, ran.result)
+        waiting = cut

@@ -1,0 +1,101 @@
+"""Staged limits, with a runner in memory whose programs take known CPU seconds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from hrmgym.search.stages import Ran, TestRuns, Try, in_stages, limits_of
+
+
+class Programs:
+    """Runs programs that need so many CPU seconds; notes what ran under which limit."""
+
+    def __init__(self, *needs: float) -> None:
+        self.needs = needs
+        self.asked: list[tuple[int, float]] = []
+
+    def run(self, item: int, limit: float) -> Ran[str]:
+        self.asked.append((item, limit))
+        if self.needs[item] >= limit:
+            return Ran(f"{item} late", limit, cut=True)
+        return Ran(f"{item} ended", self.needs[item])
+
+    def tries(self, limits: tuple[float, ...], budget: int = 99) -> list[Try[str]]:
+        return list(in_stages(range(len(self.needs)), self.run, limits, budget))
+
+
+def counted(tries: list[Try[str]]) -> dict[str, int]:
+    runs = TestRuns()
+    for one in tries:
+        runs.add(one)
+    return runs.to_dict()
+
+
+def test_without_stages_each_runs_once_under_the_tasks_own_limit() -> None:
+    programs = Programs(0.001, math.inf, 0.5)
+    tries = programs.tries(limits_of((), 1.0))
+    assert programs.asked == [(0, 1.0), (1, 1.0), (2, 1.0)]
+    assert [(one.run, one.number, one.open) for one in tries] == [
+        (1, 1, False),
+        (2, 2, False),
+        (3, 3, False),
+    ]
+    assert counted(tries) == {"test_runs": 3, "repeats": 0, "timed_out": 0, "near_limit": 0}
+
+
+def test_what_timed_out_is_repeated_after_the_others_last_under_the_own_limit() -> None:
+    programs = Programs(math.inf, 0.001, 30.0, 1.0)
+    tries = programs.tries(limits_of((0.1, 10.0), 100.0))
+    assert programs.asked == [
+        *((0, 0.1), (1, 0.1), (2, 0.1), (3, 0.1)),
+        *((0, 10.0), (2, 10.0), (3, 10.0)),
+        *((0, 100.0), (2, 100.0)),
+    ]
+    assert [one.run for one in tries] == list(range(1, 10))
+    assert [one.open for one in tries] == [True, False, True, True, True, True, False, False, False]
+    assert tries[-1].result == "2 ended"  # slow, and found in the end
+    assert counted(tries) == {"test_runs": 9, "repeats": 5, "timed_out": 0, "near_limit": 0}
+
+
+def test_the_verdicts_are_those_without_stages_whatever_the_stages() -> None:
+    needs = (0.2, math.inf, 3.0, 0.0001, 40.0)
+    plain = Programs(*needs).tries((10.0,))
+    for stages in [(0.01,), (0.3, 5.0), (1.0, 2.0, 9.0), (50.0,)]:
+        last = {one.number: one for one in Programs(*needs).tries(limits_of(stages, 10.0))}
+        verdicts = {number: one.result for number, one in last.items()}
+        assert verdicts == {one.number: one.result for one in plain}
+        assert not any(one.open for one in last.values())
+
+
+@pytest.mark.parametrize(("budget", "late"), [(2, 1), (3, 2), (4, 2), (5, 1), (6, 0)])
+def test_what_is_open_when_the_budget_ends_has_timed_out(budget: int, late: int) -> None:
+    tries = Programs(math.inf, 0.01, 2.0).tries(limits_of((0.1, 10.0), 100.0), budget)
+    assert counted(tries)["timed_out"] == late
+    assert counted(tries)["test_runs"] == min(budget, 6)
+
+
+def test_repeats_happen_only_when_they_are_asked_for() -> None:
+    programs = Programs(math.inf, 0.01)
+    for one in in_stages(range(2), programs.run, (0.1, 10.0), 99):
+        if one.result == "1 ended":
+            break
+    assert programs.asked == [(0, 0.1), (1, 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("need", "near"),
+    [(0.01, 0), (0.04, 0), (0.06, 1), (0.09, 1), (0.11, 1), (0.19, 1), (0.25, 0), (5.0, 0)],
+)
+def test_runs_that_end_within_a_factor_of_two_of_a_stage_are_counted(
+    need: float, near: int
+) -> None:
+    tries = Programs(need).tries(limits_of((0.1,), 10.0))
+    assert counted(tries)["near_limit"] == near
+
+
+def test_the_tasks_own_limit_is_no_stage() -> None:
+    assert limits_of((0.1, 1.0, 5.0), 1.0) == (0.1, 1.0)
+    assert limits_of((2.0,), 1.0) == (1.0,)
+    assert counted(Programs(0.9).tries(limits_of((), 1.0)))["near_limit"] == 0
