@@ -80,8 +80,19 @@ def _proposals_table(report: ReportData) -> Group:
     budget = (
         f"{report['tasks_played']} tasks, at most {report['proposals_per_task']} proposals each"
     )
-    lines = [budget, *_failure_lines(report), *_mode_lines(report)]
+    lines = [budget, *_run_lines(report), *_failure_lines(report), *_mode_lines(report)]
     return Group(_title(report), table, tags, *map(Text, lines))
+
+
+def _run_lines(report: ReportData) -> list[str]:
+    """What is to be said of runs under staged limits."""
+    if "test_runs" not in report:
+        return []
+    runs = report["test_runs"]
+    return [
+        f"{runs['test_runs']} test runs, {runs['repeats']} of them repeats, {runs['near_limit']} "
+        f"near a stage's limit; {runs['timed_out']} proposals timed out"
+    ]
 
 
 def comparison_table(reports: Mapping[str, ReportData]) -> Group:

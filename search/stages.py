@@ -9,7 +9,6 @@ runs are counted (`near`).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -120,7 +119,7 @@ def in_stages(
     done = 0
     waiting: Iterable[tuple[int, Item]] = enumerate(items, start=1)
     for at, limit in enumerate(limits):
-        cut: deque[tuple[int, Item]] = deque()
+        cut: list[tuple[int, Item]] = []
         for number, item in waiting:
             if done == budget:
                 return

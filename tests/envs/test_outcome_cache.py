@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrmgym.envs.outcome_cache import Outcomes, Remembered
+from hrmgym.envs.outcome_cache import Capped, Outcomes, Remembered
 from hrmgym.envs.task import (
     CallCase,
     CallTests,
@@ -257,3 +257,30 @@ def test_commands() -> None:
     for tests in (CommandTests(command=("a",)), CommandTests(command=("a",), files={"x": ""})) * 2:
         memory.run_tests(FILES, tests, LIMITS)
     assert runner.runs == 2
+
+
+class Noting(Runner):
+    """Notes the CPU seconds that each run had."""
+
+    kind = "noting"
+
+    def __init__(self) -> None:
+        super().__init__(a=PASSED)
+        self.cpu_s: list[float] = []
+
+    def run_tests(
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome:
+        self.cpu_s.append(limits.cpu_s)
+        return super().run_tests(files, tests, limits, fresh=fresh)
+
+
+def test_a_cap_shortens_runs_on_the_candidate_alone_and_lengthens_none() -> None:
+    tests = StdioTests(path="f.py", cases=(StdioCase(id="a", stdin="", expected=""),))
+    noting = Noting()
+    for cap in (0.5, 9.0, float("inf")):
+        capped = Capped(noting, FILES, cap)
+        assert capped.kind == "noting"
+        for files in (FILES, OTHER):
+            capped.run_tests(files, tests, Limits(cpu_s=2.0))
+    assert noting.cpu_s == [0.5, 2.0, 2.0, 2.0, 2.0, 2.0]

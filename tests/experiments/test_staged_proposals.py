@@ -13,11 +13,14 @@ from hrmgym.envs.interfaces.edit import Action, tool_action
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Limits
 from hrmgym.envs.tokens import Tokens, load_tokens
+from hrmgym.errors import ConfigError
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.proposals import ItemScore, score_task
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import score_any
+from hrmgym.experiments.tables import report_table
 from hrmgym.tests.experiments.test_proposals import Known, fixing
+from hrmgym.tests.experiments.test_tables import drawn
 from hrmgym.tests.tiny import OneTask, double_task
 
 STAGE_S = 0.1
@@ -114,11 +117,13 @@ def test_a_report_counts_repeats_and_says_the_same_twice() -> None:
     assert data["test_runs"]["test_runs"] == 2
     assert data["test_runs"]["near_limit"] == 0
     assert score_any(staged).to_json() == report.to_json()
+    text = drawn(report_table(data))
+    assert "2 test runs, 0 of them repeats, 0 near a stage's limit" in text
     plain = json.loads(score_any(experiment()).to_json())
     assert "test_runs" not in plain
     assert plain["scores"] == data["scores"]
 
 
 def test_stages_are_refused_where_nothing_is_repeated() -> None:
-    with pytest.raises(Exception, match=r"sandbox\.stages goes with score.mode: proposals"):
+    with pytest.raises(ConfigError, match=r"sandbox\.stages goes with score.mode: proposals"):
         experiment("sandbox.stages=[0.5]", "score.mode=episodes", "score.k=[1]")
