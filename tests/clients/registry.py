@@ -159,9 +159,7 @@ CLIENTS = (
     Client(
         "mini-swe-agent",
         ("mini-swe-agent==2.4.*",),
-        {
-            "mini_swe_agent_loop.py": "its agent repairs a kata, tests, submits; its limits and mistakes"
-        },
+        {"mini_swe_agent_loop.py": "its agent repairs a kata and submits; limits, mistakes"},
     ),
     Client(
         "Jupyter",

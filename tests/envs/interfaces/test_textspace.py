@@ -106,6 +106,6 @@ def test_stable_baselines3_shows_whole_texts_and_says_that_it_cannot_act() -> No
     seen, *_ = env.step(np.array(["echo é→日本", "printf 'a\\0'"], dtype=object))
     assert seen[0].startswith("é→日本\n")
     assert seen[1].startswith("a\\x00")
-    with pytest.raises(AssertionError, match="only supports .* TextSpace"):
+    with pytest.raises(AssertionError, match=r"only supports .* TextSpace"):
         PPO("MlpPolicy", env)
     env.close()
