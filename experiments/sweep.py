@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hrmgym.errors import DataError
+from hrmgym.experiments.reports import read_report
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
-from hrmgym.jsonfile import read_object
 from hrmgym.trainers.stopping import stop_signals
 from hrmgym.trainers.threads import usable_cpus
 
@@ -42,7 +42,7 @@ class SweptRun:
     def report(self) -> Mapping[str, Any] | None:
         """The trained policy's report; None: it did not get there, or the file is broken."""
         try:
-            return read_object(self.run.scores / "trained.json", DataError)
+            return read_report(self.run.scores / "trained.json")
         except DataError:
             return None
 

@@ -86,9 +86,12 @@ def run(client: Client, script: str, folder: Path, timeout_s: float = 600) -> st
 
 
 def version_of(client: Client) -> str:
-    """The client's own version, as its Python has it."""
+    """The client's own version, as its Python has it; empty where it is no package."""
     name = client.requires[0] if client.requires else client.name
-    code = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
+    code = (
+        "import sys, importlib.metadata as m\n"
+        "print(next((d.version for d in m.distributions(name=sys.argv[1])), ''))"
+    )
     bare = name.partition("[")[0].partition("=")[0].partition("<")[0].partition(">")[0]
     return _run([str(python_of(client)), "-c", code, bare]).strip()
 

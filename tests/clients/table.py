@@ -51,7 +51,8 @@ def row(client: Client) -> str:
     except UnavailableError as error:
         works = f"not tried: {error}"
     except (AssertionError, subprocess.TimeoutExpired) as error:
-        works = f"**no**: {str(error).strip().splitlines()[-1]}"
+        lines = str(error).strip().splitlines()
+        works = f"**no**: {next((x for x in reversed(lines) if 'Error' in x), lines[-1])}"
     how = "; ".join(f"{what} ({script})" for script, what in client.tries.items())
     works = works.replace("|", "\\|")
     return f"| {client.name} | {seen} | {works} | {how} |\n"

@@ -18,6 +18,7 @@ from hrmgym.experiments.loader import load
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.sweep import SweptRun, default_workers, train_all
 from hrmgym.experiments.sweep_table import sweep_table
+from hrmgym.tests.experiments.test_score import report
 from hrmgym.tests.experiments.test_train import TINY
 from hrmgym.trainers.threads import usable_cpus
 
@@ -37,8 +38,10 @@ def test_the_table_has_every_run_the_best_first(tmp_path: Path) -> None:
     for name, value in (("low", 0.25), ("high", 0.5), ("none", None)):
         run = RunFolder.create(load("demo", [f"name={name}"]), tmp_path)
         if value is not None:
-            score = {"pass@1": {"value": value, "low": 0.0, "high": 1.0}}
-            (run.scores / "trained.json").write_text(json.dumps({"scores": score}))
+            data = report().to_dict()
+            score = {"value": value, "low": 0.0, "high": 1.0, "confidence": 0.95, "method": "m"}
+            data["scores"] = {"pass@1": score}
+            (run.scores / "trained.json").write_text(json.dumps(data))
         run.set_status("finished" if value is not None else "failed")
         (run.path / "output.txt").write_text("Traceback\nValueError: why\n\n")
         runs.append(SweptRun(run, 0 if value is not None else 1, 90.0))

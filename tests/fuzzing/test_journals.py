@@ -1,30 +1,22 @@
-"""Every loader on broken files: it loads, or says in which file, where and why; never a traceback.
+"""Broken journals of scorings: one loads, or says in which file, where and why; no traceback.
 
-Real files are mutated by hand-written rules. Each test runs for `SECONDS`; its seed is fixed and
+Other loaders are in tests/fuzzing. The test runs for `SECONDS`; its seed is fixed and
 printed, so a failure, which holds the number of the trial, can be repeated.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from hrmgym.envs.benchmarks.jsonl import read_tasks
 from hrmgym.envs.scoring import TaskScore
 from hrmgym.errors import UserError
 from hrmgym.experiments.journal import Journal
-from hrmgym.experiments.loader import load, resolved
-from hrmgym.experiments.run import RunFolder
-from hrmgym.experiments.train import _finished_report
-from hrmgym.hrm.checkpoint import load_checkpoint, save_checkpoint
 from hrmgym.tests.experiments.test_score import report
-from hrmgym.tests.learning import network
 
 SECONDS = 60.0
 SEED = 15
@@ -90,39 +82,9 @@ def survives(path: Path, reads: Callable[[], object], named: str = "") -> None:
 
 
 @pytest.mark.nightly
-def test_experiments(tmp_path: Path) -> None:
-    path = tmp_path / "broken.yaml"
-    path.write_text(resolved(load("demo")) + "\n# a comment\n")
-    survives(path, lambda: load(path))
-
-
-@pytest.mark.nightly
-def test_task_files(tmp_path: Path) -> None:
-    path = tmp_path / "broken.jsonl"
-    path.write_bytes(files("hrmgym.envs").joinpath("data/example-tasks.jsonl").read_bytes())
-    survives(path, lambda: read_tasks(path))
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_checkpoints(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "checkpoint"
-    save_checkpoint(folder, network(), "card", {})
-    survives(folder / name, lambda: load_checkpoint(folder))
-
-
-@pytest.mark.nightly
 def test_journals_of_scorings(tmp_path: Path) -> None:
     path, scored = tmp_path / "score.jsonl", report()
     names = [task.task for task in scored.tasks]
     for task in scored.tasks:
         Journal(path, TaskScore, {"seed": 1}, names).append(task)
     survives(path, lambda: Journal(path, TaskScore, {"seed": 1}, names))
-
-
-@pytest.mark.nightly
-def test_reports_of_earlier_stages(tmp_path: Path) -> None:
-    run = RunFolder.create(load("demo"), tmp_path)
-    path = run.scores / "trained.json"
-    path.write_text(json.dumps(report().to_dict(), indent=2))
-    survives(path, lambda: _finished_report(run, "trained", None))
