@@ -1,13 +1,15 @@
 """Tries every client, and writes docs/clients.md from what came of it.
 
-    python -m hrmgym.tests.clients.table
+    python -m hrmgym.tests.clients.table [CLIENT ...]
 
-What a script prints is not looked at: it ends with an error where something does not work.
+With names, those clients alone, and the other rows stay. What a script prints is not looked at: it
+ends with an error where something does not work.
 """
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,9 +62,11 @@ def row(client: Client) -> str:
 
 def main() -> None:
     """Write the page."""
+    before = rows_of(PAGE.read_text("utf-8")) if PAGE.exists() else {}
     lines = [_HEAD.format(date=datetime.now(UTC).date().isoformat())]
     for client in CLIENTS:
-        lines.append(row(client))
+        kept = before.get(client.name) if sys.argv[1:] and client.name not in sys.argv[1:] else None
+        lines.append(row(client) if kept is None else f"{kept}\n")
         print(lines[-1], end="", flush=True)
     PAGE.write_text("".join(lines), "utf-8")
 

@@ -24,8 +24,10 @@ def main() -> None:
 
     video = RecordVideo(gym.make(ID, render_mode="rgb_array", max_steps=3), "single")
     video.reset(seed=0)
-    for _ in range(3):
-        video.step(video.action_space.sample())
+    ended = False
+    while not ended:
+        *_, terminated, truncated, _ = video.step(video.action_space.sample())
+        ended = terminated or truncated
     video.close()
     assert [path.stat().st_size > 1000 for path in Path("single").glob("*.mp4")] == [True]
 
