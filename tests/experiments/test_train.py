@@ -107,7 +107,7 @@ def test_an_experiment_without_a_trainer_is_refused(tmp_path: Path) -> None:
 def test_a_broken_report_is_told_of_on_resume(tmp_path: Path) -> None:
     run = RunFolder.create(load("demo", TINY), tmp_path)
     (run.scores / "untrained.json").write_text("{")
-    with pytest.raises(DataError, match=r"untrained\.json: not a report"):
+    with pytest.raises(DataError, match=r"untrained\.json:1: not JSON"):
         train(run, resume=True)
 
 

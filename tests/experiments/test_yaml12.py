@@ -137,8 +137,11 @@ def test_equal_lists_are_written_out_twice() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: " + "[" * 3000 + "]" * 3000, "x.yaml:2: nested too deeply"),
-        ("a: 1\n\nb: " + "9" * 5000, "x.yaml:3: a number of 5000 characters"),
+        (
+            "a: 1\nb: " + "[" * 3000 + "]" * 3000,
+            "x.yaml:2: values lie in each other more than 64 deep",
+        ),
+        ("a: 1\n\nb: " + "9" * 5000, "x.yaml:3: a number of 5,000 characters"),
     ],
 )
 def test_what_python_cannot_hold_is_a_fault_with_a_line(text: str, message: str) -> None:
