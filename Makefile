@@ -17,6 +17,7 @@ demo: install
 test: install lint types unit
 
 test-all: SELECTION :=
+test-all: EXAMPLES := random
 test-all: test
 
 install: $(VENV)/installed
@@ -46,12 +47,14 @@ types: install
 
 # Tests that watch the machine, or a sandbox's time, have it to themselves.
 SELECTION := not nightly
+EXAMPLES := repeatable
 ALONE := tests/attacks tests/benchmarks tests/conformance tests/docker tests/envs/sandboxes
 
+PYTEST = $(BIN)/python -m pytest -q -m "$(SELECTION)" --hypothesis-profile $(EXAMPLES)
+
 unit: install
-	$(BIN)/python -m pytest -q -m "$(SELECTION)" $(ALONE)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "$(SELECTION)" -n auto --maxprocesses 4 --dist worksteal \
-		$(ALONE:%=--ignore=%)
+	$(PYTEST) $(ALONE)
+	OMP_NUM_THREADS=1 $(PYTEST) -n auto --maxprocesses 4 --dist worksteal $(ALONE:%=--ignore=%)
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -30,9 +30,15 @@ def with_outcome(state: State, outcome: Outcome, *, counted: bool = False) -> St
 
 
 def with_grade(state: State, grade: Outcome) -> State:
-    """The state with the visible tests as the grade saw them, so that what is shown agrees."""
+    """The state with the visible tests as the grade saw them, so that what is shown agrees.
+
+    Where the reference skips every visible test, none of them counts: the hidden ones decide.
+    """
     visible = visible_part(grade)
-    return state if visible is None else with_outcome(state, visible)
+    if visible is None:
+        return state
+    seen = with_outcome(state, visible)
+    return replace(seen, passing=1.0) if grade.resolved else seen
 
 
 def verdict(outcome: Outcome) -> Outcome:

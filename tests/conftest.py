@@ -7,6 +7,13 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time, so that a change is not refused for what it did not touch; `make
+# test-all` draws new ones. A machine's load is no reason to fail, hence no deadline.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None, print_blob=True)
+settings.load_profile("repeatable")
 
 
 def data_folder() -> Path | None:

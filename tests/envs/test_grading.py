@@ -112,13 +112,15 @@ def test_nothing_short_of_every_counted_test_is_a_success(env: ScriptedEnv) -> N
         _, more, terminated, truncated, info = env.step(tool_action("submit"))
         reward, over = reward + float(more), terminated or truncated
     if info["is_success"]:
-        everything = [
+        visible, hidden = (
             counted(drawn[f"{which} fresh"], drawn[f"reference {which}"])
             for which in ("visible", "hidden")
-        ]
-        assert all(statuses == {Status.PASSED} for statuses in everything)
+        )
+        # Of the visible tests, there may be none that counts.
+        assert hidden == visible | hidden == {Status.PASSED}
         passed, _, total = info["tests"].partition(" ")[0].partition("/")
-        assert passed == total != "0"
+        assert passed == total
+        assert (total != "0") == bool(visible)
         assert info["tests_passed"] == 1.0
         assert info["reason"] == Reason.SOLVED
         assert info["failure"] == ""
@@ -131,6 +133,22 @@ def test_nothing_short_of_every_counted_test_is_a_success(env: ScriptedEnv) -> N
         assert truncated
         assert not terminated
         assert info["reason"] == Reason.INFRASTRUCTURE
+
+
+def test_where_no_visible_test_counts_the_hidden_ones_decide() -> None:
+    task = replace(double_task(), visible_tests=spec(IDS[:1], "v.py"))
+    task = replace(task, hidden_tests=spec(IDS[:2], "h.py"))
+    skips = Outcome(tests={IDS[0]: Status.SKIPPED})
+    passes = Outcome(tests=dict.fromkeys(IDS[:2], Status.PASSED))
+    kinds = ("visible", "visible fresh", "reference visible")
+    for hidden in (passes, Outcome(tests={**passes.tests, IDS[1]: Status.FAILED})):
+        env = ScriptedEnv(OneTask(task))
+        drawn = dict.fromkeys(kinds, skips) | {"hidden fresh": hidden, "reference hidden": passes}
+        env.runner = Scripted(task, drawn)
+        env.reset(seed=0)
+        *_, info = env.step(tool_action("submit"))
+        assert info["is_success"] == (hidden is passes)
+        assert info["tests_passed"] == float(hidden is passes)
 
 
 @given(episodes())
