@@ -22,7 +22,7 @@ import torch
 
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.state import Cursor, State
-from hrmgym.envs.task import CallTests, Outcome, Status, Task, Workspace
+from hrmgym.envs.task import CallTests, Outcome, PublicTask, Status, Workspace
 from hrmgym.policies.config import SIZES
 from hrmgym.policies.hrm import HRMPolicy
 
@@ -35,7 +35,7 @@ def full_canvas(interface: EditInterface) -> State:
     lines = [f"    total_{n} = values[{n}] * scale + offset_{n}" for n in range(200)]
     text = "\n".join(["def program(values, scale):", *lines, "    return scale", ""])
     nothing = CallTests(path="program.py", function="program", cases=())
-    task = Task(
+    task = PublicTask(
         id="benchmark/full",
         benchmark="benchmark",
         language="python",
@@ -44,7 +44,6 @@ def full_canvas(interface: EditInterface) -> State:
         workspace=Workspace(files={"program.py": text}),
         editable=("program.py",),
         visible_tests=nothing,
-        hidden_tests=nothing,
     )
     return State(
         task=task,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Literal, SupportsFloat
 
 import gymnasium
@@ -14,7 +16,7 @@ import numpy.typing as npt
 
 from hrmgym.envs.benchmark import Benchmark, benchmark_in_use, find_task, make_benchmark
 from hrmgym.envs.copying import Copied
-from hrmgym.envs.interfaces import Interface, RefusedError, ToolCall, make_interface
+from hrmgym.envs.interfaces import Interface, make_interface
 from hrmgym.envs.outcome_cache import Capped, Remembered
 from hrmgym.envs.rendering import render
 from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
@@ -24,7 +26,15 @@ from hrmgym.envs.sandboxes.pool import Pool, acquire, drop, release
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.state import Cursor, Snapshot, State
 from hrmgym.envs.task import FailureCode, Outcome, Reason, Task
-from hrmgym.envs.transitions import changed, reason, verdict, with_grade, with_outcome
+from hrmgym.envs.transitions import (
+    Transitions,
+    changed,
+    reason,
+    start_files,
+    verdict,
+    with_grade,
+    with_outcome,
+)
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 
 
@@ -145,10 +155,9 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         self._selection = task, tasks, split
         self._tasks = self._select(*self._selection)
         self._state: State | None = None
+        self._task: Task | None = None
         self._done, self._success = True, False
         self._failure: FailureCode | None = None
-        #: CPU seconds of runs of visible tests, if less than the task's own; and the last outcome.
-        self.visible_cpu_s, self.last_run = float("inf"), Outcome(tests={})
         self._started_s = 0.0
 
     def _select(
@@ -171,11 +180,16 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         """The tasks that episodes are drawn from."""
         return self._tasks
 
+    @property
+    def task(self) -> Task:
+        """The task being played, with its hidden tests and its solution: for no policy to see."""
+        return self._task_of(self.state.task.id)
+
     # --- the episode -----------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        """The present state; it holds the task with its reference, so it is no observation."""
+        """The present state."""
         if self._state is None:
             raise gymnasium.error.ResetNeeded("call reset() first")
         return self._state
@@ -202,16 +216,9 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             task = find_task(self.benchmark, options["task"])
         else:
             task = self._tasks[int(self.np_random.integers(len(self._tasks)))]
-        files = task.workspace.start
-        for path, text in (options or {}).get("files", {}).items():
-            if path not in task.editable:
-                raise ConfigError(
-                    f"reset option files: task {task.id!r} lets nobody edit {path!r}, only "
-                    f"{', '.join(task.editable)}"
-                )
-            files = files.with_text(path, text)
+        self._task, files = task, start_files(task, (options or {}).get("files", {}))
         state = State(
-            task=task,
+            task=task.public,
             files=files,
             cursor=Cursor(task.editable[0]),
             max_steps=self.max_steps,
@@ -241,27 +248,23 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             gymnasium.error.ResetNeeded: the episode has ended.
             SandboxUnavailableError: this machine cannot give the isolation that is asked for.
         """
-        before = replace(self.state, exit_code=-1)  # no command has run in this step yet
+        before, failure, graded = self.state, self._failure, None
         if self._done:
             raise gymnasium.error.ResetNeeded("the episode has ended: call reset()")
-        tool, refused, kept, failure = "", "", True, self._failure
-        after, graded = before, None
-        if failure is None:
+        if failure is not None:
+            after = self._transitions().failed(before, failure)
+        else:
             try:
-                call = self.interface.decode(action, before)
-                tool = call.tool
-                after, kept = self._tested(self._execute(call, before), before)
-                if tool == "submit" or (self.auto_submit and after.passes):
-                    graded = self._graded(after)
+                after = self.transition(before, action)
+                ends = after.tool == "submit" or (self.auto_submit and after.passes)
+                if ends and not after.refused:
+                    graded = self.grade(after)
                     after = with_grade(after, graded)
-            except RefusedError as error:
-                after, refused = self._said(before, f"refused: {error}"), str(error)
             except SandboxUnavailableError:
                 raise
             except SandboxError as error:
                 failure, graded = FailureCode(error.code), None
-                after = self._said(before, f"the sandbox failed: {failure.value}")
-        after = replace(after, steps=before.steps + 1)
+                after = self._transitions().failed(before, failure)
         terminated, solved = graded is not None, graded is not None and graded.resolved
         spent = not after.steps_left or (self.auto_test and not after.test_runs_left)
         truncated = not terminated and (failure is not None or spent or self._seconds_spent())
@@ -269,7 +272,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             Transition(
                 before=before,
                 after=after,
-                refused=bool(refused),
+                refused=bool(after.refused),
                 terminated=terminated,
                 solved=solved,
             )
@@ -278,55 +281,50 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         # From here on nothing can fail: a step that raises leaves the episode as it was.
         self._state, self._done, self._success = after, terminated or truncated, solved
         self._failure = failure
-        info = self._info(after) | {
-            "tool": tool,
-            "refused": refused,
-            "kept": kept,
-            "rewards": rewards,
-        }
+        info = self._info(after) | {"rewards": rewards}
         if failure is None:
-            info["reason"] = reason(after, graded, refused, truncated)
+            info["reason"] = reason(after, graded, truncated)
         if self.render_mode == "human":
             print(render(self.state, self._verdict_text()))
         return observation, float(sum(rewards.values())), terminated, truncated, info
 
-    def _tested(self, after: State, before: State) -> tuple[State, bool]:
-        """The state with its tests run, where that is due, and whether the change was kept."""
-        if not self.auto_test or after.files == before.files or after.outcome is not None:
-            return after, True
-        after = with_outcome(after, self._visible(after), counted=True)
-        if self.keep_edits == "if_better" and after.passing <= before.passing:
-            ran = {name: getattr(after, name) for name in ("test_runs", "output", "exit_code")}
-            return replace(before, **ran), False
-        return after, True
+    def transition(self, state: State, action: Any, *, cpu_s: float = math.inf) -> State:
+        """The state after an action; neither the episode nor anything else of it changes.
 
-    def _said(self, state: State, text: str) -> State:
-        """The state with a text in the place of what the last command printed, in a shell."""
-        return replace(state, output=text) if self.interface_name == "shell" else state
+        It depends on the state, the action, the visible tests and this environment's rules. It
+        submits nothing, and asks for no budget: `state.steps_left` and `test_runs_left` tell.
 
-    def _execute(self, call: ToolCall, state: State) -> State:
-        if call.tool == "edit":
-            text = state.files.get(call.path, "")
-            edited = text[: call.start] + call.text + text[call.end :]
-            try:
-                return changed(state, state.files.with_text(call.path, edited))
-            except ConfigError as error:  # a command has made a folder, or a link, of the path
-                raise RefusedError(str(error)) from error
-        if call.tool in ("run_tests", "submit"):  # of a shell, perhaps after other commands
-            state = self._run_command(call.text, state) if call.text else self._said(state, "")
-        if call.tool == "run_tests":
-            return with_outcome(state, self._visible(state), counted=True)
-        if call.tool == "undo":
-            files, outcome = state.undo[-1]
-            undone = replace(state, files=files, undo=state.undo[:-1], outcome=None)
-            return undone if outcome is None else with_outcome(undone, outcome)
-        if call.tool == "submit":
-            return state
-        if call.tool == "shell":
-            return self._run_command(call.text, state)
-        return self.interface.look(call, state)
+        Args:
+            state: Of a task of this environment's benchmark.
+            action: As `step` takes it.
+            cpu_s: CPU seconds of a run of the visible tests, if less than the task's own.
 
-    def _run_command(self, command: str, state: State) -> State:
+        Raises:
+            ActionError: the action is not in the action space.
+            SandboxError: the sandbox failed.
+        """
+        return self._transitions(cpu_s)(state, action)
+
+    def grade(self, state: State) -> Outcome:
+        """What the hidden tests say of a state, and then the visible ones, in fresh sandboxes.
+
+        Raises:
+            SandboxError: the sandbox failed, so there is no verdict.
+        """
+        task = self._task_of(state.task.id)
+        return verdict(self.benchmark.grade(task, state.candidate(), self._runner()))
+
+    def _transitions(self, cpu_s: float = math.inf) -> Transitions:
+        return Transitions(
+            interface=self.interface,
+            run_visible=partial(self._visible, cpu_s=cpu_s),
+            run_command=self._run_command,
+            auto_test=self.auto_test,
+            keep_edits=self.keep_edits,
+            speaks=self.interface_name == "shell",
+        )
+
+    def _run_command(self, state: State, command: str) -> State:
         if self._session is None:
             self._session = Sandbox(self.sandbox_config)
         done = self._session.change(state.files, command, state.task.limits.wall_s)
@@ -349,21 +347,23 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
     def _runner(self) -> Remembered:
         return Remembered(self.sandbox, self._place)
 
-    def _visible(self, state: State) -> Outcome:
-        task, files = state.task, state.candidate()
-        runner = Capped(self._runner(), files, self.visible_cpu_s)
-        self.last_run = self.benchmark.run_tests(task, task.visible_tests, files, runner)
-        return verdict(self.last_run)
+    def _visible(self, state: State, cpu_s: float = math.inf) -> Outcome:
+        task, files = self._task_of(state.task.id), state.candidate()
+        runner = Capped(self._runner(), files, cpu_s)
+        return verdict(self.benchmark.run_tests(task, task.visible_tests, files, runner))
 
-    def _graded(self, state: State) -> Outcome:
-        return verdict(self.benchmark.grade(state.task, state.candidate(), self._runner()))
+    def _task_of(self, name: str) -> Task:
+        """The whole task; states hold only its public part."""
+        if self._task is None or self._task.id != name:
+            self._task = find_task(self.benchmark, name)
+        return self._task
 
     def _seconds_spent(self) -> bool:
         elapsed = time.monotonic() - self._started_s
         return self.max_seconds is not None and elapsed >= self.max_seconds
 
     def _info(self, state: State) -> dict[str, Any]:
-        mode, why = task_apart(state.task, self._runner())
+        mode, why = task_apart(self._task_of(state.task.id), self._runner())
         return {
             "is_success": self._success,
             "task": state.task.id,
@@ -376,8 +376,8 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             "reason": reason(state) if self._failure is None else Reason.INFRASTRUCTURE.value,
             "failure": "" if self._failure is None else self._failure.value,
             "exit_code": state.exit_code,
-            # What a step did: `step` puts its own in the place of these.
-            **{"tool": "", "refused": "", "kept": True, "rewards": self.rewards.zero},
+            **{"tool": state.tool, "refused": state.refused, "kept": state.kept},
+            "rewards": self.rewards.zero,  # `step` puts its own in their place
         }
 
     # --- search ----------------------------------------------------------------------------------
@@ -414,16 +414,13 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
                 f"the snapshot is of benchmark {snapshot.benchmark!r}, "
                 f"this environment plays {self.benchmark.name!r}"
             )
-        if self._state is not None and self._state.task.id == snapshot.task:
-            task = self._state.task
-        else:
-            task = find_task(self.benchmark, snapshot.task)
+        task = self._task_of(snapshot.task)
         if task.workspace.base().id != snapshot.files.base_id:
             raise ConfigError(
                 f"the snapshot's task {snapshot.task!r} began with other files than it does here: "
                 "both need the same version of the benchmark's data"
             )
-        return snapshot.state(task, self.max_steps, self.max_test_runs)
+        return snapshot.state(task.public, self.max_steps, self.max_test_runs)
 
     def _go_back(self, state: State, snapshot: Snapshot) -> None:
         self._state = state
@@ -436,7 +433,9 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
 
     _not_copied: ClassVar = {"_sandbox": None, "_session": None, "_on_collection": None}
     # A benchmark always says the same, so copies may ask one and the same.
-    _shared_by_copies: ClassVar = frozenset({"benchmark", "interface", "spec", "_tasks", "_state"})
+    _shared_by_copies: ClassVar = frozenset(
+        {"benchmark", "interface", "spec", "_tasks", "_task", "_state"}
+    )
 
     def _before_copying(self) -> dict[str, Any]:
         _ = self.np_random  # drawn at its first use: a copy made before that would draw another
@@ -444,7 +443,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
 
     def _packed(self, attributes: dict[str, Any]) -> dict[str, Any]:
         attributes["_state"] = None if self._state is None else self.save()
-        del attributes["_tasks"]
+        del attributes["_tasks"], attributes["_task"]
         if self._benchmark_name:
             del attributes["benchmark"]
         return attributes
@@ -455,7 +454,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         if self._benchmark_name:
             self.benchmark = benchmark_in_use(*self._benchmark_name)
         self._tasks = self._select(*self._selection)
-        self._state = None
+        self._state = self._task = None
         if snapshot is not None:
             self._go_back(self._state_of(snapshot), snapshot)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hrmgym.envs.task import FailureCode, Outcome, Task
+from hrmgym.envs.task import FailureCode, Outcome, PublicTask
 from hrmgym.envs.workspace import Files
 
 
@@ -21,9 +21,12 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything an episode depends on, immutable: a step makes a new one."""
+    """Everything an episode depends on, immutable: a transition makes a new one.
 
-    task: Task
+    It holds the public part of its task alone, so whoever searches over states sees no hidden test.
+    """
+
+    task: PublicTask
     files: Files
     """The whole workspace; read as a mapping, path -> text of each regular file."""
     cursor: Cursor
@@ -34,13 +37,21 @@ class State:
     output: str = ""
     """What the last shell command printed."""
     exit_code: int = -1
-    """Exit code of the last step's shell command; -1 where it ran none."""
+    """Exit code of the last action's shell command; -1 where it ran none."""
     undo: tuple[tuple[Files, Outcome | None], ...] = ()
     """Earlier `files` and `outcome`, oldest first."""
     steps: int = 0
     test_runs: int = 0
     max_steps: int = 1
     max_test_runs: int = 1
+    tool: str = field(default="", compare=False)
+    """The tool that the last action called; empty where its call could not be read."""
+    refused: str = field(default="", compare=False)
+    """Why the last action was refused; empty where it was not."""
+    kept: bool = field(default=True, compare=False)
+    """Whether the last action's change was kept."""
+    ran: Outcome | None = field(default=None, compare=False)
+    """What the visible tests said that the last action ran, of a change that was not kept too."""
 
     @property
     def steps_left(self) -> int:
@@ -96,7 +107,7 @@ class Snapshot:
         """The snapshot of a state, with the fields that a state does not have."""
         return Snapshot(task=state.task.id, **_both(state), **rest)
 
-    def state(self, task: Task, max_steps: int, max_test_runs: int) -> State:
+    def state(self, task: PublicTask, max_steps: int, max_test_runs: int) -> State:
         """The state that it was made of, under these budgets."""
         return State(task=task, max_steps=max_steps, max_test_runs=max_test_runs, **_both(self))
 
@@ -106,6 +117,7 @@ class Snapshot:
         return files_key(self.task, self.files)
 
 
+# What the last action did is no part of it: nothing that follows depends on that.
 _BOTH = (
     *("files", "cursor", "outcome", "passing"),
     *("output", "exit_code", "undo", "steps", "test_runs"),

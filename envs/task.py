@@ -1,7 +1,8 @@
 """What a task is: plain frozen data that does no I/O.
 
-A `Task` is what a benchmark yields, what an environment shows, and what a grade is given on. The
-known solution (`Task.reference`) and the hidden tests never enter a sandbox that an agent acts in.
+A `Task` is what a benchmark yields and what a grade is given on. A `PublicTask` is the part of it
+that an episode's state holds and that policies and searches may know. The known solution
+(`Task.reference`) and the hidden tests never enter a sandbox that an agent acts in.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "Limits",
     "Marked",
     "Outcome",
+    "PublicTask",
     "PytestTests",
     "Reason",
     "Status",
@@ -270,8 +272,8 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One thing to solve."""
+class PublicTask:
+    """The part of a task that an agent may know: no hidden test, no solution, nor their names."""
 
     id: str
     """Unique within its benchmark."""
@@ -285,9 +287,24 @@ class Task:
     """Paths that the agent may change; changes to any other file do not reach a grade."""
     visible_tests: TestSpec
     """What the agent may run, and sees the failures of."""
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One thing to solve. The first nine fields are those of `PublicTask`."""
+
+    id: str
+    benchmark: str
+    language: str
+    split: str
+    prompt: str
+    workspace: Workspace
+    editable: tuple[str, ...]
+    visible_tests: TestSpec
+    limits: Limits = Limits()
     hidden_tests: TestSpec
     """What decides, in a fresh sandbox."""
-    limits: Limits = Limits()
     reference: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     """The known solution: path -> whole text. It never enters a sandbox that an agent acts in."""
     source: str = ""
@@ -297,6 +314,11 @@ class Task:
     """Free words to select and break scores down by, for example the bug operator."""
     marked: Marked | None = None
     """What is known to be wrong with the task; None for sound ones."""
+
+    @property
+    def public(self) -> PublicTask:
+        """The part that an agent may know."""
+        return PublicTask(**{name: getattr(self, name) for name in PublicTask.__slots__})
 
     def solution(self) -> Files:
         """The whole workspace, its tree included, with the reference in place."""

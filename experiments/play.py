@@ -21,6 +21,7 @@ from hrmgym.envs.scoring import EpisodeScore, TaskScore
 from hrmgym.envs.task import Reason, Task
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 from hrmgym.experiments.journal import Journal, gather
+from hrmgym.policies.base import KnowsSolutions, Spaces
 
 if TYPE_CHECKING:
     from hrmgym.policies.base import Policy
@@ -29,7 +30,7 @@ Env = gymnasium.Env[Any, Any]
 #: Both are pickled where there are several workers, so they are functions of a module, or
 #: `functools.partial` of such.
 EnvFactory = Callable[[], Env]
-PolicyFactory = Callable[[Env], "Policy"]
+PolicyFactory = Callable[[Spaces], "Policy"]
 #: Called with each task as it is done, in any order, and with the number of tasks.
 OnTask = Callable[["Scored", int], None]
 
@@ -81,7 +82,7 @@ class Player:
         """Makes the environment and the policy, if there are none."""
         if self._pair is None:
             env = self.env_factory()
-            self._pair = env, self.policy_factory(env)
+            self._pair = env, self.policy_factory(Spaces.of(env))
 
     def play(self, item: tuple[str, tuple[str, ...]], stop: Callable[[], bool]) -> TaskScore | None:
         """All episodes of one task, given as its id and tags; None if `stop` came true before the
@@ -117,7 +118,7 @@ class Player:
             env.action_space.seed(seeds[1])
             if hasattr(policy, "seed"):
                 policy.seed(seeds[1])
-            if hasattr(policy, "begin"):
+            if isinstance(policy, KnowsSolutions):
                 policy.begin(env)
             state, over = None, bool(info.get("failure"))
             while not over:

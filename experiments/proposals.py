@@ -11,23 +11,24 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.bugs.real_edits import VERSION
 from hrmgym.envs.failures import REPEATS, failures_block, modes_block
 from hrmgym.envs.scoring import Estimate, estimate
-from hrmgym.envs.task import Outcome, Reason, Status
-from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
+from hrmgym.envs.task import Reason
+from hrmgym.envs.transitions import reason
+from hrmgym.errors import SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.schema import HELD_OUT, Experiment
-from hrmgym.search.stages import Ran, TestRuns, Try, in_stages, limits_of
+from hrmgym.search.stages import TestRuns
+from hrmgym.search.tries import looked_up, passed, tries
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
-    from hrmgym.policies.base import Proposer
+    from hrmgym.policies.base import Action, Proposer
     from hrmgym.trainers.fixes import Fix
 
 #: Splits of the held-out fixes.
@@ -223,19 +224,18 @@ def score_fix(
 ) -> ItemScore:
     """Scores one bug; more proposals are asked for only while the fix is not among them."""
     from hrmgym.envs.interfaces.edit import EditInterface
-    from hrmgym.trainers.fixes import Found, look, rates
+    from hrmgym.trainers.fixes import look, rates
 
     interface = env.interface
     assert isinstance(interface, EditInterface)
     started = time.perf_counter()
     if hasattr(policy, "seed"):  # what it draws depends on this bug alone
         policy.seed(seed)
-    found = Found(None, None, 0)
-    for k in sorted(ks):
-        actions = [one.action for one in policy.propose(fix.sample.observation, k).actions]
-        found = look(fix, actions, interface)
-        if found.rank is not None:
-            break
+
+    def ask(_: Sequence[int], k: int) -> list[list[Action]]:
+        return [[one.action for one in policy.propose(fix.sample.observation, k).actions]]
+
+    (found,) = looked_up(1, ks, ask, lambda _, actions: look(fix, actions, interface))
     return ItemScore(
         task=fix.name,
         tags=(fix.group, fix.sample.operator) if fix.sample.operator != fix.group else (fix.group,),
@@ -285,29 +285,29 @@ def _score_task(
     stop: Callable[[], bool],
 ) -> ItemScore | None:
     passes, solves = None, None
-    submitted, reason, failure = False, Reason.FAILED.value, ""
+    submitted, ended, failure = False, Reason.FAILED.value, ""
     counts = TestRuns()
     try:
         for one in tries(policy, env, task, max(ks), seed):
             if stop():
                 return None
             if passes is None and one.number >= counts.proposals:  # as the last one's verdict is
-                reason = one.result["reason"]
+                ended = reason(one.result)
             counts.add(one)
             if not passed(one.result):
                 continue
-            info = one.result
+            grade = env.grade(one.result)
             if passes is None:
-                passes, submitted, reason = one.run, bool(info["is_success"]), info["reason"]
-            if info["is_success"]:
+                passes, submitted, ended = one.run, grade.resolved, grade.reason.value
+            if grade.resolved:
                 solves = one.run
                 break  # every value is settled
         if passes is None and counts.timed_out:
-            reason = Reason.TIMEOUT.value
+            ended = Reason.TIMEOUT.value
     except SandboxUnavailableError:
         raise
     except SandboxError as error:
-        reason, failure = Reason.INFRASTRUCTURE.value, error.code
+        ended, failure = Reason.INFRASTRUCTURE.value, error.code
         passes, solves, submitted = None, None, False
     staged = env.sandbox_config.stages
     return ItemScore(
@@ -317,83 +317,6 @@ def _score_task(
         | {f"oracle@{k}": float(solves is not None and solves <= k) for k in ks},
         detail={"first_passing": passes, "first_solving": solves}
         | (counts.to_dict() if staged else {}),
-        reason=reason,
+        reason=ended,
         failure=failure,
     )
-
-
-def passed(info: Mapping[str, Any]) -> bool:
-    """Whether a try was an edit after which all visible tests passed, so that it was graded."""
-    return bool(info["tool"] == "edit" and info["graded"])
-
-
-def tries(
-    policy: Proposer, env: SoftwareEnv, task: str, k: int, seed: int
-) -> Iterator[Try[dict[str, Any]]]:
-    """Tries the k best edits of a task's program, each on the original, best first.
-
-    With `sandbox.stages` those that are cut off are repeated after the others: see `in_stages`.
-
-    Args:
-        policy: Makes the proposals.
-        env: Where they are tried.
-        task: The task's id.
-        k: Most proposals, and most runs of the visible tests, repeats included.
-        seed: Of the environment, and of a policy that draws.
-
-    Yields:
-        Each try, with the info of its step and `graded`: whether the episode ended with a grade;
-        the environment is as the step left it.
-
-    Raises:
-        ConfigError: the environment does not run the tests by itself, or does not submit.
-        SandboxError: the sandbox failed, so a try has no verdict.
-    """
-    if not (env.auto_test and env.auto_submit):
-        raise ConfigError("score.mode: proposals needs env.auto_test and env.auto_submit: true")
-    observation, info = env.reset(seed=seed, options={"task": task})
-    _check(info)
-    if hasattr(policy, "seed"):
-        policy.seed(seed)
-    limits = limits_of(env.sandbox_config.stages, env.state.task.limits.cpu_s)
-    proposals = _proposals(policy, env, observation, k)
-    yield from in_stages(proposals, partial(_run, env), limits, k)
-
-
-def _run(env: SoftwareEnv, proposal: tuple[Any, Any], cpu_s: float) -> Ran[dict[str, Any]]:
-    """Takes one step from a snapshot; its visible tests have `cpu_s`, a grade all its time."""
-    snapshot, action = proposal
-    env.restore(snapshot)
-    env.visible_cpu_s, env.last_run = cpu_s, Outcome(tests={})  # a refused edit runs nothing
-    try:
-        _, _, terminated, _, info = env.step(action)
-    finally:
-        env.visible_cpu_s = math.inf
-    _check(info)
-    ran = env.last_run
-    # A process that the tests started may have met the limit and made them fail: time tells.
-    timed_out = Status.TIMEOUT in ran.tests.values() or ran.cpu_s >= cpu_s
-    return Ran(info | {"graded": terminated}, ran.cpu_s, timed_out and not ran.resolved)
-
-
-def _check(info: Mapping[str, Any]) -> None:
-    if info["failure"]:
-        raise SandboxError(f"task {info['task']!r} has no verdict", info["failure"])
-
-
-def _proposals(policy: Proposer, env: SoftwareEnv, observation: Any, k: int) -> list[Any]:
-    """The k best proposals over all windows of the file, each with the state that it is for."""
-    from hrmgym.envs.interfaces.edit import BUDGET, tool_action
-
-    found: list[tuple[float, Any, Any]] = []
-    windows = int(observation["budget"][BUDGET.index("other_windows")]) + 1
-    for window in range(windows):
-        snapshot = env.save()
-        for one in policy.propose(observation, k).actions:
-            found.append((one.log_prob, snapshot, one.action))
-        if window + 1 < windows:
-            observation, _, terminated, truncated, _ = env.step(tool_action("next_window"))
-            if terminated or truncated:
-                break
-    found.sort(key=lambda one: -one[0])  # stable: equal scores stay in the policy's order
-    return [(snapshot, action) for _, snapshot, action in found[:k]]

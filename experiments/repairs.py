@@ -6,16 +6,21 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hrmgym.envs.benchmark import make_benchmark
+from hrmgym.envs.rendering import render
 from hrmgym.envs.software import SoftwareEnv
+from hrmgym.envs.transitions import with_grade
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError
-from hrmgym.experiments.proposals import passed, tries
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import make_env, make_proposer, select_tasks
-from hrmgym.search.stages import TestRuns, Try
+from hrmgym.search.stages import TestRuns
+from hrmgym.search.tries import passed, tries
 from hrmgym.trainers.threads import compute_threads
+
+if TYPE_CHECKING:
+    from hrmgym.policies.base import Proposer
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +58,36 @@ def repairs(experiment: Experiment) -> Iterator[Repair]:
         )
     config = experiment.benchmark
     tasks = select_tasks(make_benchmark(config.name, config.path), experiment)
-    env = make_env(experiment, render_mode="ansi")
+    env = make_env(experiment)
     try:
         policy = make_proposer(experiment, env)
         software = env.unwrapped
         assert isinstance(software, SoftwareEnv)
-        most = max(experiment.score.k)
         for task in tasks:
-            started = time.perf_counter()
-            found: Try[dict[str, Any]] | None = None
-            failure, runs = "", TestRuns()
-            try:
-                with compute_threads(1):
-                    for one in tries(policy, software, task.id, most, experiment.seed):
-                        runs.add(one)
-                        if passed(one.result):
-                            found = one
-                            break
-            except SandboxUnavailableError:
-                raise
-            except SandboxError as error:
-                found, failure = None, error.code
-                with suppress(SandboxError):  # the next task starts a new sandbox
-                    env.close()
-            seconds = time.perf_counter() - started
-            if found is None:
-                yield Repair(task.id, None, False, "", seconds, failure, runs)
-            else:
-                solved, shown = bool(found.result["is_success"]), str(software.render())
-                yield Repair(task.id, found.number, solved, shown, seconds, runs=runs)
+            with compute_threads(1):
+                repair = _repair(policy, software, task.id, experiment)
+            yield repair
     finally:
         env.close()
+
+
+def _repair(policy: Proposer, env: SoftwareEnv, task: str, experiment: Experiment) -> Repair:
+    started = time.perf_counter()
+    number, solved, shown, failure, runs = None, False, "", "", TestRuns()
+    try:
+        for one in tries(policy, env, task, max(experiment.score.k), experiment.seed):
+            runs.add(one)
+            if passed(one.result):
+                grade = env.grade(one.result)
+                number, solved = one.number, grade.resolved
+                verdict = "solved" if solved else "not solved"
+                shown = render(with_grade(one.result, grade), verdict)
+                break
+    except SandboxUnavailableError:
+        raise
+    except SandboxError as error:
+        failure = error.code
+        with suppress(SandboxError):  # the next task starts a new sandbox
+            env.close()
+    seconds = time.perf_counter() - started
+    return Repair(task, number, solved, shown, seconds, failure, runs)

@@ -29,7 +29,7 @@ from hrmgym.trainers.config import PPOConfig
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
-    from hrmgym.policies.base import Policy, Proposer
+    from hrmgym.policies.base import Policy, Proposer, Spaces
 
 
 def score(
@@ -48,9 +48,10 @@ def score(
     Args:
         experiment: What to play, and how.
         env_factory: Makes the environment; by default the experiment's.
-        policy_factory: Makes the policy for an environment; by default the experiment's. If the
-            policy has a method `begin(env)`, it is called after each reset; if it has a method
-            `seed(seed)`, everything random that it does must follow from the last call of that.
+        policy_factory: Makes the policy for an environment's spaces; by default the experiment's.
+            If the policy has a method `seed(seed)`, everything random that it does must follow from
+            the last call of that. One that `knows_solutions`, a bound and no competitor, has its
+            `begin(env)` called after each reset; no other one sees more than observations.
         on_task: Called with each task as it is done.
         journal: See `score_any`.
 
@@ -307,7 +308,7 @@ def make_env(experiment: Experiment, render_mode: str | None = None) -> Software
     return SoftwareEnv(**kwargs, render_mode=render_mode)
 
 
-def _make_policy(experiment: Experiment, env: Env) -> Policy:
+def _make_policy(experiment: Experiment, env: Env | Spaces) -> Policy:
     from hrmgym.policies import make_policy  # imports torch only for policies that need it
 
     policy = make_policy(experiment.policy, env, experiment.seed)

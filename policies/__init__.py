@@ -7,7 +7,15 @@ from typing import Any
 
 import gymnasium
 
-from hrmgym.policies.base import Action, Observation, Policy, PolicyState, Proposal, Proposals
+from hrmgym.policies.base import (
+    Action,
+    Observation,
+    Policy,
+    PolicyState,
+    Proposal,
+    Proposals,
+    Spaces,
+)
 from hrmgym.policies.config import HRMConfig, NgramConfig, NoopConfig, PolicyConfig, RandomConfig
 
 __all__ = [
@@ -17,31 +25,40 @@ __all__ = [
     "PolicyState",
     "Proposal",
     "Proposals",
+    "Spaces",
     "make_policy",
 ]
 
 
-def make_policy(config: PolicyConfig, env: gymnasium.Env[Any, Any], seed: int = 0) -> Policy:
+def make_policy(
+    config: PolicyConfig, env: gymnasium.Env[Any, Any] | Spaces, seed: int = 0
+) -> Policy:
     """The policy that a config block describes, for one environment.
 
     torch is imported for policies that have weights only.
+
+    Args:
+        config: The block.
+        env: The environment, of which the policy gets the spaces alone; or these.
+        seed: Of what the policy draws.
 
     Raises:
         ConfigError: the policy cannot act through the environment's interface.
         CheckpointError: its checkpoint cannot be read, or is of another model.
     """
+    spaces = env if isinstance(env, Spaces) else Spaces.of(env)
     from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
 
     if isinstance(config, HRMConfig):
         from hrmgym.policies.hrm import make_hrm_policy
 
-        return make_hrm_policy(config, env, seed)
+        return make_hrm_policy(config, spaces, seed)
     if isinstance(config, NgramConfig):
         from hrmgym.policies.ngram import make_ngram_policy
 
-        return make_ngram_policy(config, env)
+        return make_ngram_policy(config, spaces)
     if isinstance(config, RandomConfig):
-        return RandomPolicy(env, seed)
+        return RandomPolicy(spaces, seed)
     if isinstance(config, NoopConfig):
-        return NoopPolicy(env)
-    return ReferencePolicy(env)
+        return NoopPolicy(spaces)
+    return ReferencePolicy(spaces)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import gymnasium
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +15,24 @@ Observation = Mapping[str, npt.NDArray[Any]]
 Action = Any
 #: What a policy carries through an episode; None at the first step. Opaque to everybody else.
 PolicyState = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Spaces:
+    """All that a policy is told of the environment that it is made for."""
+
+    observation_space: gymnasium.Space[Any]
+    action_space: gymnasium.Space[Any]
+    interface: str
+    """Name of the `SoftwareEnv` interface whose spaces these are; empty where it is none's."""
+
+    @staticmethod
+    def of(env: gymnasium.Env[Any, Any]) -> Spaces:
+        """Those of an environment."""
+        base = env.unwrapped
+        same = env.action_space == base.action_space  # else a wrapper has others
+        name = getattr(base, "interface_name", "") if same else ""
+        return Spaces(env.observation_space, env.action_space, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +68,19 @@ class Proposer(Policy, Protocol):
 
     def propose(self, observation: Observation, k: int) -> Proposals:
         """The k best complete actions from one forward pass."""
+        ...
+
+    def propose_batch(self, observations: Sequence[Observation], k: int) -> list[Proposals]:
+        """What `propose` says of each observation, from one forward pass over all."""
+        ...
+
+
+@runtime_checkable
+class KnowsSolutions(Policy, Protocol):
+    """A bound and no competitor: it alone is given the environment, and so sees everything."""
+
+    knows_solutions: bool
+
+    def begin(self, env: gymnasium.Env[Any, Any]) -> None:
+        """Plays in this environment from here on; called after each reset."""
         ...

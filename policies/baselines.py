@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from hrmgym.envs.interfaces import EditInterface, canvas
+from hrmgym.envs.interfaces import canvas
 from hrmgym.envs.interfaces.base import TOOLS
 from hrmgym.envs.interfaces.edit import REPLACEMENT, legal_tools, tool_action, tool_number
 from hrmgym.envs.interfaces.shell import SUBMIT
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import ConfigError
-from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals
+from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals, Spaces
 
 
-def software_env(env: gymnasium.Env[object, object]) -> SoftwareEnv:
-    """The SoftwareEnv below an environment's wrappers.
+def edits_only(spaces: Spaces, policy: str) -> None:
+    """Checks that a policy can act.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the spaces are not those of the `edit` interface.
     """
-    if not isinstance(env.unwrapped, SoftwareEnv):
-        raise ConfigError(f"this policy acts in a SoftwareEnv, not in {env.unwrapped}")
-    return env.unwrapped
+    if spaces.interface != "edit":
+        where = f"the {spaces.interface} interface" if spaces.interface else spaces.action_space
+        raise ConfigError(f"the {policy} policy acts through the edit interface only, not {where}")
 
 
 class RandomPolicy:
@@ -33,10 +35,8 @@ class RandomPolicy:
     Half of the replacement entries are lexemes copied from the canvas.
     """
 
-    def __init__(self, env: gymnasium.Env[object, object], seed: int = 0) -> None:
-        interface = software_env(env).interface
-        if not isinstance(interface, EditInterface):
-            raise ConfigError("the random policy acts through the edit interface only")
+    def __init__(self, spaces: Spaces, seed: int = 0) -> None:
+        edits_only(spaces, "random")
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -68,6 +68,10 @@ class RandomPolicy:
                 break
         return Proposals([Proposal(action, 0.0) for action in drawn.values()], 0.0)
 
+    def propose_batch(self, observations: Sequence[Observation], k: int) -> list[Proposals]:
+        """What `propose` says of each in turn."""
+        return [self.propose(one, k) for one in observations]
+
     def _edit(
         self, tokens: npt.NDArray[np.int32], roles: npt.NDArray[np.int32], rng: np.random.Generator
     ) -> Action:
@@ -97,14 +101,20 @@ class ReferencePolicy:
     begin anew with the whole solution in place (`SoftwareEnv.reset`, option `files`), and submits
     that. Steps, test runs, `auto_submit` and `keep_edits` have no say in it. That an interface can
     make the edits is for `Interface.toward` to show.
+
+    Alone among the policies it is given the environment, by `begin`, and so sees everything.
     """
 
-    def __init__(self, env: gymnasium.Env[object, object]) -> None:
-        self._env = software_env(env)
+    knows_solutions = True
+
+    def __init__(self, spaces: Spaces) -> None:
+        self._submit = _submit(spaces)
+        self._env: SoftwareEnv | None = None
 
     def begin(self, env: gymnasium.Env[object, object]) -> None:
-        """Plays in another environment from here on."""
-        self._env = software_env(env)
+        """Plays in this environment from here on."""
+        assert isinstance(env.unwrapped, SoftwareEnv), "_submit has looked"
+        self._env = env.unwrapped
 
     def act(
         self,
@@ -113,21 +123,26 @@ class ReferencePolicy:
         state: PolicyState = None,
         deterministic: bool = False,
     ) -> tuple[Action, PolicyState]:
-        """`submit`, once the solution is in place."""
-        now = self._env.state
-        task = now.task
+        """`submit`, once the solution is in place.
+
+        Raises:
+            ConfigError: nobody has called `begin`.
+        """
+        if self._env is None:
+            raise ConfigError("the reference policy must be told where it plays: call begin(env)")
+        task, files = self._env.task, self._env.state.files
         # What nobody may edit does not reach a grade.
         solution = {path: text for path, text in task.reference.items() if path in task.editable}
-        if any(now.files.get(path) != text for path, text in solution.items()):
+        if any(files.get(path) != text for path, text in solution.items()):
             self._env.reset(options={"task": task.id, "files": solution})
-        return _submit(self._env), None
+        return self._submit, None
 
 
 class NoopPolicy:
     """Submits the task untouched: the lower bound, which must score 0."""
 
-    def __init__(self, env: gymnasium.Env[object, object]) -> None:
-        self._submit = _submit(software_env(env))
+    def __init__(self, spaces: Spaces) -> None:
+        self._submit = _submit(spaces)
 
     def act(
         self,
@@ -140,9 +155,15 @@ class NoopPolicy:
         return self._submit, None
 
 
-def _submit(env: SoftwareEnv) -> Action:
-    """The action that submits."""
-    return tool_action("submit") if isinstance(env.interface, EditInterface) else SUBMIT
+def _submit(spaces: Spaces) -> Action:
+    """The action that submits.
+
+    Raises:
+        ConfigError: the spaces are not those of an interface.
+    """
+    if not spaces.interface:
+        raise ConfigError(f"this policy acts in a SoftwareEnv, not in {spaces.action_space}")
+    return tool_action("submit") if spaces.interface == "edit" else SUBMIT
 
 
 assert tool_number("edit") == 0, "policies and the network take tool 0 for edit"

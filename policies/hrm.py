@@ -7,16 +7,15 @@ trains the same weights that `act` and `propose` use.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
 import torch
-from gymnasium import spaces
+from gymnasium import Space
 from pydantic import ValidationError
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
@@ -35,7 +34,7 @@ from hrmgym.hrm.edit_model import EditModel, Encoded, touched
 from hrmgym.hrm.products import cpu_multiplies_bf16
 from hrmgym.hrm.reverse import Memory
 from hrmgym.hrm.size import TRAINED_COPIES, check_fits
-from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals
+from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals, Spaces
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.distribution import WholeEditDistribution, edit_distribution
 from hrmgym.policies.fitting import check_observation, check_spaces
@@ -156,17 +155,17 @@ def checkpoint_options(config: HRMConfig) -> dict[str, Any]:
     return options | {"dtype": config.dtype, "products": config.products}
 
 
-def make_hrm_policy(config: HRMConfig, env: gymnasium.Env[Any, Any], seed: int) -> HRMPolicy:
+def make_hrm_policy(config: HRMConfig, spaces: Spaces, seed: int) -> HRMPolicy:
     """A policy to act with: from the block's checkpoint, or untrained.
 
     Raises:
-        ConfigError: the environment has another interface.
+        ConfigError: the spaces are not those of the `edit` interface.
         CheckpointError: the checkpoint cannot be read, or is of another model.
     """
     torch.manual_seed(seed)
     policy = HRMPolicy(
-        env.observation_space,
-        env.action_space,
+        spaces.observation_space,
+        spaces.action_space,
         lambda _: 0.0,
         model=checkpoint_options(config),
         trainable=False,
@@ -193,8 +192,8 @@ class HRMPolicy(ActorCriticPolicy):
 
     def __init__(
         self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
+        observation_space: Space[Any],
+        action_space: Space[Any],
         lr_schedule: Schedule,
         model: Mapping[str, Any] | None = None,
         optimizer_class: type[torch.optim.Optimizer] = torch.optim.AdamW,
@@ -345,7 +344,7 @@ class HRMPolicy(ActorCriticPolicy):
             action = left.pop().action
             used.add(action.tobytes())
             return action, before
-        encoded, found = self._best(observation, len(used) + _MORE, memory)
+        encoded, (found,) = self._best([observation], len(used) + _MORE, memory)
         left[:] = [one for one in reversed(found) if one.action.tobytes() not in used]
         action = left.pop().action if left else found[0].action
         used.add(action.tobytes())
@@ -362,16 +361,30 @@ class HRMPolicy(ActorCriticPolicy):
         As at the first step of an episode, unless the observation holds the step before (see
         `hrmgym.policies.memory.PreviousStep`).
         """
-        encoded, found = self._best(observation, k, None)
-        return Proposals(actions=found, value=float(encoded.value[0]))
+        return self.propose_batch([observation], k)[0]
+
+    def propose_batch(self, observations: Sequence[Observation], k: int) -> list[Proposals]:
+        """What `propose` says of each observation, from one forward pass over all.
+
+        Up to rounding: a product's last bits depend on the size of its batch.
+        """
+        if not observations:
+            return []
+        encoded, found = self._best(observations, k, None)
+        return [
+            Proposals(actions=actions, value=float(value))
+            for actions, value in zip(found, encoded.value, strict=True)
+        ]
 
     def _best(
-        self, observation: Observation, k: int, memory: Memory | None
-    ) -> tuple[Encoded, list[Proposal]]:
+        self, observations: Sequence[Observation], k: int, memory: Memory | None
+    ) -> tuple[Encoded, list[list[Proposal]]]:
         with torch.no_grad():
-            encoded, edits = self.encode(self._batch(observation), memory)
-            best = edits.top_k(k, distinct=True)[0]
-        return encoded, [Proposal(action.cpu().numpy(), float(score)) for action, score in best]
+            encoded, edits = self.encode(self._batch(*observations), memory)
+            best = edits.top_k(k, distinct=True)
+        return encoded, [
+            [Proposal(action.cpu().numpy(), float(score)) for action, score in row] for row in best
+        ]
 
     def _memory(self, state: ActState, came: npt.NDArray[np.float32]) -> Memory:
         """The step before, as the network wants it."""
@@ -382,8 +395,10 @@ class HRMPolicy(ActorCriticPolicy):
         present = torch.ones(1, dtype=torch.bool, device=self.device)
         return Memory(*latents, start, end, outcome, present)
 
-    def _batch(self, observation: Observation) -> dict[str, Tensor]:
+    def _batch(self, *observations: Observation) -> dict[str, Tensor]:
         return {
-            key: torch.as_tensor(np.asarray(value)[None], device=self.device)
-            for key, value in observation.items()
+            key: torch.as_tensor(
+                np.stack([np.asarray(one[key]) for one in observations]), device=self.device
+            )
+            for key in observations[0]
         }

@@ -12,19 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
 
 from hrmgym.envs.bugs.corpus import stdlib_functions
 from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.bugs.packages import package_functions
-from hrmgym.envs.interfaces import EditInterface, canvas
+from hrmgym.envs.interfaces import canvas
 from hrmgym.envs.interfaces.edit import REPLACEMENT, tool_action
 from hrmgym.envs.tokens import Tokens, load_tokens
-from hrmgym.errors import ConfigError
-from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals
-from hrmgym.policies.baselines import software_env
+from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals, Spaces
+from hrmgym.policies.baselines import edits_only
 from hrmgym.policies.config import NgramConfig
 from hrmgym.policies.lexeme_model import ORDER, LexemeModel, windows_of
 
@@ -40,16 +38,16 @@ class _Lexeme:
     end: int
 
 
-def make_ngram_policy(config: NgramConfig, env: gymnasium.Env[object, object]) -> NgramPolicy:
+def make_ngram_policy(config: NgramConfig, spaces: Spaces) -> NgramPolicy:
     """A policy that has learned from the functions that networks are trained on.
 
     Raises:
-        ConfigError: the environment has another interface.
+        ConfigError: the spaces are not those of the `edit` interface.
         DataError: a package is not cached and cannot be downloaded.
     """
     functions = [*stdlib_functions(), *(package_functions() if config.packages else ())]
     texts = (one.code for one in functions if not is_held_out(one.code))
-    return NgramPolicy(env, LexemeModel(texts))
+    return NgramPolicy(spaces, LexemeModel(texts))
 
 
 class NgramPolicy:
@@ -59,9 +57,8 @@ class NgramPolicy:
     code's lexemes are on average.
     """
 
-    def __init__(self, env: gymnasium.Env[object, object], model: LexemeModel) -> None:
-        if not isinstance(software_env(env).interface, EditInterface):
-            raise ConfigError("the n-gram policy acts through the edit interface only")
+    def __init__(self, spaces: Spaces, model: LexemeModel) -> None:
+        edits_only(spaces, "n-gram")
         self._model = model
 
     def act(
@@ -88,6 +85,10 @@ class NgramPolicy:
             entry = written[int(choices[at])] if choices[at] >= 0 else None
             actions.append(Proposal(_action(code, first, last, entry), float(gains[at])))
         return Proposals(actions, 0.0)
+
+    def propose_batch(self, observations: Sequence[Observation], k: int) -> list[Proposals]:
+        """What `propose` says of each in turn."""
+        return [self.propose(one, k) for one in observations]
 
     def _writable(self, observation: Observation) -> list[_Lexeme]:
         """What an edit may write: lexemes of the canvas, then the corpus's (start is -1)."""

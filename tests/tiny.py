@@ -114,7 +114,7 @@ class OneTask(Benchmark):
 def state_of(one: Task, **changes: object) -> State:
     """The state in which an episode of the task begins."""
     fields: dict[str, object] = {
-        "task": one,
+        "task": one.public,
         "files": one.workspace.files,
         "cursor": Cursor(one.editable[0]),
         "max_steps": 8,

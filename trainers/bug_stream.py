@@ -20,7 +20,7 @@ from hrmgym.envs.bugs.packages import package_functions
 from hrmgym.envs.bugs.selector import Selector, kind_of
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface, Observation
 from hrmgym.envs.state import Cursor, State
-from hrmgym.envs.task import CallTests, Task, Workspace
+from hrmgym.envs.task import CallTests, PublicTask, Workspace
 from hrmgym.errors import ConfigError
 
 #: Seldom needed: a drawn program has no bug that the canvas can show and one action can undo.
@@ -206,7 +206,7 @@ def _drawn(
 def _state(name: str, code: str, prompt: str) -> State:
     path = f"{name}.py"
     nothing = CallTests(path=path, function=name, cases=())
-    task = Task(
+    task = PublicTask(
         id=name,
         benchmark="self-made",
         language="python",
@@ -215,7 +215,6 @@ def _state(name: str, code: str, prompt: str) -> State:
         workspace=Workspace(files={path: code}),
         editable=(path,),
         visible_tests=nothing,
-        hidden_tests=nothing,
     )
     return State(task=task, files=task.workspace.start, cursor=Cursor(path))
 

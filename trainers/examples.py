@@ -87,7 +87,7 @@ def _made(
         return None
     # Few programs, many bugs: without prompt or failure at times, neither is learned by heart.
     if rng.random() > _PROMPT_SHARE:
-        state = replace(state, task=replace(task, prompt=""))
+        state = replace(state, task=replace(task.public, prompt=""))
     if rng.random() > _FAILURE_SHARE:
         state = replace(state, outcome=replace(outcome, message=""))
     interface = env.interface
@@ -105,7 +105,7 @@ def _begun(env: SoftwareEnv, task: Task, files: Files) -> State:
     limits = replace(task.limits, cpu_s=min(task.limits.cpu_s, _LOOP_CPU_S))
     outcome = env.sandbox.run_tests(files, task.visible_tests, limits)
     state = State(
-        task=task,
+        task=task.public,
         files=files,
         cursor=Cursor(next(iter(task.reference))),
         outcome=outcome,

@@ -18,9 +18,10 @@ from hrmgym.envs.bugs.selector import kind_of
 from hrmgym.envs.interfaces.base import RefusedError
 from hrmgym.envs.interfaces.edit import BUDGET, Action, EditInterface
 from hrmgym.envs.state import Cursor, State
-from hrmgym.envs.task import CallTests, Task, Workspace
+from hrmgym.envs.task import CallTests, PublicTask, Workspace
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.distribution import edit_distribution
+from hrmgym.search.tries import looked_up
 from hrmgym.trainers.batches import collate
 from hrmgym.trainers.bug_stream import Sample
 
@@ -69,7 +70,7 @@ def show_fix(
     """
     path = f"{function}.py"
     nothing = CallTests(path=path, function=function, cases=())
-    task = Task(
+    task = PublicTask(
         id=name,
         benchmark="held-out",
         language="python",
@@ -78,7 +79,6 @@ def show_fix(
         workspace=Workspace(files={path: buggy}),
         editable=(path,),
         visible_tests=nothing,
-        hidden_tests=nothing,
     )
     state = State(
         task=task, files=task.workspace.start, cursor=Cursor(path), max_steps=8, max_test_runs=8
@@ -105,6 +105,10 @@ class Found:
     """Number of the first proposal that edits where the fix does, from 1."""
     proposals: int
     """Proposals looked at."""
+
+
+#: Name -> tensor [B, ...], as the network takes it.
+Batch = dict[str, torch.Tensor]
 
 
 def look(fix: Fix, actions: Sequence[Action], interface: EditInterface) -> Found:
@@ -147,21 +151,19 @@ def search_fixes(
     found: list[Found] = []
     for at in range(0, len(fixes), batch_size):
         chunk = fixes[at : at + batch_size]
-        left = list(range(len(chunk)))
-        results: dict[int, Found] = {}
         batch = {k: v.to(device) for k, v in collate([fix.sample for fix in chunk]).items()}
         del batch["action"]
-        for k in sorted(ks):
-            rows = {key: value[left] for key, value in batch.items()}
-            edits = edit_distribution(model, model.encode(rows), rows)
+
+        def ask(rows: Sequence[int], k: int, whole: Batch = batch) -> list[list[Action]]:
+            part = {key: value[list(rows)] for key, value in whole.items()}
+            edits = edit_distribution(model, model.encode(part), part)
             ranked = edits.top_k(k, max(64, effort * k), distinct=True)
-            for row, best in zip(left, ranked, strict=True):
-                actions = [action.numpy() for action, _ in best]
-                results[row] = look(chunk[row], actions, interface)
-            left = [row for row in left if results[row].rank is None]
-            if not left:
-                break
-        found += [results[row] for row in range(len(chunk))]
+            return [[action.numpy() for action, _ in best] for best in ranked]
+
+        def judge(row: int, actions: Sequence[Action], of: Sequence[Fix] = chunk) -> Found:
+            return look(of[row], actions, interface)
+
+        found += looked_up(len(chunk), ks, ask, judge)
         on_done(len(found))
     return found
 

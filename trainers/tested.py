@@ -19,7 +19,7 @@ from hrmgym.envs.bugs.making import Bug, Mix, make_bug
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.state import Cursor, State
-from hrmgym.envs.task import Limits, Outcome, Task, Workspace
+from hrmgym.envs.task import Limits, Outcome, PublicTask, Workspace
 from hrmgym.errors import ConfigError
 from hrmgym.trainers.bug_stream import Sample, first_paragraph, target_sample
 
@@ -99,7 +99,7 @@ class TestedStream:
             outcome = replace(outcome, message="", path="", line=0)
         prompt = first_paragraph(program.docstring) if rng.random() < _PROMPT_SHARE else ""
         path = program.tests.path
-        task = Task(
+        task = PublicTask(
             id=program.name,
             benchmark="self-made",
             language="python",
@@ -108,7 +108,6 @@ class TestedStream:
             workspace=Workspace(files={path: bug.code}),
             editable=(path,),
             visible_tests=program.tests,
-            hidden_tests=program.tests,
         )
         state = State(task=task, files=task.workspace.start, cursor=Cursor(path), outcome=outcome)
         sample = target_sample(

@@ -19,7 +19,7 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import LANGUAGES, Task
 from hrmgym.experiments.check import check
 from hrmgym.experiments.soundness import Verdict
-from hrmgym.policies.base import Policy
+from hrmgym.policies.base import Policy, Spaces
 from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
 from hrmgym.tests.conformance.leaks import in_plain_sight, leaks, secrets_of
 
@@ -98,8 +98,12 @@ def the_reference_policy_solves_what_noop_does_not(make: Make) -> None:
         for task in some_tasks(env, 6):
             if task.marked is not None or not task.reference:
                 continue
-            assert not _play(env, NoopPolicy(env), task)["is_success"], (task.id, "noop solves it")
-            info = _play(env, ReferencePolicy(env), task)
+            spaces = Spaces.of(env)
+            info = _play(env, NoopPolicy(spaces), task)
+            assert not info["is_success"], (task.id, "noop solves it")
+            reference = ReferencePolicy(spaces)
+            reference.begin(env)
+            info = _play(env, reference, task)
             assert info["is_success"], (task.id, info)
 
 
@@ -120,7 +124,7 @@ def the_interface_reaches_the_reference(make: Make) -> None:
 
 def rollout(env: SoftwareEnv, seed: int, steps: int = 12) -> list[Any]:
     """Everything that random legal actions lead to."""
-    policy = RandomPolicy(env, seed)
+    policy = RandomPolicy(Spaces.of(env), seed)
     observation, info = env.reset(seed=seed)
     seen: list[Any] = [observation, info]
     for _ in range(steps):
@@ -146,7 +150,7 @@ def two_copies_with_one_seed_agree(make: Make) -> None:
 def a_restored_snapshot_continues_exactly(make: Make) -> None:
     """In the same environment and in another one, the generator included."""
     with closing(make()) as env, closing(make()) as other:
-        policy = RandomPolicy(env, 3)
+        policy = RandomPolicy(Spaces.of(env), 3)
         observation, _ = env.reset(seed=3)
         for _ in range(2):
             observation, *_ = env.step(an_edit(policy, observation))
@@ -230,7 +234,7 @@ def _shown(env: SoftwareEnv, task: Task) -> list[tuple[str, Any]]:
         note("after a command", *env.step("env; ls -laR . /tmp; cat -- */* *"))
         note("at the end", *env.step("submit"))
     else:
-        policy = RandomPolicy(env, 5)
+        policy = RandomPolicy(Spaces.of(env), 5)
         observation, *rest = env.step(an_edit(policy, observation))
         note("after an edit", observation, *rest)
         if not (rest[1] or rest[2]):

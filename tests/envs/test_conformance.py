@@ -190,7 +190,7 @@ class Talkative(SoftwareEnv):
     """Its rendering shows the solution at the end of an episode."""
 
     def render(self) -> Any:
-        return super().render() + (str(self.state.task.reference) if self._done else "")
+        return super().render() + (str(self.task.reference) if self._done else "")
 
 
 def wrong_split() -> list[Task]:
@@ -369,7 +369,7 @@ def test_hidden_test_files_in_the_workspace_are_in_plain_sight() -> None:
 def test_tiny_tasks_leak_nothing() -> None:
     with SoftwareEnv(Tiny(), task="clamp") as env:
         observation, info = env.reset(seed=0)
-        secrets = secrets_of(env.state.task)
+        secrets = secrets_of(env.task)
         assert secrets
         assert not leaks((observation, info, env.save()), secrets)
         assert leaks(env.state, secrets)  # it holds the task

@@ -197,7 +197,7 @@ def test_a_pickle_names_its_benchmark_and_holds_no_test_of_it() -> None:
     base = env.unwrapped
     assert isinstance(base, SoftwareEnv)
     pickled = pickle.dumps(base)
-    (text,) = base.state.task.reference.values()
+    (text,) = base.task.reference.values()
     assert len(pickled) < 50_000
     assert text.encode() not in pickled
     again = pickle.loads(pickled)
@@ -212,7 +212,7 @@ def test_another_process_goes_on_with_a_pickle() -> None:
     program = (
         "import pickle, sys\n"
         "env = pickle.load(sys.stdin.buffer)\n"
-        "step = env.step(env.interface.toward(env.state, env.state.task.reference))\n"
+        "step = env.step(env.interface.toward(env.state, env.task.reference))\n"
         "env.close()\n"
         "sys.stdout.buffer.write(pickle.dumps(step))\n"
     )
@@ -222,7 +222,7 @@ def test_another_process_goes_on_with_a_pickle() -> None:
     assert not done.returncode, done.stderr.decode()
     base = env.unwrapped
     assert isinstance(base, SoftwareEnv)
-    action = base.interface.toward(base.state, base.state.task.reference)
+    action = base.interface.toward(base.state, base.task.reference)
     assert plain(pickle.loads(done.stdout)) == plain(env.step(action))
     env.close()
 

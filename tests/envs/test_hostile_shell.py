@@ -18,6 +18,7 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import CallCase, CallTests, Limits, Task, Workspace
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.score import score
+from hrmgym.policies.base import Spaces
 from hrmgym.policies.baselines import RandomPolicy
 from hrmgym.tests.hostile import CODES, COMMANDS, cannot_be_shown
 
@@ -181,7 +182,7 @@ def test_any_file_can_be_on_the_canvas(content: str | bytes, place: str) -> None
     env = make(task)
     try:
         check_shown(env, *env.reset(seed=0))
-        policy = RandomPolicy(env, 0)
+        policy = RandomPolicy(Spaces.of(env), 0)
         for number in range(12):
             observation = env.interface.observe(env.state)
             tools = legal_tools(observation["budget"], observation["roles"])

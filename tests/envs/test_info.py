@@ -36,7 +36,7 @@ def edit_infos() -> Iterator[Info]:
     for action in (tool_action("undo"), tool_action("run_tests"), tool_action("submit")):
         yield env.step(action)[4]
     yield env.restore(start)[1]
-    yield env.step(env.interface.toward(env.state, env.state.task.reference))[4]
+    yield env.step(env.interface.toward(env.state, env.task.reference))[4]
     env.close()
 
 

@@ -100,7 +100,7 @@ def test_the_environment_gives_pictures_that_follow_the_episode() -> None:
     env = SoftwareEnv(Tiny(), task="double", render_mode="rgb_array")
     env.reset(seed=0)
     assert "return x + 2" in read(env.render())
-    env.step(env.interface.toward(env.state, env.state.task.reference))
+    env.step(env.interface.toward(env.state, env.task.reference))
     shown = read(env.render())
     env.close()
     assert "-    return x + 2" in shown

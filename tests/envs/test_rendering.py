@@ -40,7 +40,7 @@ def test_a_change_shows_as_a_coloured_diff_with_test_results() -> None:
 def test_human_mode_prints_every_step(capsys: pytest.CaptureFixture[str]) -> None:
     env = SoftwareEnv(Tiny(), task="double", render_mode="human")
     env.reset(seed=0)
-    env.step(env.interface.toward(env.state, env.state.task.reference))
+    env.step(env.interface.toward(env.state, env.task.reference))
     env.close()
     shown = plain(capsys.readouterr().out)
     assert shown.count("tiny: double") == 2

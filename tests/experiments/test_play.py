@@ -14,6 +14,7 @@ from hrmgym.envs.scoring import TaskScore
 from hrmgym.envs.task import CommandTests, Task, Workspace
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 from hrmgym.experiments.play import Player, episode_seeds, play
+from hrmgym.policies.base import Spaces
 
 
 def task(name: str) -> Task:
@@ -77,8 +78,9 @@ class GuessEnv(gymnasium.Env[np.ndarray, int]):
 class Guesser:
     """Draws from a generator of its own; notes how it is called."""
 
-    def __init__(self, env: GuessEnv) -> None:
-        self.env = env
+    knows_solutions = True
+
+    def __init__(self, spaces: Spaces) -> None:
         self.calls: list[Any] = []
 
     def seed(self, seed: int) -> None:
@@ -87,7 +89,7 @@ class Guesser:
 
     def begin(self, env: gymnasium.Env[Any, Any]) -> None:
         self.calls.append("begin")
-        assert env is self.env
+        assert isinstance(env, GuessEnv)
 
     def act(
         self, observation: Any, *, state: Any = None, deterministic: bool = False
@@ -97,9 +99,15 @@ class Guesser:
 
 
 class Oracle:
-    """Knows the answer; has no hooks."""
+    """Knows the answer; has one hook."""
 
-    def __init__(self, env: GuessEnv) -> None:
+    knows_solutions = True
+
+    def __init__(self, spaces: Spaces) -> None:
+        pass
+
+    def begin(self, env: gymnasium.Env[Any, Any]) -> None:
+        assert isinstance(env, GuessEnv)
         self.env = env
 
     def act(

@@ -39,6 +39,9 @@ class Known:
         self.asked.append(k)
         return Proposals([Proposal(one, -float(n)) for n, one in enumerate(self.actions[:k])], 0.0)
 
+    def propose_batch(self, observations: Any, k: int) -> list[Proposals]:
+        return [self.propose(one, k) for one in observations]
+
 
 @pytest.fixture(scope="module")
 def env() -> SoftwareEnv:
@@ -47,7 +50,7 @@ def env() -> SoftwareEnv:
 
 def fixing(env: SoftwareEnv, task: str) -> Action:
     env.reset(options={"task": task})
-    found: Action = env.interface.toward(env.state, env.state.task.reference)
+    found: Action = env.interface.toward(env.state, env.task.reference)
     return found
 
 
@@ -90,10 +93,14 @@ def test_passing_visible_tests_alone_is_not_solving(env: SoftwareEnv) -> None:
     assert item.values == {"solved@1": 0, "solved@2": 0, "oracle@1": 0, "oracle@2": 1}
 
 
-def test_the_environment_must_test_and_submit_by_itself() -> None:
-    manual = SoftwareEnv(Tiny(), canvas=96, auto_submit=False)
-    with pytest.raises(ConfigError, match="auto_submit"):
+def test_the_environment_must_test_by_itself(env: SoftwareEnv) -> None:
+    manual = SoftwareEnv(Tiny(), canvas=96, auto_test=False)
+    with pytest.raises(ConfigError, match="auto_test"):
         score_task("double", (), Known([]), manual, KS, seed=0)
+    manual = SoftwareEnv(Tiny(), canvas=96, auto_submit=False)
+    item = score_task("double", (), Known([fixing(env, "double")]), manual, KS, seed=0)
+    assert item is not None
+    assert item.detail == {"first_passing": 1, "first_solving": 1}
 
 
 def made() -> list[Fix]:

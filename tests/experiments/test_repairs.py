@@ -31,7 +31,7 @@ class RepairsOne:
 
     def _repair(self, task: str) -> Action:
         self.env.reset(options={"task": task})
-        action: Action = self.env.interface.toward(self.env.state, self.env.state.task.reference)
+        action: Action = self.env.interface.toward(self.env.state, self.env.task.reference)
         return action
 
     def act(self, observation: Any, *, state: Any = None, deterministic: bool = False) -> Any:
@@ -41,6 +41,9 @@ class RepairsOne:
         stop = tool_action("submit")
         known = [stop, self.actions.get(self.env.state.task.id, stop)][:k]
         return Proposals([Proposal(one, -float(n)) for n, one in enumerate(known)], 0.0)
+
+    def propose_batch(self, observations: Any, k: int) -> list[Proposals]:
+        return [self.propose(one, k) for one in observations]
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from hrmgym.envs.task import Task, Workspace
 from hrmgym.errors import ConfigError
 from hrmgym.experiments.play import Player, play
 from hrmgym.policies import Policy, make_policy
+from hrmgym.policies.base import Spaces
 from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
 from hrmgym.policies.config import NoopConfig, RandomConfig, ReferenceConfig
 from hrmgym.tests.tiny import Tiny, calls
@@ -43,7 +44,7 @@ def test_policies_by_config(env: SoftwareEnv) -> None:
 
 
 def test_random_actions_are_legal_and_of_every_kind(env: SoftwareEnv) -> None:
-    policy = RandomPolicy(env, 0)
+    policy = RandomPolicy(Spaces.of(env), 0)
     tools, refused = set(), []
     for seed in range(40):
         observation, _ = env.reset(seed=seed)
@@ -65,17 +66,21 @@ def test_random_actions_are_seeded(env: SoftwareEnv) -> None:
     observation, _ = env.reset(seed=0)
 
     def drawn(seed: int) -> list[bytes]:
-        policy = RandomPolicy(env, seed)
+        policy = RandomPolicy(Spaces.of(env), seed)
         return [policy.act(observation)[0].tobytes() for _ in range(8)]
 
     assert drawn(1) == drawn(1) != drawn(2)
-    policy = RandomPolicy(env, 5)
+    policy = RandomPolicy(Spaces.of(env), 5)
     policy.seed(1)
     assert policy.act(observation)[0].tobytes() == drawn(1)[0]
 
 
 def test_the_reference_follows_the_environment_it_is_given(env: SoftwareEnv) -> None:
-    policy = ReferencePolicy(env)
+    policy = ReferencePolicy(Spaces.of(env))
+    observation, _ = env.reset(seed=0)
+    with pytest.raises(ConfigError, match=r"call begin\(env\)"):
+        policy.act(observation)
+    policy.begin(env)
     other = SoftwareEnv(Tiny(), task="clamp")
     policy.begin(other)
     observation, _ = other.reset(seed=0)
@@ -149,7 +154,8 @@ def test_the_reference_is_the_upper_bound_whatever_the_budget(
     task: str, options: dict[str, Any]
 ) -> None:
     env = SoftwareEnv(Hard(), task=task, **options)
-    policy = ReferencePolicy(env)
+    policy = ReferencePolicy(Spaces.of(env))
+    policy.begin(env)
     try:
         observation, _ = env.reset(seed=0)
         over = False
@@ -181,7 +187,7 @@ def test_a_score_of_the_reference_is_the_upper_bound(workers: int) -> None:
 
 def test_noop_submits(env: SoftwareEnv) -> None:
     observation, _ = env.reset(seed=0)
-    action, _ = NoopPolicy(env).act(observation)
+    action, _ = NoopPolicy(Spaces.of(env)).act(observation)
     assert action[0] == tool_number("submit")
     _, _, terminated, _, info = env.step(action)
     assert terminated
@@ -190,15 +196,17 @@ def test_noop_submits(env: SoftwareEnv) -> None:
 
 def test_noop_and_reference_act_in_the_shell_and_random_does_not() -> None:
     shell = SoftwareEnv(Tiny(), interface="shell")
-    assert NoopPolicy(shell).act("")[0] == "submit"  # type: ignore[arg-type]
+    assert NoopPolicy(Spaces.of(shell)).act("")[0] == "submit"  # type: ignore[arg-type]
     shell.reset(seed=0)
-    assert ReferencePolicy(shell).act("")[0] == "submit"  # type: ignore[arg-type]
-    assert dict(shell.state.files) == dict(shell.state.task.reference)
+    reference = ReferencePolicy(Spaces.of(shell))
+    reference.begin(shell)
+    assert reference.act("")[0] == "submit"  # type: ignore[arg-type]
+    assert dict(shell.state.files) == dict(shell.task.reference)
     with pytest.raises(ConfigError, match="edit interface only"):
-        RandomPolicy(shell)
+        RandomPolicy(Spaces.of(shell))
     shell.close()
 
 
 def test_other_environments_are_refused() -> None:
     with pytest.raises(ConfigError, match="acts in a SoftwareEnv"):
-        NoopPolicy(gymnasium.make("CartPole-v1"))
+        NoopPolicy(Spaces.of(gymnasium.make("CartPole-v1")))

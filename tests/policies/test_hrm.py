@@ -211,7 +211,7 @@ def test_the_interface_and_the_network_agree_on_the_action(
     """A repair that the interface encodes is a legal action of the network."""
     observation, _ = env.reset(options={"task": "clamp"})
     assert isinstance(env.interface, EditInterface)
-    action = env.interface.toward(env.state, env.state.task.reference)
+    action = env.interface.toward(env.state, env.task.reference)
     tensors = {key: torch.from_numpy(value[None]) for key, value in observation.items()}
     with torch.no_grad():
         log_prob = policy.get_distribution(tensors).log_prob(torch.from_numpy(action[None]))

@@ -44,7 +44,7 @@ def test_the_wrapper_shows_the_step_before(env: SoftwareEnv) -> None:
     wrapped = PreviousStep(env)
     first, _ = wrapped.reset(options={"task": "double"})
     assert not first["last_outcome"].any()
-    solution = env.interface.toward(env.state, env.state.task.reference)  # type: ignore[union-attr]
+    solution = env.interface.toward(env.state, env.task.reference)  # type: ignore[union-attr]
     second, *_ = wrapped.step(solution)
     assert np.array_equal(second["previous_tokens"], first["tokens"])
     assert second["previous_action"].tolist() == solution.tolist()

@@ -10,7 +10,7 @@ from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.lexer import lex
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ConfigError
-from hrmgym.policies.base import Proposer
+from hrmgym.policies.base import Proposer, Spaces
 from hrmgym.policies.baselines import RandomPolicy
 from hrmgym.policies.lexeme_model import LexemeModel, windows_of
 from hrmgym.policies.ngram import NgramPolicy
@@ -28,7 +28,7 @@ def env() -> SoftwareEnv:
 
 @pytest.fixture(scope="module")
 def policy(env: SoftwareEnv) -> NgramPolicy:
-    return NgramPolicy(env, LexemeModel([*LINES, DOUBLE_FIXED, DOUBLE_FIXED]))
+    return NgramPolicy(Spaces.of(env), LexemeModel([*LINES, DOUBLE_FIXED, DOUBLE_FIXED]))
 
 
 def broken(buggy: str, start: int, end: int, text: str) -> Fix:
@@ -86,7 +86,7 @@ def test_both_baselines_propose_legal_edits_each_once(
     env: SoftwareEnv, policy: NgramPolicy
 ) -> None:
     fix = broken(LINES[3], 0, 3, "x")
-    for one in (policy, RandomPolicy(env, 0)):
+    for one in (policy, RandomPolicy(Spaces.of(env), 0)):
         assert isinstance(one, Proposer)
         found = one.propose(fix.sample.observation, 50).actions
         assert len({proposal.action.tobytes() for proposal in found}) == 50
@@ -103,4 +103,4 @@ def test_it_acts_and_does_not_repeat_itself(policy: NgramPolicy) -> None:
 
 def test_it_needs_the_edit_interface() -> None:
     with pytest.raises(ConfigError, match="edit interface"):
-        NgramPolicy(SoftwareEnv(Tiny(), interface="shell"), LexemeModel(LINES))
+        NgramPolicy(Spaces.of(SoftwareEnv(Tiny(), interface="shell")), LexemeModel(LINES))

@@ -110,7 +110,7 @@ def test_episodes_start_at_made_bugs_and_report() -> None:
             assert base.state.outcome is not None
             assert not base.state.outcome.resolved
             texts.add(base.state.files["double.py"])
-            solution = base.interface.toward(base.state, base.state.task.reference)  # type: ignore[union-attr]
+            solution = base.interface.toward(base.state, base.task.reference)  # type: ignore[union-attr]
             *_, terminated, _, info = env.step(solution)
             assert terminated
             assert info["is_success"]

@@ -207,7 +207,7 @@ def test_edits_keep_what_they_do_not_touch(before: str) -> None:
         hidden_tests=tests,
     )
     interface = EditInterface()
-    state = State(task=task, files=task.workspace.start, cursor=Cursor("a.py"))
+    state = State(task=task.public, files=task.workspace.start, cursor=Cursor("a.py"))
     at = before.index("2") if "2" in before else before.index("1")
     action = interface.encode_edit(state, at, at + 1, "77")
     assert action is not None

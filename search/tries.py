@@ -1,0 +1,124 @@
+"""Propose, try, stop at the first that passes: the loop that every use of proposals shares.
+
+Nothing here sees a hidden test: proposals are made from observations, and tried by
+`SoftwareEnv.transition`, which runs visible tests alone. Whoever scores grades what passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from hrmgym.envs.interfaces.edit import BUDGET, tool_action
+from hrmgym.envs.task import Outcome, Status
+from hrmgym.errors import ConfigError, SandboxError
+from hrmgym.search.stages import Ran, Try, in_stages, limits_of
+
+if TYPE_CHECKING:
+    from hrmgym.envs.software import SoftwareEnv
+    from hrmgym.envs.state import State
+    from hrmgym.policies.base import Action, Proposer
+
+#: A state and an action that is tried on it.
+Tried = tuple["State", "Action"]
+
+
+def passed(state: State) -> bool:
+    """Whether a try was an edit after which all visible tests pass."""
+    return state.tool == "edit" and not state.refused and state.passes
+
+
+def tries(policy: Proposer, env: SoftwareEnv, task: str, k: int, seed: int) -> Iterator[Try[State]]:
+    """Tries the k best edits of a task's program, each on the original, best first.
+
+    With `sandbox.stages` those that are cut off are repeated after the others: see `in_stages`.
+    The environment stays where the task begins.
+
+    Args:
+        policy: Makes the proposals.
+        env: Where they are tried.
+        task: The task's id.
+        k: Most proposals, and most runs of the visible tests, repeats included.
+        seed: Of the environment, and of a policy that draws.
+
+    Yields:
+        Each try, with the state that it leads to.
+
+    Raises:
+        ConfigError: the environment does not run the tests by itself.
+        SandboxError: the sandbox failed, so a try has no verdict.
+    """
+    if not env.auto_test:
+        raise ConfigError("proposals are tried by the visible tests: they need env.auto_test: true")
+    _, info = env.reset(seed=seed, options={"task": task})
+    if info["failure"]:
+        raise SandboxError(f"task {task!r} has no verdict", info["failure"])
+    if hasattr(policy, "seed"):
+        policy.seed(seed)
+    limits = limits_of(env.sandbox_config.stages, env.state.task.limits.cpu_s)
+    yield from in_stages(best_edits(policy, env, k), partial(_run, env), limits, k)
+
+
+def best_edits(policy: Proposer, env: SoftwareEnv, k: int) -> list[Tried]:
+    """The k best proposals over all windows of the file, each with the state that it is for."""
+    states = [env.state]
+    observations = [env.interface.observe(env.state)]
+    for _ in range(int(observations[0]["budget"][BUDGET.index("other_windows")])):
+        if not states[-1].steps_left:
+            break
+        states.append(env.transition(states[-1], tool_action("next_window")))
+        observations.append(env.interface.observe(states[-1]))
+    found = [
+        (one.log_prob, state, one.action)
+        for state, proposals in zip(states, policy.propose_batch(observations, k), strict=True)
+        for one in proposals.actions
+    ]
+    found.sort(key=lambda one: -one[0])  # stable: equal scores stay in the policy's order
+    return [(state, action) for _, state, action in found[:k]]
+
+
+def _run(env: SoftwareEnv, proposal: Tried, cpu_s: float) -> Ran[State]:
+    """Tries one proposal; its visible tests have `cpu_s`."""
+    after = env.transition(*proposal, cpu_s=cpu_s)
+    ran = after.ran or Outcome(tests={})  # a refused edit runs nothing
+    # A process that the tests started may have met the limit and made them fail: time tells.
+    timed_out = Status.TIMEOUT in ran.tests.values() or ran.cpu_s >= cpu_s
+    return Ran(after, ran.cpu_s, timed_out and not ran.resolved)
+
+
+class _Ranked(Protocol):
+    """What a look at an item's proposals has found."""
+
+    @property
+    def rank(self) -> int | None:
+        """Number of the first that is right; None: none is."""
+        ...
+
+
+Looked = TypeVar("Looked", bound=_Ranked)
+
+
+def looked_up(
+    items: int,
+    ks: Sequence[int],
+    ask: Callable[[Sequence[int], int], Sequence[Sequence[Any]]],
+    look: Callable[[int, Sequence[Any]], Looked],
+) -> list[Looked]:
+    """Looks for the right one among each item's proposals, and asks for more where there is none.
+
+    Args:
+        items: Number of items.
+        ks: How many proposals to ask for; the next one only for items whose right one is missing.
+        ask: Numbers of items and k -> the k best proposals of each.
+        look: An item's number and its proposals -> what is found.
+    """
+    found: dict[int, Looked] = {}
+    left = list(range(items))
+    for k in sorted(ks):
+        for number, proposals in zip(left, ask(left, k), strict=True):
+            found[number] = look(number, proposals)
+        left = [number for number in left if found[number].rank is None]
+        if not left:
+            break
+    return [found[number] for number in range(items)]
