@@ -23,7 +23,7 @@ from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
 from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, drop, release
-from hrmgym.envs.sandboxes.verdicts.trial import task_apart
+from hrmgym.envs.sandboxes.verdicts.trial import shown_apart
 from hrmgym.envs.state import Cursor, Snapshot, State
 from hrmgym.envs.task import FailureCode, Outcome, Reason, Task
 from hrmgym.envs.transitions import (
@@ -363,7 +363,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         return self.max_seconds is not None and elapsed >= self.max_seconds
 
     def _info(self, state: State) -> dict[str, Any]:
-        mode, why = task_apart(self._task_of(state.task.id), self._runner())
+        mode, why = shown_apart(self._task_of(state.task.id), self._runner())
         return {
             "is_success": self._success,
             "task": state.task.id,

@@ -223,6 +223,7 @@ def _shown(env: SoftwareEnv, task: Task) -> list[tuple[str, Any]]:
         seen.extend(
             [
                 (f"the observation and info {when}", shown),
+                (f"the state {when}", env.state),
                 (f"the snapshot {when}", env.save()),
                 (f"the rendering {when}", env.render()),
             ]

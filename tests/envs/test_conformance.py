@@ -110,7 +110,7 @@ class Flaky(SoftwareEnv):
 
     count = itertools.count()
 
-    def _visible(self, state: Any) -> Outcome:
+    def _visible(self, state: Any, **options: Any) -> Outcome:
         ids = state.task.visible_tests.test_ids
         return Outcome(tests=dict.fromkeys(ids, Status.FAILED), message=f"{next(self.count)}")
 
@@ -181,9 +181,18 @@ def telling(secret: Callable[[Task], Any]) -> type[SoftwareEnv]:
 
     class Telling(SoftwareEnv):
         def _info(self, state: Any) -> dict[str, Any]:
-            return super()._info(state) | {"more": secret(state.task)}
+            return super()._info(state) | {"more": secret(self.task)}
 
     return Telling
+
+
+class Careless(SoftwareEnv):
+    """Its states hold the whole task."""
+
+    def reset(self, **options: Any) -> Any:
+        found = super().reset(**options)
+        self._state = replace(self.state, task=self.task)
+        return found
 
 
 class Talkative(SoftwareEnv):
@@ -233,6 +242,7 @@ def wrong_split() -> list[Task]:
         (checks.nothing_leaks, maker([TASK], telling(lambda task: task))),
         (checks.nothing_leaks, maker([TASK], telling(lambda task: task.hidden_tests))),
         (checks.nothing_leaks, maker([TASK], Talkative)),
+        (checks.nothing_leaks, maker([TASK], Careless)),
         (checks.nothing_leaks, maker([replace(TASK, prompt=f"Not this: {SECRET}")])),
         (
             checks.nothing_leaks,
@@ -372,5 +382,6 @@ def test_tiny_tasks_leak_nothing() -> None:
         secrets = secrets_of(env.task)
         assert secrets
         assert not leaks((observation, info, env.save()), secrets)
-        assert leaks(env.state, secrets)  # it holds the task
+        assert not leaks(env.state, secrets)
+        assert leaks(env.task, secrets)
         env.step(tool_action("submit"))

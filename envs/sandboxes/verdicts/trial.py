@@ -48,11 +48,30 @@ def task_apart(task: Task, runner: TestRunner) -> tuple[Mode, str]:
 
     See `modes.tests_apart`. The first time, tests may run on the known solution: see `tried`.
     """
-    found = [
+    return max(_modes(task, runner), key=_rank)
+
+
+def shown_apart(task: Task, runner: TestRunner) -> tuple[Mode, str]:
+    """`task_apart` for an agent to see: what keeps hidden tests together with the code is hidden.
+
+    The reason may name a test or a value of it.
+    """
+    visible, hidden = _modes(task, runner)
+    if _rank(visible) >= _rank(hidden):
+        return visible
+    return hidden[0], "the hidden tests do not run apart from the code"
+
+
+def _modes(task: Task, runner: TestRunner) -> tuple[tuple[Mode, str], tuple[Mode, str]]:
+    visible, hidden = (
         tests_apart(tried(tests, task, runner), sandbox=runner.kind)
         for tests in (task.visible_tests, task.hidden_tests)
-    ]
-    return max(found, key=lambda mode: ("apart", "harness", "together").index(mode[0]))
+    )
+    return visible, hidden
+
+
+def _rank(mode: tuple[Mode, str]) -> int:
+    return ("apart", "harness", "together").index(mode[0])
 
 
 def tried(tests: TestSpec, task: Task, runner: TestRunner) -> TestSpec:

@@ -210,7 +210,7 @@ def test_an_environment_says_so() -> None:
         assert "derives a class" in info["tests_apart_why"]
         state = env.state
         env._state = replace(state, files=state.files.with_text("lib.py", right))
-        assert env._graded(env.state).resolved
+        assert env.grade(env.state).resolved
     finally:
         env.close()
 
