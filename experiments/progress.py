@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from hrmgym.envs.streams import is_plain
-from hrmgym.experiments.play import OnTask, Scored
+from hrmgym.experiments.evaluate.rollouts import OnTask, Scored
 from hrmgym.experiments.train import OnTraining
 
 #: Seconds between two plain lines of one phase.

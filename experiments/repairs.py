@@ -13,8 +13,8 @@ from hrmgym.envs.rendering import render
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.transitions import with_grade
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError
+from hrmgym.experiments.evaluate.score import make_env, make_proposer, select_tasks
 from hrmgym.experiments.schema import Experiment
-from hrmgym.experiments.score import make_env, make_proposer, select_tasks
 from hrmgym.search.stages import TestRuns
 from hrmgym.search.tries import passed, tries
 from hrmgym.trainers.threads import compute_threads

@@ -28,10 +28,10 @@ from typing import Any, Literal, get_args
 import hrmgym
 from hrmgym.envs.scoring import Report
 from hrmgym.errors import ConfigError, DataError, did_you_mean
+from hrmgym.experiments.evaluate.proposals import ProposalReport
 from hrmgym.experiments.loader import load, resolved
 from hrmgym.experiments.lock import Holder, holder, locked
 from hrmgym.experiments.processes import this_process, works_here
-from hrmgym.experiments.proposals import ProposalReport
 from hrmgym.experiments.schema import Experiment
 from hrmgym.jsonfile import check_keys, read_object, shown
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hrmgym.errors import DataError
-from hrmgym.experiments.reports import read_report
+from hrmgym.experiments.evaluate.reading import read_report
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
 from hrmgym.trainers.stopping import stop_signals

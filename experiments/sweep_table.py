@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Column, Table
 
+from hrmgym.experiments.evaluate.tables import estimate
 from hrmgym.experiments.sweep import SweptRun
-from hrmgym.experiments.tables import estimate
 
 
 def sweep_table(done: Sequence[SweptRun]) -> Table:

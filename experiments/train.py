@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.experiments.card import model_card
-from hrmgym.experiments.play import OnTask
-from hrmgym.experiments.reports import read_report
+from hrmgym.experiments.evaluate.reading import read_report
+from hrmgym.experiments.evaluate.rollouts import OnTask
+from hrmgym.experiments.evaluate.score import policy_hash, score_any
 from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
-from hrmgym.experiments.score import policy_hash, score_any
 from hrmgym.policies.config import HRMConfig
 from hrmgym.trainers.stopping import stop_signals
 from hrmgym.trainers.threads import compute_threads

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from hrmgym.errors import ConfigError
+from hrmgym.experiments.evaluate.runs import score_run
+from hrmgym.experiments.evaluate.score import check
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
-from hrmgym.experiments.score import check
-from hrmgym.experiments.scoring import score_run
 from hrmgym.experiments.train import train as train_run
 from hrmgym.experiments.train import with_checkpoint
 

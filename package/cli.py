@@ -107,9 +107,9 @@ def train(
 
     Exit status 3: some results have no verdict.
     """
+    from hrmgym.experiments.evaluate.score import check
     from hrmgym.experiments.loader import expand
     from hrmgym.experiments.run import RunFolder
-    from hrmgym.experiments.score import check
 
     folder = resume or finish
     if folder is not None:
@@ -176,8 +176,8 @@ def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: P
 
 def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> int:
     from hrmgym.envs.failures import EXIT_STATUS
+    from hrmgym.experiments.evaluate.tables import comparison_table
     from hrmgym.experiments.progress import Bars, console
-    from hrmgym.experiments.tables import comparison_table
     from hrmgym.experiments.train import train as train_experiment
 
     print(f"run folder: {run.path}", file=sys.stderr)
@@ -218,10 +218,10 @@ def score(
     runs: Runs = None,
 ) -> int:
     """Score a policy on a benchmark. Exit status 3: some results have no verdict."""
+    from hrmgym.experiments.evaluate.runs import reopen
+    from hrmgym.experiments.evaluate.score import check
     from hrmgym.experiments.loader import expand
     from hrmgym.experiments.run import RunFolder
-    from hrmgym.experiments.score import check
-    from hrmgym.experiments.scoring import reopen
 
     if resume is not None:
         if config is not None and "=" not in config:
@@ -249,10 +249,10 @@ def _target(output: Path | None, experiment: Experiment) -> Path | None:
 
 def _score_one(run: RunFolder, experiment: Experiment, output: Path | None) -> int:
     from hrmgym.envs.failures import EXIT_STATUS
+    from hrmgym.experiments.evaluate.runs import score_run
+    from hrmgym.experiments.evaluate.tables import report_table
     from hrmgym.experiments.progress import Bars, console
     from hrmgym.experiments.run import write_report
-    from hrmgym.experiments.scoring import score_run
-    from hrmgym.experiments.tables import report_table
     from hrmgym.trainers.stopping import stop_signals
 
     print(f"run folder: {run.path}", file=sys.stderr, flush=True)
@@ -379,9 +379,9 @@ def check(
     is, but some cannot run here. 2: nothing could be checked.
     """
     from hrmgym.envs.benchmark import make_benchmark
-    from hrmgym.experiments.check import check as check_tasks
-    from hrmgym.experiments.check import select
-    from hrmgym.experiments.check_table import check_table, progress
+    from hrmgym.experiments.evaluate.check import check as check_tasks
+    from hrmgym.experiments.evaluate.check import select
+    from hrmgym.experiments.evaluate.check_table import check_table, progress
     from hrmgym.experiments.loader import load_sandbox
     from hrmgym.experiments.progress import console
     from hrmgym.experiments.run import check_writable, write_json

@@ -17,8 +17,8 @@ from hrmgym.envs.candidates import CandidateActions
 from hrmgym.envs.interfaces.edit import tool_action, tool_number
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import LANGUAGES, Task
-from hrmgym.experiments.check import check
-from hrmgym.experiments.soundness import Verdict
+from hrmgym.experiments.evaluate.check import check
+from hrmgym.experiments.evaluate.soundness import Verdict
 from hrmgym.policies.base import Policy, Spaces
 from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
 from hrmgym.tests.conformance.leaks import in_plain_sight, leaks, secrets_of

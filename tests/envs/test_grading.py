@@ -27,7 +27,7 @@ from hrmgym.envs.task import (
     TestSpec,
     Workspace,
 )
-from hrmgym.experiments.play import Player
+from hrmgym.experiments.evaluate.rollouts import Player
 from hrmgym.policies.baselines import NoopPolicy
 from hrmgym.tests.tiny import DOUBLE, DOUBLE_FIXED, OneTask, double_task
 

@@ -16,8 +16,8 @@ from hrmgym.envs.interfaces.base import TOOLS
 from hrmgym.envs.interfaces.edit import legal_tools, tool_action
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import CallCase, CallTests, Limits, Task, Workspace
+from hrmgym.experiments.evaluate.score import score
 from hrmgym.experiments.loader import load
-from hrmgym.experiments.score import score
 from hrmgym.policies.base import Spaces
 from hrmgym.policies.baselines import RandomPolicy
 from hrmgym.tests.hostile import CODES, COMMANDS, cannot_be_shown

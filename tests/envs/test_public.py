@@ -99,7 +99,7 @@ class Sees:
 
 
 def test_a_policy_is_given_spaces_and_observations_alone() -> None:
-    from hrmgym.experiments.play import Player
+    from hrmgym.experiments.evaluate.rollouts import Player
 
     player = Player(lambda: SoftwareEnv(OneTask(with_canaries())), Sees, 0, 1, deterministic=True)
     player.open()

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from hrmgym.experiments.evaluate.score import score_any
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.repairs import repairs
-from hrmgym.experiments.score import score_any
 from hrmgym.hrm.checkpoint import CARD, checkpoint_hash, load_checkpoint, shipped_checkpoints
 
 NAME = "hrmgym:hrm-small"

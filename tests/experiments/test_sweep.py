@@ -18,7 +18,7 @@ from hrmgym.experiments.loader import load
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.sweep import SweptRun, default_workers, train_all
 from hrmgym.experiments.sweep_table import sweep_table
-from hrmgym.tests.experiments.test_score import report
+from hrmgym.tests.experiments.evaluate.test_score import report
 from hrmgym.tests.experiments.test_train import TINY
 from hrmgym.trainers.threads import usable_cpus
 

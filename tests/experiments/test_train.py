@@ -17,8 +17,8 @@ from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.envs.scoring import TaskScore
 from hrmgym.errors import ConfigError, DataError, UnknownNameError
 from hrmgym.experiments.card import model_card
+from hrmgym.experiments.evaluate.rollouts import OnTask
 from hrmgym.experiments.loader import load
-from hrmgym.experiments.play import OnTask
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.train import OnTraining, Silent, train, with_checkpoint
 

@@ -12,10 +12,10 @@ from hrmgym.envs.benchmarks.jsonl import read_tasks
 from hrmgym.envs.benchmarks.katas import read_kata
 from hrmgym.experiments import loader, train
 from hrmgym.experiments.card import model_card
+from hrmgym.experiments.evaluate.tables import comparison_table
 from hrmgym.experiments.run import RunFolder, write_json
 from hrmgym.experiments.sweep import SweptRun
 from hrmgym.experiments.sweep_table import sweep_table
-from hrmgym.experiments.tables import comparison_table
 from hrmgym.tests.fuzzing import mutations
 from hrmgym.tests.fuzzing.fuzzing import Loader
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hrmgym.errors import ConfigError, DataError
+from hrmgym.experiments.evaluate.reading import read_report
 from hrmgym.experiments.loader import load
-from hrmgym.experiments.reports import read_report
 from hrmgym.experiments.yaml12 import parse
 from hrmgym.trainers.best import Best
 

@@ -15,8 +15,8 @@ import pytest
 
 from hrmgym.envs.scoring import TaskScore
 from hrmgym.errors import UserError
-from hrmgym.experiments.journal import Journal
-from hrmgym.tests.experiments.test_score import report
+from hrmgym.experiments.evaluate.journal import Journal
+from hrmgym.tests.experiments.evaluate.test_score import report
 
 SECONDS = 60.0
 SEED = 15

@@ -16,7 +16,7 @@ from hrmgym.envs.interfaces.edit import tool_number
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Task, Workspace
 from hrmgym.errors import ConfigError
-from hrmgym.experiments.play import Player, play
+from hrmgym.experiments.evaluate.rollouts import Player, play
 from hrmgym.policies import Policy, make_policy
 from hrmgym.policies.base import Spaces
 from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy

@@ -16,8 +16,8 @@ from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.task import CommandTests, Limits, Outcome, TestSpec
 from hrmgym.envs.workspace import Files
+from hrmgym.experiments.evaluate.score import score
 from hrmgym.experiments.loader import load
-from hrmgym.experiments.score import score
 from hrmgym.tests.provoking import LIMITS, items, suite
 
 ITEMS = items()

@@ -10,9 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from hrmgym.experiments.check import RUNS, CheckReport, OnChecked
+from hrmgym.experiments.evaluate.check import RUNS, CheckReport, OnChecked
+from hrmgym.experiments.evaluate.soundness import Checked, Verdict
 from hrmgym.experiments.progress import progress as shown_progress
-from hrmgym.experiments.soundness import Checked, Verdict
 
 #: What needs no look at each task.
 _QUIET = (Verdict.SOUND, Verdict.NO_REFERENCE)

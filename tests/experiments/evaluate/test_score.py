@@ -13,8 +13,8 @@ import pytest
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.envs.scoring import Report
 from hrmgym.errors import CheckpointError, ConfigError, UnknownNameError
+from hrmgym.experiments.evaluate.score import score, select_tasks
 from hrmgym.experiments.loader import load
-from hrmgym.experiments.score import score, select_tasks
 
 TASKS = [task.id for task in make_benchmark("katas").tasks("test")[:4]]
 SOLVED = TASKS[0]

@@ -13,7 +13,7 @@ from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.scoring import TaskScore
 from hrmgym.envs.task import CommandTests, Task, Workspace
 from hrmgym.errors import SandboxError, SandboxUnavailableError
-from hrmgym.experiments.play import Player, episode_seeds, play
+from hrmgym.experiments.evaluate.rollouts import Player, episode_seeds, play
 from hrmgym.policies.base import Spaces
 
 

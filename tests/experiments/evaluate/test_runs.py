@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hrmgym.cli import main
-from hrmgym.experiments.scoring import JOURNAL
+from hrmgym.experiments.evaluate.runs import JOURNAL
 
 SCRIPT = Path(sys.executable).parent / "hrmgym"
 #: Deterministic, quick, and in need of a sandbox.
@@ -125,15 +125,15 @@ def test_a_full_disk_keeps_the_results_and_the_scoring_goes_on(tmp_path: Path) -
         "import resource, sys\n"
         "from pathlib import Path\n"
         "from hrmgym.experiments.loader import load\n"
-        "from hrmgym.experiments.score import score\n"
-        "from hrmgym.tests.experiments.test_score import Drawing, OneStepEnv, TASKS\n"
+        "from hrmgym.experiments.evaluate.score import score\n"
+        "from hrmgym.tests.experiments.evaluate.test_score import Drawing, OneStepEnv, TASKS\n"
         "experiment = load('score-quixbugs-noop', ['benchmark=katas',"
         " 'benchmark.tasks=' + repr(TASKS)])\n"
         "def run():\n"
         "    return score(experiment, env_factory=OneStepEnv, policy_factory=Drawing,"
         " journal=Path(sys.argv[1])).to_json()\n"
         "_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
-        "from hrmgym.experiments import score as module\n"
+        "from hrmgym.experiments.evaluate import score as module\n"
         "module.modes_of(module.select_tasks(module.make_benchmark('katas'), experiment),"
         " experiment)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (700, hard))\n"

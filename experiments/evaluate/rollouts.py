@@ -20,7 +20,7 @@ from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.scoring import EpisodeScore, TaskScore
 from hrmgym.envs.task import Reason, Task
 from hrmgym.errors import SandboxError, SandboxUnavailableError
-from hrmgym.experiments.journal import Journal, gather
+from hrmgym.experiments.evaluate.journal import Journal, gather
 from hrmgym.policies.base import KnowsSolutions, Spaces
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Scoring in a run folder, so that it can be stopped in any way and goes on.
 
-`hrmgym.experiments.score` computes the report; here it is written, with the run's status.
+`hrmgym.experiments.evaluate.score` computes the report; here it is written, with the run's status.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from contextlib import suppress
 
 from hrmgym.envs.scoring import Report
 from hrmgym.errors import ConfigError
+from hrmgym.experiments.evaluate.proposals import ProposalReport
+from hrmgym.experiments.evaluate.score import same_results, score_any
 from hrmgym.experiments.loader import load, resolved
-from hrmgym.experiments.proposals import ProposalReport
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
-from hrmgym.experiments.score import same_results, score_any
 from hrmgym.experiments.train import Display, Silent
 
 #: Files of a run's `scores` folder: the results as they land, and the report.

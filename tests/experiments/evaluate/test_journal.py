@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hrmgym.errors import DataError, WorkerError
-from hrmgym.experiments.journal import Journal, gather
-from hrmgym.experiments.proposals import ItemScore
+from hrmgym.experiments.evaluate.journal import Journal, gather
+from hrmgym.experiments.evaluate.proposals import ItemScore
 
 TASKS = ("a", "b", "c")
 

@@ -13,15 +13,22 @@ from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.scoring import Report, TaskScore
 from hrmgym.envs.task import Task
 from hrmgym.errors import ConfigError
-from hrmgym.experiments.journal import Journal, gather
-from hrmgym.experiments.play import Env, EnvFactory, OnTask, Player, PolicyFactory, play
-from hrmgym.experiments.proposals import (
+from hrmgym.experiments.evaluate.journal import Journal, gather
+from hrmgym.experiments.evaluate.proposals import (
     ItemScore,
     ProposalReport,
     fix_benchmark,
     held_out_fixes,
     score_fix,
     score_task,
+)
+from hrmgym.experiments.evaluate.rollouts import (
+    Env,
+    EnvFactory,
+    OnTask,
+    Player,
+    PolicyFactory,
+    play,
 )
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig

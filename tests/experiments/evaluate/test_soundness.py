@@ -9,7 +9,7 @@ import pytest
 
 from hrmgym.envs.task import FailureCode, Marked, Status
 from hrmgym.errors import DataError
-from hrmgym.experiments.soundness import Run, Verdict, judge
+from hrmgym.experiments.evaluate.soundness import Run, Verdict, judge
 from hrmgym.tests.small_benchmarks import task
 
 P, F, E, M = Status.PASSED, Status.FAILED, Status.ERROR, Status.MISSING

@@ -11,8 +11,8 @@ from hrmgym.envs import Benchmark, make_benchmark
 from hrmgym.envs.sandboxes.config import RemoteSandboxConfig
 from hrmgym.envs.task import Limits, PytestTests
 from hrmgym.errors import DataError, UnknownNameError
-from hrmgym.experiments.check import RUNS, CheckReport, check, select
-from hrmgym.experiments.soundness import Checked, Verdict
+from hrmgym.experiments.evaluate.check import RUNS, CheckReport, check, select
+from hrmgym.experiments.evaluate.soundness import Checked, Verdict
 from hrmgym.tests.small_benchmarks import (
     BROKEN,
     RIGHT,

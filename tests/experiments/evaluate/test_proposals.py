@@ -13,9 +13,9 @@ from hrmgym.envs.interfaces.edit import Action, tool_action
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import CheckpointError, ConfigError, UnknownNameError
+from hrmgym.experiments.evaluate.proposals import held_out_fixes, score_fix, score_task
+from hrmgym.experiments.evaluate.score import check, score_any
 from hrmgym.experiments.loader import load
-from hrmgym.experiments.proposals import held_out_fixes, score_fix, score_task
-from hrmgym.experiments.score import check, score_any
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies.base import Proposal, Proposals
 from hrmgym.tests.learning import network

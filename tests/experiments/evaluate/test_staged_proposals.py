@@ -14,13 +14,13 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Limits
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import ConfigError
+from hrmgym.experiments.evaluate.proposals import ItemScore, score_task
+from hrmgym.experiments.evaluate.score import score_any
+from hrmgym.experiments.evaluate.tables import report_table
 from hrmgym.experiments.loader import load
-from hrmgym.experiments.proposals import ItemScore, score_task
 from hrmgym.experiments.schema import Experiment
-from hrmgym.experiments.score import score_any
-from hrmgym.experiments.tables import report_table
-from hrmgym.tests.experiments.test_proposals import Known, fixing
-from hrmgym.tests.experiments.test_tables import drawn
+from hrmgym.tests.experiments.evaluate.test_proposals import Known, fixing
+from hrmgym.tests.experiments.evaluate.test_tables import drawn
 from hrmgym.tests.tiny import OneTask, double_task
 
 STAGE_S = 0.1

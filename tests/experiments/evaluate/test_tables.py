@@ -9,7 +9,7 @@ from rich.console import Console, Group
 
 from hrmgym.envs.failures import failures_block, modes_block
 from hrmgym.envs.scoring import EpisodeScore, Report, TaskScore
-from hrmgym.experiments.tables import comparison_table, report_table
+from hrmgym.experiments.evaluate.tables import comparison_table, report_table
 
 
 def report(*solved: bool, planned: int | None = None, failure: str = "") -> Report:

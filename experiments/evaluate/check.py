@@ -25,7 +25,7 @@ from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.task import Limits, Task, TestSpec
 from hrmgym.errors import DataError, SandboxError, SandboxUnavailableError, UnknownNameError
-from hrmgym.experiments.soundness import Checked, Run, Side, Verdict, judge
+from hrmgym.experiments.evaluate.soundness import Checked, Run, Side, Verdict, judge
 
 #: Runs of a task, and of its reference.
 RUNS = 3

@@ -1,0 +1,1 @@
+"""Scores of policies, checks of benchmarks, and the reports of both."""
