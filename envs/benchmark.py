@@ -38,6 +38,8 @@ class Benchmark(ABC):
 
     name: ClassVar[str]
     version: ClassVar[str]
+    metric: ClassVar[str] = "solved"
+    """What `summarise` computes, as the benchmark's authors call it."""
     splits: tuple[str, ...]
 
     def __init__(self, path: str | None = None) -> None:
@@ -114,15 +116,22 @@ class Benchmark(ABC):
         both = {name for name in skipped if known.tests.get(name) is Status.SKIPPED}
         return replace(outcome, uncounted=frozenset(both)) if both else outcome
 
-    def summarise(self, outcomes: Sequence[Outcome], confidence: float = 0.95) -> Estimate:
-        """The share of tasks that are solved, with its interval.
+    def summarise(
+        self, solved: Sequence[Sequence[bool]], confidence: float = 0.95
+    ) -> Estimate | None:
+        """The official metric, named `metric`: by default the share of tasks that are solved.
 
         Args:
-            outcomes: What `grade` said of each task, one attempt each.
-            confidence: Level of the Wilson interval.
+            solved: For each task with a verdict, whether each attempt solved it, in their order.
+            confidence: Level of the interval.
+
+        Returns:
+            The share whose first attempt is right, with Wilson's interval; None without a task.
         """
-        solved = [float(outcome.resolved) for outcome in outcomes]
-        return estimate(solved, binary=True, method="wilson", confidence=confidence, seed=0)
+        first = [float(attempts[0]) for attempts in solved]
+        if not first:
+            return None
+        return estimate(first, binary=True, method="wilson", confidence=confidence, seed=0)
 
     def check_split(self, split: str) -> str:
         """`split`, if the benchmark has it."""

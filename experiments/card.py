@@ -77,7 +77,7 @@ def _scores(reports: Mapping[str, Mapping[str, Any]]) -> str:
         f"{benchmark['name']} {benchmark['version']}, split `{benchmark['split']}`, "
         f"{benchmark['tasks']} tasks, {after['environment']['max_steps']} steps and "
         f"{after['environment']['max_test_runs']} test runs each, seed {after['seed']}. "
-        f"Weights: `{after['checkpoint_hash']}`.",
+        f"Weights: `{after['hashes']['checkpoint']}`.",
         "",
         "| | value | interval | level |",
         "|---|---|---|---|",

@@ -24,7 +24,8 @@ from rich.progress import (
 )
 
 from hrmgym.envs.streams import is_plain
-from hrmgym.experiments.evaluate.rollouts import OnTask, Scored
+from hrmgym.experiments.evaluate.journal import OnTask
+from hrmgym.experiments.evaluate.records import TaskRecord
 from hrmgym.experiments.train import OnTraining
 
 #: Seconds between two plain lines of one phase.
@@ -124,7 +125,7 @@ class Bars:
         done = solved = 0
         with progress() as show:
 
-            def on_task(task: Scored, total: int) -> None:
+            def on_task(task: TaskRecord, total: int) -> None:
                 nonlocal done, solved
                 done, solved = done + 1, solved + task.solved
                 show(title, done, total, f"{solved} solved")

@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import hrmgym
-from hrmgym.envs.scoring import Report
 from hrmgym.errors import ConfigError, DataError, did_you_mean
-from hrmgym.experiments.evaluate.proposals import ProposalReport
+from hrmgym.experiments.evaluate.html import report_html
+from hrmgym.experiments.evaluate.report import Report
 from hrmgym.experiments.loader import load, resolved
 from hrmgym.experiments.lock import Holder, holder, locked
 from hrmgym.experiments.processes import this_process, works_here
@@ -152,7 +152,7 @@ class RunFolder:
         number = 1 + len(earlier)
         if resolved(_but_trainer(changed)) != resolved(_but_trainer(self.experiment)):
             (self.scores / f"config-{number}").mkdir(exist_ok=True)
-            for report in self.scores.glob("*.json"):
+            for report in (*self.scores.glob("*.json"), *self.scores.glob("*.html")):
                 report.rename(self.scores / f"config-{number}" / report.name)
         text = (self.path / "config.yaml").read_text(encoding="utf-8")
         write_atomically(self.path / f"config-{number}.yaml", text)
@@ -208,8 +208,8 @@ class RunFolder:
             finally:
                 self._locked = False
 
-    def write_report(self, name: str, report: Report | ProposalReport) -> Path:
-        """Writes `scores/<name>.json`, and the times to `scores/<name>.timing.json`."""
+    def write_report(self, name: str, report: Report) -> Path:
+        """Writes `scores/<name>.json`, its times and the page: see `write_report`."""
         path = self.scores / f"{name}.json"
         write_report(path, report)
         return path
@@ -219,8 +219,8 @@ def _but_trainer(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"trainer": None})
 
 
-def write_report(path: Path, report: Report | ProposalReport) -> None:
-    """Writes a report, and its times to a file beside it.
+def write_report(path: Path, report: Report) -> None:
+    """Writes a report, and beside it its times, `.timing.json`, and a page to read, `.html`.
 
     Raises:
         DataError: The file cannot be written.
@@ -228,6 +228,7 @@ def write_report(path: Path, report: Report | ProposalReport) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path.with_suffix(".timing.json"), report.timing_json())
+        write_atomically(path.with_suffix(".html"), report_html(report.to_dict()))
         write_atomically(path, report.to_json())
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from None

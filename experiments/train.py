@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.experiments.card import model_card
+from hrmgym.experiments.evaluate.journal import OnTask
 from hrmgym.experiments.evaluate.reading import read_report
-from hrmgym.experiments.evaluate.rollouts import OnTask
-from hrmgym.experiments.evaluate.score import policy_hash, score_any
+from hrmgym.experiments.evaluate.score import policy_hash, score
 from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
@@ -196,7 +196,7 @@ def _score(
     experiment: Experiment, run: RunFolder, name: str, display: Display
 ) -> Mapping[str, Any]:
     with display.scoring(f"score: {name}") as on_task:
-        report = score_any(experiment, on_task)
+        report = score(experiment, on_task=on_task)
     run.write_report(_file(name), report)
     if not report.complete:
         raise KeyboardInterrupt
@@ -214,4 +214,5 @@ def finished_report(run: RunFolder, name: str, weights: str | None) -> Mapping[s
     if not os.path.lexists(path):
         return None
     report = read_report(path)
-    return report if report["complete"] and report["checkpoint_hash"] == weights else None
+    same = report["hashes"]["checkpoint"] == weights
+    return report if report["complete"] and same else None

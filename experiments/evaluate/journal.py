@@ -1,6 +1,6 @@
-"""The journal of a scoring: each task's result, appended as it lands, so that a scoring goes on.
+"""The journal of a scoring: each task's record, appended as it lands, so that a scoring goes on.
 
-`scores/score.jsonl` has a first line that says what is scored, then a line for each result. A line
+`scores/score.jsonl` has a first line that says what is scored, then a line for each record. A line
 that was cut off, because the process was killed in the middle or the disk was full, is dropped.
 """
 
@@ -10,56 +10,41 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from hrmgym.envs.showing import showable
 from hrmgym.errors import DataError
+from hrmgym.experiments.evaluate.records import TaskRecord
 from hrmgym.experiments.workers import Worker, work_through
 
-_FORMAT = 1
-
-
-class Landed(Protocol):
-    """A result of one task."""
-
-    @property
-    def task(self) -> str:
-        """Its id."""
-        ...
-
-    @property
-    def failures(self) -> Sequence[str]:
-        """Why there is no verdict; empty where there is one."""
-        ...
+_FORMAT = 2
+_ADAPTER = TypeAdapter(TaskRecord)
 
 
 Item = TypeVar("Item")
-Result = TypeVar("Result", bound=Landed)
+#: Called with each new record, in any order, and with the number of tasks to do.
+OnTask = Callable[[TaskRecord, int], None]
 
 
-class Journal(Generic[Result]):
-    """Results on disk. Opening makes the file, or reads the one that is there.
+class Journal:
+    """Records on disk. Opening makes the file, or reads the one that is there.
 
     Args:
         path: The file.
-        kind: Class of the results, a dataclass.
         about: What is scored, as plain data; a journal about something else is refused.
-        tasks: Ids that results may have.
+        tasks: Ids that records may have.
 
     Raises:
         DataError: The file is no journal, or not one about this.
         OSError: It cannot be written.
     """
 
-    def __init__(
-        self, path: Path, kind: type[Result], about: Mapping[str, Any], tasks: Sequence[str]
-    ) -> None:
+    def __init__(self, path: Path, about: Mapping[str, Any], tasks: Sequence[str]) -> None:
         self.path = path
-        self._adapter = TypeAdapter(kind)
-        self.done: dict[str, Result] = {}
-        """Task -> its last result."""
+        self.done: dict[str, TaskRecord] = {}
+        """Task -> its last record."""
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -84,13 +69,13 @@ class Journal(Generic[Result]):
         if not lines:
             self._write(json.dumps(header))
 
-    def append(self, result: Result) -> None:
+    def append(self, result: TaskRecord) -> None:
         """Writes one result; it is on the disk when this returns.
 
         Raises:
             OSError: It cannot be written; the file is as it was.
         """
-        self._write(json.dumps(self._adapter.dump_python(result, mode="json"), allow_nan=False))
+        self._write(json.dumps(_ADAPTER.dump_python(result, mode="json"), allow_nan=False))
         self.done[result.task] = result
 
     def _write(self, line: str) -> None:
@@ -135,10 +120,10 @@ class Journal(Generic[Result]):
                     f"{_short(value)} now; start a new scoring"
                 )
 
-    def _read(self, number: int, line: bytes) -> Result:
+    def _read(self, number: int, line: bytes) -> TaskRecord:
         data = self._parse(number, line)
         try:
-            return self._adapter.validate_json(json.dumps(data, allow_nan=False), strict=True)
+            return _ADAPTER.validate_json(json.dumps(data, allow_nan=False), strict=True)
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"]))
@@ -153,12 +138,12 @@ def _short(value: Any) -> str:
 
 
 def gather(
-    worker: Worker[Item, Result],
+    worker: Worker[Item, TaskRecord],
     items: Sequence[tuple[str, Item]],
     workers: int,
-    on_task: Callable[[Result, int], None] | None = None,
-    journal: Journal[Result] | None = None,
-) -> list[Result]:
+    on_task: OnTask | None = None,
+    journal: Journal | None = None,
+) -> list[TaskRecord]:
     """Works through items, but for those that the journal has a verdict on.
 
     Args:
@@ -175,14 +160,14 @@ def gather(
         WorkerError: A worker's process has died.
         OSError: The journal cannot be written.
     """
-    done: dict[int, Result] = {}
+    done: dict[int, TaskRecord] = {}
     if journal is not None:
         # A sandbox that failed is no verdict; and it may have failed for what ended the scoring.
         known = {task: one for task, one in journal.done.items() if not one.failures}
         done = {index: known[task] for index, (task, _) in enumerate(items) if task in known}
     left = [index for index in range(len(items)) if index not in done]
 
-    def note(number: int, result: Result) -> None:
+    def note(number: int, result: TaskRecord) -> None:
         if journal is not None:
             journal.append(result)
         done[left[number]] = result

@@ -8,20 +8,18 @@ hidden tests decide.
 
 from __future__ import annotations
 
-import json
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.bugs.real_edits import VERSION
-from hrmgym.envs.failures import REPEATS, failures_block, modes_block
-from hrmgym.envs.scoring import Estimate, estimate
+from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.task import Reason
 from hrmgym.envs.transitions import reason
 from hrmgym.errors import SandboxError, SandboxUnavailableError, UnknownNameError
+from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 from hrmgym.search.stages import TestRuns
 from hrmgym.search.tries import looked_up, passed, tries
@@ -35,150 +33,6 @@ if TYPE_CHECKING:
 FIX_SPLITS = ("made", "real")
 _MADE_SEED = 0  # the set is the same whatever the experiment's seed
 _MOST_LINES = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemScore:
-    """How one bug or task went."""
-
-    task: str
-    tags: tuple[str, ...]
-    values: Mapping[str, float]
-    """Score name -> value, 0 to 1."""
-    detail: Mapping[str, int | None]
-    """Numbers of the proposals that the values follow from; None: there was none. Of `proposals`,
-    numbers of test runs, which are the same without `sandbox.stages`; with them, also `TestRuns`.
-    """
-    reason: str
-    """How it ended: a `hrmgym.envs.task.Reason`; of a submission, else of the last test run."""
-    failure: str = ""
-    """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; `values` are then the worst."""
-    seconds: float = field(default=0.0, compare=False)
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """`failure`, if it is one."""
-        return (self.failure,) if self.failure else ()
-
-    @property
-    def solved(self) -> int:
-        """1 if any of the proposals did it."""
-        return int(any(value > 0 for value in self.values.values()))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProposalReport:
-    """Scores of proposals with everything that it takes to believe them."""
-
-    mode: str
-    benchmark: Mapping[str, Any]
-    """Name, version, split, number of tasks."""
-    experiment: Experiment
-    policy: Mapping[str, Any]
-    checkpoint: str | None
-    budget: int
-    """Proposals for each task at most; of `proposals`, also runs of the visible tests at most."""
-    items: tuple[ItemScore, ...]
-    modes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Task -> how its tests run, and why so; see `hrmgym.envs.sandboxes.verdicts.modes`."""
-
-    @property
-    def failures(self) -> int:
-        """Number of tasks without a verdict."""
-        return sum(bool(item.failure) for item in self.items)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every task was looked at."""
-        return len(self.items) == int(self.benchmark["tasks"])
-
-    def scores(self, items: Sequence[ItemScore]) -> dict[str, Estimate]:
-        """Mean of every value over those items that have a verdict, with its interval."""
-        config = self.experiment.score
-        items = [item for item in items if not item.failure]
-        names = items[0].values if items else ()
-        return {
-            name: estimate(
-                [item.values[name] for item in items],
-                binary=name != "mrr",
-                method="bootstrap" if name == "mrr" else config.interval,
-                confidence=config.confidence,
-                seed=self.experiment.seed,
-            )
-            for name in names
-        }
-
-    def _bounds(self, value: float) -> dict[str, float]:
-        """Every score, had each value of the tasks without a verdict been this."""
-        names = self.items[0].values if self.items else ()
-        return {
-            name: math.fsum(value if item.failure else item.values[name] for item in self.items)
-            / len(self.items)
-            for name in names
-        }
-
-    def _test_runs(self) -> dict[str, Any]:
-        """With stages, the sums of each task's `TestRuns`."""
-        if self.mode != "proposals" or not self.experiment.sandbox.stages:
-            return {}
-        names = TestRuns().to_dict()
-        return {
-            "test_runs": {
-                name: sum(item.detail.get(name) or 0 for item in self.items) for name in names
-            }
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain data in a fixed order."""
-        tags = sorted({tag for item in self.items for tag in item.tags})
-        by_tag = {tag: [item for item in self.items if tag in item.tags] for tag in tags}
-        return {
-            "mode": self.mode,
-            "benchmark": dict(self.benchmark),
-            "complete": self.complete,
-            "tasks_played": len(self.items),
-            "seed": self.experiment.seed,
-            "proposals_per_task": self.budget,
-            "environment": self.experiment.env.model_dump(mode="json"),
-            # Reports are published; a token is not.
-            "sandbox": self.experiment.sandbox.model_dump(mode="json", exclude={"auth_token"}),
-            "policy": dict(self.policy),
-            "checkpoint_hash": self.checkpoint,
-            "scores": {name: asdict(one) for name, one in self.scores(self.items).items()},
-            "failures": failures_block(
-                {item.task: [item.failure] for item in self.items if item.failure},
-                self._bounds(0.0),
-                self._bounds(1.0),
-            ),
-            "tests_apart": modes_block(self.modes),
-            **self._test_runs(),
-            "by_tag": {
-                tag: {
-                    "tasks": len(items),
-                    **{name: asdict(one) for name, one in self.scores(items).items()},
-                }
-                for tag, items in by_tag.items()
-            },
-            "outcomes": [
-                {
-                    "task": item.task,
-                    "tags": list(item.tags),
-                    "reason": item.reason,
-                    "failure": item.failure,
-                    **dict(item.detail),
-                }
-                for item in self.items
-            ],
-        }
-
-    def to_json(self) -> str:
-        """The report as JSON text: the same bytes for the same outcomes."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-    def timing_json(self) -> str:
-        """Wall-clock seconds of each task, as JSON text."""
-        each = {item.task: round(item.seconds, 3) for item in self.items}
-        return json.dumps({"seconds": each, "total": round(sum(each.values()), 3)}, indent=2) + "\n"
 
 
 def held_out_fixes(experiment: Experiment) -> list[Fix]:
@@ -221,10 +75,10 @@ def fix_benchmark(experiment: Experiment, fixes: Sequence[Fix]) -> dict[str, Any
 
 def score_fix(
     fix: Fix, policy: Proposer, env: SoftwareEnv, ks: Sequence[int], seed: int
-) -> ItemScore:
+) -> TaskRecord:
     """Scores one bug; more proposals are asked for only while the fix is not among them."""
     from hrmgym.envs.interfaces.edit import EditInterface
-    from hrmgym.trainers.fixes import look, rates
+    from hrmgym.trainers.fixes import look
 
     interface = env.interface
     assert isinstance(interface, EditInterface)
@@ -236,12 +90,20 @@ def score_fix(
         return [[one.action for one in policy.propose(fix.sample.observation, k).actions]]
 
     (found,) = looked_up(1, ks, ask, lambda _, actions: look(fix, actions, interface))
-    return ItemScore(
+    solved = found.rank is not None
+    return TaskRecord(
         task=fix.name,
         tags=(fix.group, fix.sample.operator) if fix.sample.operator != fix.group else (fix.group,),
-        values=rates([found], ks),
-        detail={"rank": found.rank, "location": found.location},
-        reason=(Reason.FAILED if found.rank is None else Reason.SOLVED).value,
+        attempts=(
+            Attempt(
+                solved=solved,
+                plausible=solved,
+                test_runs=found.proposals if found.rank is None else found.rank,
+                solved_after=found.rank,
+                reason=(Reason.SOLVED if solved else Reason.FAILED).value,
+                numbers={"location": found.location},
+            ),
+        ),
         seconds=time.perf_counter() - started,
     )
 
@@ -254,7 +116,7 @@ def score_task(
     ks: Sequence[int],
     seed: int,
     stop: Callable[[], bool] = lambda: False,
-) -> ItemScore | None:
+) -> TaskRecord | None:
     """Scores one task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
     k counts test runs, repeats of what timed out included.
@@ -268,7 +130,7 @@ def score_task(
     started = time.perf_counter()
     for _ in range(1 + REPEATS):
         item = _score_task(task, tags, policy, env, ks, seed, stop)
-        if item is None or not item.failure:
+        if item is None or not item.failures:
             break
         with suppress(SandboxError):  # the next try starts a new sandbox
             env.close()
@@ -283,7 +145,7 @@ def _score_task(
     ks: Sequence[int],
     seed: int,
     stop: Callable[[], bool],
-) -> ItemScore | None:
+) -> TaskRecord | None:
     passes, solves = None, None
     submitted, ended, failure = False, Reason.FAILED.value, ""
     counts = TestRuns()
@@ -309,14 +171,23 @@ def _score_task(
     except SandboxError as error:
         ended, failure = Reason.INFRASTRUCTURE.value, error.code
         passes, solves, submitted = None, None, False
-    staged = env.sandbox_config.stages
-    return ItemScore(
+    staged = {name: number for name, number in counts.to_dict().items() if name != "test_runs"}
+    return TaskRecord(
         task=task,
         tags=tags,
-        values={f"solved@{k}": float(submitted and (passes or 0) <= k) for k in ks}
-        | {f"oracle@{k}": float(solves is not None and solves <= k) for k in ks},
-        detail={"first_passing": passes, "first_solving": solves}
-        | (counts.to_dict() if staged else {}),
-        reason=ended,
-        failure=failure,
+        attempts=(
+            Attempt(
+                solved=submitted,
+                plausible=passes is not None,
+                test_runs=counts.proposals + counts.repeats,
+                solved_after=passes if submitted else None,
+                reason=ended,
+                failure=failure,
+                numbers={
+                    "first_passing": passes,
+                    "first_solving": solves,
+                    **(staged if env.sandbox_config.stages else {}),
+                },
+            ),
+        ),
     )

@@ -42,11 +42,15 @@ class _Policy(_Part):
     kind: str
 
 
+class _Hashes(_Part):
+    checkpoint: str | None
+
+
 class _Mean(_Part):
-    tests_passed: float
-    steps: float
-    test_runs: float
-    reward: float
+    tests_passed: float | None
+    steps: float | None
+    test_runs: float | None
+    reward: float | None
 
 
 class _Report(_Part):
@@ -56,9 +60,9 @@ class _Report(_Part):
     seed: int
     environment: _Environment
     policy: _Policy
-    checkpoint_hash: str | None
+    hashes: _Hashes
     scores: Mapping[str, _Score | None]
-    mean: _Mean | None = None
+    mean: _Mean
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -77,6 +81,4 @@ def read_report(path: Path) -> dict[str, Any]:
             raise DataError(f"{path}: {key}: required, and missing, so it is no report") from None
         reason = first["msg"].removeprefix("Input ")
         raise DataError(f"{path}: {key}: {reason}, not {shown(first['input'])}") from None
-    if "mean" in data and data["mean"] is None:
-        raise DataError(f"{path}: mean: should be an object, not None")
     return data

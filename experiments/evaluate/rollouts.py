@@ -10,17 +10,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
 from hrmgym.envs.failures import REPEATS
-from hrmgym.envs.scoring import EpisodeScore, TaskScore
-from hrmgym.envs.task import Reason, Task
+from hrmgym.envs.task import Reason
 from hrmgym.errors import SandboxError, SandboxUnavailableError
-from hrmgym.experiments.evaluate.journal import Journal, gather
+from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.policies.base import KnowsSolutions, Spaces
 
 if TYPE_CHECKING:
@@ -31,24 +30,8 @@ Env = gymnasium.Env[Any, Any]
 #: `functools.partial` of such.
 EnvFactory = Callable[[], Env]
 PolicyFactory = Callable[[Spaces], "Policy"]
-#: Called with each task as it is done, in any order, and with the number of tasks.
-OnTask = Callable[["Scored", int], None]
 
 _log = logging.getLogger(__name__)
-
-
-class Scored(Protocol):
-    """What is known of a task when it is done."""
-
-    @property
-    def task(self) -> str:
-        """Its id."""
-        ...
-
-    @property
-    def solved(self) -> int:
-        """Number of times that it was solved."""
-        ...
 
 
 def episode_seeds(seed: int, task: str, episode: int) -> tuple[int, int]:
@@ -84,12 +67,14 @@ class Player:
             env = self.env_factory()
             self._pair = env, self.policy_factory(Spaces.of(env))
 
-    def play(self, item: tuple[str, tuple[str, ...]], stop: Callable[[], bool]) -> TaskScore | None:
+    def play(
+        self, item: tuple[str, tuple[str, ...]], stop: Callable[[], bool]
+    ) -> TaskRecord | None:
         """All episodes of one task, given as its id and tags; None if `stop` came true before the
         end."""
         task, tags = item
         started = time.perf_counter()
-        episodes: list[EpisodeScore] = []
+        episodes: list[Attempt] = []
         for number in range(self.episodes):
             seeds = episode_seeds(self.seed, task, number)
             episode = self._episode(task, seeds, stop)
@@ -99,16 +84,16 @@ class Player:
             if episode is None:
                 return None
             episodes.append(episode)
-        return TaskScore(
+        return TaskRecord(
             task=task,
             tags=tags,
-            episodes=tuple(episodes),
+            attempts=tuple(episodes),
             seconds=time.perf_counter() - started,
         )
 
     def _episode(
         self, task: str, seeds: tuple[int, int], stop: Callable[[], bool]
-    ) -> EpisodeScore | None:
+    ) -> Attempt | None:
         assert self._pair is not None
         env, policy = self._pair
         info: dict[str, Any] = {"steps": 0, "test_runs": 0, "tests_passed": 0, "is_success": False}
@@ -140,14 +125,15 @@ class Player:
             with suppress(SandboxError):  # the next episode starts a new sandbox
                 env.close()
         solved = bool(info["is_success"]) and not failure
-        return EpisodeScore(
+        runs, passed = int(info["test_runs"]), float(info["tests_passed"])
+        return Attempt(
             solved=solved,
-            steps=int(info["steps"]),
-            test_runs=int(info["test_runs"]),
-            tests_passed=float(info["tests_passed"]),
-            reward=total,
+            plausible=solved or passed == 1.0,
+            test_runs=runs,
+            solved_after=runs if solved else None,
             reason=_reason(solved, failure, str(info.get("reason", ""))),
             failure=failure,
+            numbers={"steps": int(info["steps"]), "tests_passed": passed, "reward": total},
         )
 
     def close(self) -> None:
@@ -162,15 +148,3 @@ def _reason(solved: bool, failure: str, said: str) -> str:
     if failure:
         return Reason.INFRASTRUCTURE.value
     return Reason.SOLVED.value if solved else said or Reason.FAILED.value
-
-
-def play(
-    player: Player,
-    tasks: Sequence[Task],
-    workers: int,
-    on_task: OnTask | None = None,
-    journal: Journal[TaskScore] | None = None,
-) -> list[TaskScore]:
-    """Plays the tasks, in this process or in several; the result is in the order of `tasks`."""
-    items = [(task.id, (task.id, task.tags)) for task in tasks]
-    return gather(player, items, workers, on_task, journal)

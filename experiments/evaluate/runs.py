@@ -9,10 +9,9 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from hrmgym.envs.scoring import Report
 from hrmgym.errors import ConfigError
-from hrmgym.experiments.evaluate.proposals import ProposalReport
-from hrmgym.experiments.evaluate.score import same_results, score_any
+from hrmgym.experiments.evaluate.report import Report
+from hrmgym.experiments.evaluate.score import same_results, score
 from hrmgym.experiments.loader import load, resolved
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
@@ -53,7 +52,7 @@ def reopen(
 
 def score_run(
     run: RunFolder, experiment: Experiment | None = None, *, display: Display | None = None
-) -> Report | ProposalReport:
+) -> Report:
     """Scores a run's policy, or goes on with that, and writes `scores/score.json`.
 
     Each result is appended to `scores/score.jsonl` as it lands. Ctrl-C, and within `stop_signals`
@@ -66,14 +65,16 @@ def score_run(
         display: Shows the progress.
 
     Raises:
-        UserError: As `score_any` does, or another process works in the run.
+        UserError: As `score` does, or another process works in the run.
         OSError: A file cannot be written; what is in the journal is kept.
     """
     with run.locked():
         try:
             run.set_status("running")
             with (display or Silent()).scoring("score") as on_task:
-                report = score_any(experiment or run.experiment, on_task, run.scores / JOURNAL)
+                report = score(
+                    experiment or run.experiment, on_task=on_task, journal=run.scores / JOURNAL
+                )
             run.write_report(_REPORT, report)
             run.set_status("finished" if report.complete else "interrupted")
         except KeyboardInterrupt:

@@ -10,26 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
-from hrmgym.envs.scoring import Report, TaskScore
+from hrmgym.envs.scoring import Estimate
 from hrmgym.envs.task import Task
 from hrmgym.errors import ConfigError
-from hrmgym.experiments.evaluate.journal import Journal, gather
+from hrmgym.experiments.evaluate.journal import Journal, OnTask, gather
 from hrmgym.experiments.evaluate.proposals import (
-    ItemScore,
-    ProposalReport,
     fix_benchmark,
     held_out_fixes,
     score_fix,
     score_task,
 )
-from hrmgym.experiments.evaluate.rollouts import (
-    Env,
-    EnvFactory,
-    OnTask,
-    Player,
-    PolicyFactory,
-    play,
-)
+from hrmgym.experiments.evaluate.records import TaskRecord
+from hrmgym.experiments.evaluate.report import Report
+from hrmgym.experiments.evaluate.rollouts import Env, EnvFactory, Player, PolicyFactory
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
 from hrmgym.trainers.config import PPOConfig
@@ -47,80 +40,21 @@ def score(
     on_task: OnTask | None = None,
     journal: Path | None = None,
 ) -> Report:
-    """Plays and scores an experiment's policy on the benchmark's `eval_split`.
+    """Scores an experiment's policy on its benchmark, in the mode that it names.
 
-    Ctrl-C ends it early: the report then holds the tasks that were played to the end, and its
+    Ctrl-C ends it early: the report then holds the tasks that were attempted to the end, and its
     `complete` is False.
 
     Args:
-        experiment: What to play, and how.
-        env_factory: Makes the environment; by default the experiment's.
-        policy_factory: Makes the policy for an environment's spaces; by default the experiment's.
-            If the policy has a method `seed(seed)`, everything random that it does must follow from
-            the last call of that. One that `knows_solutions`, a bound and no competitor, has its
-            `begin(env)` called after each reset; no other one sees more than observations.
-        on_task: Called with each task as it is done.
-        journal: See `score_any`.
-
-    Raises:
-        UserError: The benchmark, the tasks, the policy or the sandbox cannot be had, or the journal
-            is not one of this scoring.
-    """
-    benchmark = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
-    tasks = select_tasks(benchmark, experiment)
-    policy, checkpoint = _described(experiment)
-    player = Player(
-        env_factory or partial(make_env, experiment),
-        policy_factory or partial(_make_policy, experiment),
-        experiment.seed,
-        experiment.score.episodes,
-        experiment.score.deterministic,
-    )
-    modes = modes_of(tasks, experiment)
-    landed = None
-    if journal is not None:
-        named = {
-            "name": benchmark.name,
-            "version": benchmark.version,
-            "split": experiment.benchmark.eval_split,
-            "tasks": len(tasks),
-        }
-        about = _about(experiment, named, checkpoint)
-        landed = Journal(journal, TaskScore, about, [task.id for task in tasks])
-    played = play(player, tasks, experiment.score.workers, on_task, landed)
-    environment = experiment.env.model_dump(mode="json")
-    if environment["max_test_runs"] is None:
-        environment["max_test_runs"] = environment["max_steps"]
-    return Report(
-        benchmark=benchmark.name,
-        version=benchmark.version,
-        split=experiment.benchmark.eval_split,
-        policy=policy,
-        checkpoint=checkpoint,
-        environment=environment,
-        # Reports are published; a token is not.
-        sandbox=experiment.sandbox.model_dump(mode="json", exclude={"auth_token"}),
-        seed=experiment.seed,
-        episodes=experiment.score.episodes,
-        k=experiment.score.k,
-        deterministic=experiment.score.deterministic,
-        confidence=experiment.score.confidence,
-        interval=experiment.score.interval,
-        planned=len(tasks),
-        tasks=tuple(played),
-        modes=modes,
-    )
-
-
-def score_any(
-    experiment: Experiment, on_task: OnTask | None = None, journal: Path | None = None
-) -> Report | ProposalReport:
-    """Scores an experiment's policy in the mode that it names.
-
-    Args:
         experiment: What to score, and how.
+        env_factory: Makes the environment of an episode; by default the experiment's.
+        policy_factory: Makes the policy of an episode for an environment's spaces; by default the
+            experiment's. If the policy has a method `seed(seed)`, everything random that it does
+            must follow from the last call of that. One that `knows_solutions`, a bound and no
+            competitor, has its `begin(env)` called after each reset; no other one sees more than
+            observations.
         on_task: Called with each task as it is done.
-        journal: File that each result is appended to as it lands. If it is there, the scoring goes
+        journal: File that each record is appended to as it lands. If it is there, the scoring goes
             on from it.
 
     Raises:
@@ -128,50 +62,86 @@ def score_any(
             is not one of this scoring.
         OSError: The journal cannot be written.
     """
-    if experiment.score.mode == "episodes":
-        return score(experiment, on_task=on_task, journal=journal)
-    return score_proposals(experiment, on_task, journal)
-
-
-def score_proposals(
-    experiment: Experiment, on_task: OnTask | None = None, journal: Path | None = None
-) -> ProposalReport:
-    """Scores what an experiment's policy proposes, in the modes `proposals` and `fixes`.
-
-    Ctrl-C ends it early, as with `score`. Arguments and errors are those of `score_any`.
-    """
-    described, checkpoint = _described(experiment)
-    modes: dict[str, tuple[str, str]] = {}
-    items: list[tuple[str, Any]]
+    policy, checkpoint = _described(experiment)
+    benchmark: Benchmark | None = None
+    tasks: Sequence[Task] = ()
     if experiment.score.mode == "fixes":
         fixes = held_out_fixes(experiment)
-        benchmark = fix_benchmark(experiment, fixes)
-        items = [(fix.name, fix) for fix in fixes]
+        named = fix_benchmark(experiment, fixes)
+        items: list[tuple[str, Any]] = [(fix.name, fix) for fix in fixes]
     else:
-        chosen = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
-        tasks = select_tasks(chosen, experiment)
-        modes = modes_of(tasks, experiment)
-        benchmark = {
-            "name": chosen.name,
-            "version": chosen.version,
+        benchmark = make_benchmark(experiment.benchmark.name, experiment.benchmark.path)
+        tasks = select_tasks(benchmark, experiment)
+        named = {
+            "name": benchmark.name,
+            "version": benchmark.version,
             "split": experiment.benchmark.eval_split,
             "tasks": len(tasks),
         }
         items = [(task.id, (task.id, task.tags)) for task in tasks]
-    names = [name for name, _ in items]
-    about = _about(experiment, benchmark, checkpoint)
-    landed = None if journal is None else Journal(journal, ItemScore, about, names)
-    found = gather(_Proposing(experiment), items, experiment.score.workers, on_task, landed)
-    return ProposalReport(
+    worker: Any = _Proposing(experiment)
+    if experiment.score.mode == "episodes":
+        worker = Player(
+            env_factory or partial(make_env, experiment),
+            policy_factory or partial(_make_policy, experiment),
+            experiment.seed,
+            experiment.score.episodes,
+            experiment.score.deterministic,
+        )
+    modes = modes_of(tasks, experiment) if tasks else {}
+    hashes = {
+        "checkpoint": checkpoint,
+        "experiment": _digest(_told(same_results(experiment))),
+        "tasks": _digest("\n".join(name for name, _ in items)),
+    }
+    landed = None
+    if journal is not None:
+        about = {"benchmark": named, **hashes}
+        landed = Journal(journal, about, [name for name, _ in items])
+    records = gather(worker, items, experiment.score.workers, on_task, landed)
+    environment = experiment.env.model_dump(mode="json")
+    if environment["max_test_runs"] is None:
+        environment["max_test_runs"] = environment["max_steps"]
+    return Report(
         mode=experiment.score.mode,
-        benchmark=benchmark,
-        experiment=experiment,
-        policy=described,
-        checkpoint=checkpoint,
-        budget=max(experiment.score.k),
-        items=tuple(found),
+        benchmark=named,
+        policy=policy,
+        environment=environment,
+        # Reports are published; a token is not.
+        sandbox=experiment.sandbox.model_dump(mode="json", exclude={"auth_token"}),
+        budget=_budget(experiment, environment),
+        hashes=hashes,
+        seed=experiment.seed,
+        k=experiment.score.k,
+        deterministic=experiment.score.deterministic,
+        confidence=experiment.score.confidence,
+        interval=experiment.score.interval,
+        records=tuple(records),
+        official=_official(benchmark, records, experiment.score.confidence),
         modes=modes,
     )
+
+
+def _budget(experiment: Experiment, environment: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task may cost."""
+    most = max(experiment.score.k)
+    if experiment.score.mode == "fixes":
+        return {"attempts": 1, "proposals": most}
+    if experiment.score.mode == "proposals":
+        return {"attempts": 1, "test_runs": most}
+    limits = {name: environment[f"max_{name}"] for name in ("steps", "test_runs", "seconds")}
+    return {"attempts": experiment.score.episodes, **limits}
+
+
+def _official(
+    benchmark: Benchmark | None, records: Sequence[TaskRecord], confidence: float
+) -> tuple[str, Estimate] | None:
+    """The benchmark's own metric; held-out fixes have none but the shares that every report has."""
+    if benchmark is None:
+        return None
+    judged = [[one.solved for one in record.judged] for record in records if record.judged]
+    found = benchmark.summarise(judged, confidence)
+    return None if found is None else (benchmark.metric, found)
 
 
 class _Proposing:
@@ -187,7 +157,7 @@ class _Proposing:
             env = make_env(self.experiment)
             self._made = env, make_proposer(self.experiment, env)
 
-    def play(self, item: Any, stop: Callable[[], bool]) -> ItemScore | None:
+    def play(self, item: Any, stop: Callable[[], bool]) -> TaskRecord | None:
         """Scores one item; None if `stop` came true before the end."""
         assert self._made is not None
         env, policy = self._made
@@ -210,16 +180,12 @@ def same_results(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"score": score, "trainer": None, "name": "same"})
 
 
-def _about(
-    experiment: Experiment, benchmark: Mapping[str, Any], checkpoint: str | None
-) -> dict[str, Any]:
-    """What a journal says of its results: they are another scoring's where any of it differs."""
-    text = same_results(experiment).model_dump_json(exclude={"sandbox": {"auth_token"}})
-    return {
-        "benchmark": dict(benchmark),
-        "checkpoint_hash": checkpoint,
-        "experiment": hashlib.sha256(text.encode()).hexdigest()[:16],
-    }
+def _told(experiment: Experiment) -> str:
+    return experiment.model_dump_json(exclude={"sandbox": {"auth_token"}})
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def policy_hash(experiment: Experiment) -> str | None:

@@ -24,19 +24,38 @@ _MEANS = (
 
 
 def report_table(report: ReportData) -> Group:
-    """Scores with their intervals, over all tasks and by tag, and the means of an episode."""
-    if "mean" not in report:
-        return _proposals_table(report)
-    table = Table("", Column("tasks", justify="right"))
-    for name in report["scores"]:
-        table.add_column(name, justify="right")
-    table.add_row("all", str(report["tasks_played"]), *map(estimate, report["scores"].values()))
+    """Scores with their intervals over all tasks, those by tag without, and what else was found."""
+    table = Table("", Column("all", justify="right"))
+    for name, score in report["scores"].items():
+        table.add_row(name, estimate(score))
+    for number, score in report["solved_within"].items():
+        table.add_row(f"solved within {int(number):,} test runs", estimate(score))
+    if report["official"] is not None:
+        official = report["official"]
+        table.add_row(f"official: {escape(showable(official['metric']))}", estimate(official))
+    shown = list(report["scores"])[:4]
+    tags = Table("", Column("tasks", justify="right"), *(Column(n, justify="right") for n in shown))
     for tag, part in report["by_tag"].items():
-        cells = [estimate(part[name]) for name in report["scores"]]
-        table.add_row(escape(showable(tag)), str(part["tasks"]), *cells)
-    means = ", ".join(f"{label} {report['mean'][key]:.3g}" for label, key in _MEANS)
-    lines = [f"mean of an episode: {means}", *_failure_lines(report), *_mode_lines(report)]
-    return Group(_title(report), table, *map(Text, lines))
+        values = ("-" if part[name] is None else f"{part[name]['value']:.3f}" for name in shown)
+        tags.add_row(escape(showable(tag)), str(part["tasks"]), *values)
+    means = ", ".join(
+        f"{label} {report['mean'][key]:.3g}"
+        for label, key in _MEANS
+        if report["mean"][key] is not None
+    )
+    budget = ", ".join(
+        f"{number:,} {name.replace('_', ' ')}"
+        for name, number in report["budget"].items()
+        if number is not None
+    )
+    lines = [
+        f"{report['tasks_played']} tasks; at most, for each: {budget}",
+        f"mean of an attempt: {means}",
+        *_run_lines(report),
+        *_failure_lines(report),
+        *_mode_lines(report),
+    ]
+    return Group(_title(report), table, *([tags] if report["by_tag"] else []), *map(Text, lines))
 
 
 def _failure_lines(report: ReportData) -> list[str]:
@@ -67,23 +86,6 @@ def _mode_lines(report: ReportData) -> list[str]:
     return [f"tests not apart from the tested code: {said}{tail}"]
 
 
-def _proposals_table(report: ReportData) -> Group:
-    """Scores of proposals: many scores, so one row each, and the tags without intervals."""
-    table = Table("", Column("all", justify="right"))
-    for name, score in report["scores"].items():
-        table.add_row(name, estimate(score))
-    shown = list(report["scores"])[:4]
-    tags = Table("", Column("tasks", justify="right"), *(Column(n, justify="right") for n in shown))
-    for tag, part in report["by_tag"].items():
-        values = (f"{part[name]['value']:.3f}" if name in part else "-" for name in shown)
-        tags.add_row(escape(showable(tag)), str(part["tasks"]), *values)
-    budget = (
-        f"{report['tasks_played']} tasks, at most {report['proposals_per_task']} proposals each"
-    )
-    lines = [budget, *_run_lines(report), *_failure_lines(report), *_mode_lines(report)]
-    return Group(_title(report), table, tags, *map(Text, lines))
-
-
 def _run_lines(report: ReportData) -> list[str]:
     """What is to be said of runs under staged limits."""
     if "test_runs" not in report:
@@ -101,8 +103,10 @@ def comparison_table(reports: Mapping[str, ReportData]) -> Group:
     last = list(reports.values())[-1]
     for name in last["scores"]:
         table.add_row(name, *(estimate(one["scores"].get(name)) for one in reports.values()))
-    for label, key in _MEANS if "mean" in last else ():
-        table.add_row(f"mean {label}", *(f"{one['mean'][key]:.3g}" for one in reports.values()))
+    for label, key in _MEANS:
+        means = [one["mean"][key] for one in reports.values()]
+        if any(mean is not None for mean in means):
+            table.add_row(f"mean {label}", *("-" if m is None else f"{m:.3g}" for m in means))
     return Group(_title(last), table)
 
 

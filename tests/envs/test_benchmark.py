@@ -6,7 +6,6 @@ import gymnasium
 import pytest
 
 from hrmgym.envs.benchmark import Entry, catalogue, find_task, make_benchmark, register_benchmark
-from hrmgym.envs.task import Outcome, Status
 from hrmgym.errors import ConfigError, UnknownNameError
 from hrmgym.tests.tiny import Tiny
 
@@ -58,10 +57,12 @@ def test_an_entry_point_needs_no_registration() -> None:
 
 
 def test_outcomes_are_summed_up_with_an_interval() -> None:
-    good, bad = Outcome(tests={"a": Status.PASSED}), Outcome(tests={"a": Status.FAILED})
-    score = Tiny().summarise([good, bad, bad, good])
+    score = Tiny().summarise([[True], [False, True], [False], [True, False]])
     assert str(score) == "0.500 [0.150, 0.850]"
-    assert Tiny().summarise([bad] * 40).high < 0.09
+    none = Tiny().summarise([[False]] * 40)
+    assert none is not None
+    assert none.high < 0.09
+    assert Tiny().summarise([]) is None
 
 
 @pytest.mark.parametrize(

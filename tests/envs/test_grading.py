@@ -157,11 +157,12 @@ def test_an_episode_s_score_agrees_with_its_info(env: ScriptedEnv) -> None:
     player.open()
     score = player.play(("double", ()), lambda: False)
     assert score is not None
-    (episode,) = score.episodes
+    (episode,) = score.attempts
     assert episode.solved == (episode.reason == Reason.SOLVED)
     assert bool(episode.failure) == (episode.reason == Reason.INFRASTRUCTURE)
     if episode.solved:
-        assert episode.tests_passed == 1.0
+        assert episode.plausible
+        assert episode.numbers["tests_passed"] == 1.0
         assert score.solved == 1
 
 

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrmgym.envs.scoring import (
-    EpisodeScore,
-    Report,
-    TaskScore,
-    bootstrap,
-    estimate,
-    pass_at_k,
-    wilson,
-)
+from hrmgym.envs.scoring import bootstrap, estimate, pass_at_k, wilson
 from hrmgym.errors import UserError
 
 
@@ -124,121 +114,3 @@ def test_estimate_is_never_certain_because_all_tasks_went_the_same_way() -> None
 def test_estimate_refuses_a_method_that_does_not_apply(method: str) -> None:
     with pytest.raises(UserError):
         estimate([0.5], binary=False, method=method, confidence=0.95, seed=0)
-
-
-def episodes(*solved: bool) -> tuple[EpisodeScore, ...]:
-    return tuple(
-        EpisodeScore(
-            solved=one,
-            steps=2,
-            test_runs=1,
-            tests_passed=1.0 if one else 0.5,
-            reward=float(one),
-            reason="solved" if one else "failed",
-        )
-        for one in solved
-    )
-
-
-def make_report(*tasks: TaskScore) -> Report:
-    return Report(
-        benchmark="toy",
-        version="1",
-        split="test",
-        policy={"kind": "random"},
-        checkpoint=None,
-        environment={"max_steps": 8},
-        sandbox={"type": "local"},
-        seed=0,
-        episodes=2,
-        k=(1, 2),
-        deterministic=False,
-        confidence=0.95,
-        interval="auto",
-        planned=3,
-        tasks=tasks,
-    )
-
-
-A = TaskScore(task="a", tags=("swap", "loop"), episodes=episodes(True, False), seconds=1.0)
-B = TaskScore(task="b", tags=("swap",), episodes=episodes(False, False), seconds=2.0)
-C = TaskScore(task="c", tags=(), episodes=episodes(True, True), seconds=3.0)
-
-
-def test_report_scores_each_task_alike_and_resamples_tasks() -> None:
-    report = make_report(A, B, C)
-    one, two = report.pass_at(1), report.pass_at(2)
-    assert one.value == pytest.approx((0.5 + 0 + 1) / 3)
-    assert two.value == pytest.approx((1 + 0 + 1) / 3)
-    assert one.method == two.method == "bootstrap"
-    assert (one.low, one.high) == bootstrap([0.5, 0.0, 1.0])
-    assert report.mean("tests_passed") == pytest.approx(0.75)
-
-
-def test_report_breaks_down_by_tag() -> None:
-    found = make_report(A, B, C).to_dict()["by_tag"]
-    assert {tag: (part["tasks"], part["pass@1"]["value"]) for tag, part in found.items()} == {
-        "loop": (1, 0.5),
-        "swap": (2, 0.25),
-    }
-    assert list(found) == ["loop", "swap"]
-
-
-def test_report_is_the_same_text_whatever_the_clock_says() -> None:
-    report = make_report(A, B, C)
-    slower = make_report(replace(A, seconds=9.0), B, C)
-    assert report.to_json() == slower.to_json()
-    assert "seconds" not in report.to_json()
-    assert report == slower
-    assert json.loads(slower.timing_json()) == {
-        "seconds": {"a": 9.0, "b": 2.0, "c": 3.0},
-        "total": 14.0,
-    }
-
-
-def test_report_says_that_it_is_incomplete() -> None:
-    assert make_report(A, B, C).to_dict()["complete"] is True
-    part = make_report(A).to_dict()
-    assert (part["complete"], part["tasks_played"], part["benchmark"]["tasks"]) == (False, 1, 3)
-    empty = make_report().to_dict()
-    assert (empty["scores"], empty["complete"]) == ({}, False)
-
-
-def lost(number: int) -> tuple[EpisodeScore, ...]:
-    one = replace(A.episodes[1], reason="infrastructure", failure="disk")
-    return (one,) * number
-
-
-def test_report_lists_what_has_no_verdict_and_leaves_it_out_of_the_rates() -> None:
-    half = replace(A, episodes=(A.episodes[0], *lost(1)))
-    report = make_report(half, replace(B, episodes=lost(2)), C)
-    data = report.to_dict()
-    assert report.failures == 3
-    assert data["failures"] == {
-        "count": 3,
-        "codes": {"disk": 3},
-        "tasks": {"a": ["disk"], "b": ["disk", "disk"]},
-        "all_failed": {"pass@1": pytest.approx(0.5), "pass@2": pytest.approx(2 / 3)},
-        "all_solved": {"pass@1": 1.0, "pass@2": 1.0},
-    }
-    assert data["scores"]["pass@1"]["value"] == 1.0  # of a, one episode; of c, both
-    assert data["scores"]["pass@2"]["value"] == 1.0  # c alone has two with a verdict
-    assert data["mean"]["tests_passed"] == 1.0
-    assert data["by_tag"]["loop"]["pass@1"]["value"] == 1.0
-
-
-def test_a_report_without_any_verdict_has_no_rate_and_is_text_all_the_same() -> None:
-    data = json.loads(make_report(replace(A, episodes=lost(2))).to_json())
-    assert data["scores"] == {"pass@1": None, "pass@2": None}
-    assert data["failures"]["all_failed"]["pass@1"] == 0.0
-    assert data["failures"]["all_solved"]["pass@1"] == 1.0
-
-
-def test_report_says_which_tests_do_not_run_apart() -> None:
-    report = replace(
-        make_report(A, B), modes={"a": ("apart", ""), "b": ("together", "uses threads")}
-    )
-    assert report.to_dict()["tests_apart"] == {
-        "counts": {"apart": 1, "together": 1},
-        "not_apart": {"b": {"mode": "together", "why": "uses threads"}},
-    }

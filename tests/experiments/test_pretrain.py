@@ -51,7 +51,7 @@ def test_a_run_is_extended_with_another_mix_and_finished_apart(
     assert (folder / "config-1.yaml").is_file()
     # The scores that it ships with are those of the weights that it ships.
     scored = json.loads((folder / "scores" / "trained.json").read_text())
-    assert scored["checkpoint_hash"] == checkpoint_hash(latest)
+    assert scored["hashes"]["checkpoint"] == checkpoint_hash(latest)
     assert f"`{checkpoint_hash(latest)}`" in (latest / "README.md").read_text()
 
     assert main(["train", "--finish", str(folder)]) == 0

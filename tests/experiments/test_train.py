@@ -14,10 +14,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hrmgym.envs.benchmark import make_benchmark
-from hrmgym.envs.scoring import TaskScore
 from hrmgym.errors import ConfigError, DataError, UnknownNameError
 from hrmgym.experiments.card import model_card
-from hrmgym.experiments.evaluate.rollouts import OnTask
+from hrmgym.experiments.evaluate.journal import OnTask
+from hrmgym.experiments.evaluate.records import TaskRecord
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.train import OnTraining, Silent, train, with_checkpoint
@@ -44,7 +44,7 @@ class Watch(Silent):
     def scoring(self, title: str) -> AbstractContextManager[OnTask | None]:
         self.seen.append(title)
 
-        def on_task(task: TaskScore, total: int) -> None:
+        def on_task(task: TaskRecord, total: int) -> None:
             self.seen.append(task.task)
 
         return nullcontext(on_task)
@@ -68,7 +68,7 @@ def test_a_run_is_interrupted_goes_on_and_finishes(tmp_path: Path) -> None:
     assert first.seen == ["score: untrained", *TASKS, "training"]
     assert run.facts["status"] == "interrupted"
     before = (run.scores / "untrained.json").read_text()
-    assert json.loads(before)["checkpoint_hash"] is None
+    assert json.loads(before)["hashes"]["checkpoint"] is None
 
     second = Watch()
     trained = train(RunFolder(run.path), resume=True, display=second)
@@ -87,7 +87,7 @@ def test_a_run_is_interrupted_goes_on_and_finishes(tmp_path: Path) -> None:
     assert config["extra"]["num_timesteps"] >= 16
     card = (trained.checkpoint / "README.md").read_text()
     assert card == model_card(run, trained.reports)
-    assert after["checkpoint_hash"] in card
+    assert after["hashes"]["checkpoint"] in card
     assert "licence: MIT" in card
 
 

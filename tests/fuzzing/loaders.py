@@ -48,12 +48,15 @@ REPORT: dict[str, Any] = {
     "complete": True,
     "tasks_played": 2,
     "seed": 0,
-    "episodes_per_task": 1,
+    "mode": "episodes",
+    "budget": {"attempts": 1, "steps": 8, "test_runs": 8, "seconds": None},
     "deterministic": True,
     "environment": {"interface": "edit", "max_steps": 8, "max_test_runs": None},
     "sandbox": {"type": "local"},
     "policy": {"kind": "hrm"},
-    "checkpoint_hash": "0123456789abcdef",
+    "hashes": {"checkpoint": "0123456789abcdef", "experiment": "1", "tasks": "2"},
+    "official": {"metric": "solved", **_SCORE},
+    "solved_within": {"1": _SCORE, "10": None},
     "scores": {"pass@1": _SCORE, "pass@2": None},
     "failures": {"count": 0, "codes": {}, "tasks": [], "all_failed": {}, "all_solved": {}},
     "tests_apart": {"not_apart": {}},
@@ -159,7 +162,7 @@ def _read_report(path: Path) -> object:
     run = RunFolder(path.parents[1])
     swept = SweptRun(run, 0, 1.0)
     found = listing.runs(run.path.parent), sweep_table([swept])
-    reports = {"untrained": train.finished_report(run, "untrained", REPORT["checkpoint_hash"])}
+    reports = {"untrained": train.finished_report(run, "untrained", REPORT["hashes"]["checkpoint"])}
     if reports["untrained"] is None:
         return found
     return comparison_table(reports), model_card(run, reports)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from hrmgym.envs.scoring import TaskScore
 from hrmgym.errors import UserError
 from hrmgym.experiments.evaluate.journal import Journal
 from hrmgym.tests.experiments.evaluate.test_score import report
@@ -86,5 +85,5 @@ def test_journals_of_scorings(tmp_path: Path) -> None:
     path, scored = tmp_path / "score.jsonl", report()
     names = [task.task for task in scored.tasks]
     for task in scored.tasks:
-        Journal(path, TaskScore, {"seed": 1}, names).append(task)
-    survives(path, lambda: Journal(path, TaskScore, {"seed": 1}, names))
+        Journal(path, {"seed": 1}, names).append(task)
+    survives(path, lambda: Journal(path, {"seed": 1}, names))

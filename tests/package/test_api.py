@@ -63,7 +63,9 @@ def test_a_training_reports_what_it_logs_and_returns_what_it_left(tmp_path: Path
     scored = api.score("demo", TINY, checkpoint=result.checkpoint, runs=tmp_path)
     assert scored.scores == result.scores
     assert RunFolder(scored.run).status == "finished"
-    assert scored.report["checkpoint_hash"] == result.reports["trained"]["checkpoint_hash"]
+    assert (
+        scored.report["hashes"]["checkpoint"] == result.reports["trained"]["hashes"]["checkpoint"]
+    )
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from hrmgym.envs.interfaces.edit import tool_number
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Task, Workspace
 from hrmgym.errors import ConfigError
-from hrmgym.experiments.evaluate.rollouts import Player, play
+from hrmgym.experiments.evaluate.journal import gather
+from hrmgym.experiments.evaluate.rollouts import Player
 from hrmgym.policies import Policy, make_policy
 from hrmgym.policies.base import Spaces
 from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
@@ -176,7 +177,8 @@ def test_the_reference_is_the_upper_bound_whatever_the_budget(
 def test_a_score_of_the_reference_is_the_upper_bound(workers: int) -> None:
     make = partial(SoftwareEnv, Hard(), max_steps=1)
     player = Player(make, ReferencePolicy, seed=0, episodes=2, deterministic=True)
-    played = play(player, Hard().tasks("test"), workers)
+    items = [(task.id, (task.id, task.tags)) for task in Hard().tasks("test")]
+    played = gather(player, items, workers)
     assert {one.task: one.solved for one in played} == {
         "hunks": 2,
         "files": 2,

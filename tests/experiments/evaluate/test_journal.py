@@ -8,19 +8,26 @@ import pytest
 
 from hrmgym.errors import DataError, WorkerError
 from hrmgym.experiments.evaluate.journal import Journal, gather
-from hrmgym.experiments.evaluate.proposals import ItemScore
+from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 
 TASKS = ("a", "b", "c")
 
 
-def item(task: str, failure: str = "") -> ItemScore:
-    return ItemScore(
+def item(task: str, failure: str = "") -> TaskRecord:
+    return TaskRecord(
         task=task,
         tags=("\u2028 \xe9",),  # some readers end a line here
-        values={"solved@1": 0.1},
-        detail={"first_passing": None},
-        reason="failed",
-        failure=failure,
+        attempts=(
+            Attempt(
+                solved=False,
+                plausible=False,
+                test_runs=3,
+                solved_after=None,
+                reason="failed",
+                failure=failure,
+                numbers={"first_passing": None, "steps": 3, "reward": 3.0},
+            ),
+        ),
         seconds=0.25,
     )
 
@@ -34,7 +41,7 @@ class Counting:
     def open(self) -> None:
         pass
 
-    def play(self, item_: str, stop: object) -> ItemScore:
+    def play(self, item_: str, stop: object) -> TaskRecord:
         self.played.append(item_)
         return item(item_)
 
@@ -45,7 +52,7 @@ class Counting:
 class Dying(Counting):
     """Its process is killed, as for lack of memory."""
 
-    def play(self, item_: str, stop: object) -> ItemScore:
+    def play(self, item_: str, stop: object) -> TaskRecord:
         import os
         import signal
 
@@ -53,8 +60,8 @@ class Dying(Counting):
         raise AssertionError("dead")
 
 
-def journal(path: Path, about: str = "x") -> Journal[ItemScore]:
-    return Journal(path, ItemScore, {"benchmark": about}, TASKS)
+def journal(path: Path, about: str = "x") -> Journal:
+    return Journal(path, {"benchmark": about}, TASKS)
 
 
 def test_results_are_read_back_as_they_were(tmp_path: Path) -> None:
@@ -64,6 +71,8 @@ def test_results_are_read_back_as_they_were(tmp_path: Path) -> None:
     (found,) = journal(path).done.values()
     assert found == item("a")
     assert found.seconds == 0.25
+    kinds = {name: type(number) for name, number in found.attempts[0].numbers.items()}
+    assert kinds == {"first_passing": type(None), "steps": int, "reward": float}
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
@@ -107,11 +116,11 @@ def test_what_has_a_verdict_is_not_played_again(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ('"benchmark": "x"', '"benchmark": "y"', ':1: benchmark: results of "y"'),
-        ('"format": 1', '"format": 9', ":1: format: results of 9"),
-        ('"format": 1, ', "", ":1: format: missing"),
+        ('"format": 2', '"format": 1', ":1: format: results of 1"),
+        ('"format": 2, ', "", ":1: format: missing"),
         ('"task": "a"', '"task": "z"', ":2: task 'z' is not scored here"),
         ('"task": "a"', '"task": 7', ":2: task: Input should be a valid string"),
-        ('"reason": "failed",', "", ":2: reason: Field required"),
+        ('"reason": "failed",', "", ":2: attempts.0.reason: Field required"),
         ('{"task"', '["task"', ":2: not JSON"),
         ("0.25", "NaN", ":2: Out of range float"),
     ],

@@ -13,8 +13,9 @@ from hrmgym.envs.interfaces.edit import Action, tool_action
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import CheckpointError, ConfigError, UnknownNameError
+from hrmgym.experiments.evaluate.metrics import values
 from hrmgym.experiments.evaluate.proposals import held_out_fixes, score_fix, score_task
-from hrmgym.experiments.evaluate.score import check, score_any
+from hrmgym.experiments.evaluate.score import check, score
 from hrmgym.experiments.loader import load
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies.base import Proposal, Proposals
@@ -61,7 +62,7 @@ def test_the_first_proposal_that_passes_the_visible_tests_is_submitted(env: Soft
     known = Known([stop, useless, right, right])
     item = score_task("double", (), known, env, KS, seed=0)
     assert item is not None
-    assert item.values == {
+    assert values("proposals", item, KS) == {
         "solved@1": 0,
         "solved@2": 0,
         "solved@4": 1,
@@ -69,7 +70,7 @@ def test_the_first_proposal_that_passes_the_visible_tests_is_submitted(env: Soft
         "oracle@2": 0,
         "oracle@4": 1,
     }
-    assert item.detail == {"first_passing": 3, "first_solving": 3}
+    assert item.attempts[0].numbers == {"first_passing": 3, "first_solving": 3}
     assert known.asked == [4]
     assert item.solved == 1
 
@@ -89,8 +90,13 @@ def test_passing_visible_tests_alone_is_not_solving(env: SoftwareEnv) -> None:
     cheat, right = written(" + x + (x > 4)"), written(" * 2")
     item = score_task("double", (), Known([cheat, right]), env, (1, 2), seed=0)
     assert item is not None
-    assert item.detail == {"first_passing": 1, "first_solving": 2}
-    assert item.values == {"solved@1": 0, "solved@2": 0, "oracle@1": 0, "oracle@2": 1}
+    assert item.attempts[0].numbers == {"first_passing": 1, "first_solving": 2}
+    assert values("proposals", item, (1, 2)) == {
+        "solved@1": 0,
+        "solved@2": 0,
+        "oracle@1": 0,
+        "oracle@2": 1,
+    }
 
 
 def test_the_environment_must_test_by_itself(env: SoftwareEnv) -> None:
@@ -100,7 +106,7 @@ def test_the_environment_must_test_by_itself(env: SoftwareEnv) -> None:
     manual = SoftwareEnv(Tiny(), canvas=96, auto_submit=False)
     item = score_task("double", (), Known([fixing(env, "double")]), manual, KS, seed=0)
     assert item is not None
-    assert item.detail == {"first_passing": 1, "first_solving": 1}
+    assert item.attempts[0].numbers == {"first_passing": 1, "first_solving": 1}
 
 
 def made() -> list[Fix]:
@@ -117,19 +123,20 @@ def test_fixes_are_ranked_and_no_more_asked_for_than_needed() -> None:
     known = Known([tool_action("submit"), fix.sample.action, fix.sample.action])
     item = score_fix(fix, known, env, KS, seed=0)
     assert known.asked == [1, 2]
-    assert item.values == {
+    assert values("fixes", item, KS) == {
         "exact@1": 0,
         "exact@2": 1,
         "exact@4": 1,
         "location@1": 0,
         "mrr": pytest.approx(0.5),
     }
-    assert item.detail == {"rank": 2, "location": 2}
+    assert item.attempts[0].numbers == {"location": 2}
+    assert item.attempts[0].solved_after == 2
     assert item.tags[0] == "stdlib"
 
 
 def test_a_report_of_fixes_says_what_it_takes_to_believe_it(tmp_path: Path) -> None:
-    report = score_any(load("score-heldout-fixes", fixes("made")))
+    report = score(load("score-heldout-fixes", fixes("made")))
     data = json.loads(report.to_json())
     assert data["benchmark"] == {
         "name": "heldout-fixes",
@@ -138,13 +145,13 @@ def test_a_report_of_fixes_says_what_it_takes_to_believe_it(tmp_path: Path) -> N
         "tasks": 4,
     }
     assert data["complete"]
-    assert data["proposals_per_task"] == 128
+    assert data["budget"] == {"attempts": 1, "proposals": 128}
     assert data["policy"]["kind"] == "ngram"
     assert data["scores"]["exact@1"]["method"] == "wilson"
     assert data["scores"]["exact@128"]["value"] >= data["scores"]["exact@8"]["value"]
     assert data["by_tag"]["stdlib"]["tasks"] == 4
     assert len(data["outcomes"]) == 4
-    again = score_any(load("score-heldout-fixes", fixes("made")))
+    again = score(load("score-heldout-fixes", fixes("made")))
     assert again.to_json() == report.to_json()
 
 
@@ -161,9 +168,9 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
     experiment = load(
         "score-heldout-fixes", [*fixes("made"), *options, f"benchmark.tasks={json.dumps(names)}"]
     )
-    data = score_any(experiment).to_dict()
+    data = score(experiment).to_dict()
     assert data["tasks_played"] == 1
-    assert len(data["checkpoint_hash"]) == 16
+    assert len(data["hashes"]["checkpoint"]) == 16
     katas = load(
         "score-quixbugs-policy",
         [
@@ -174,7 +181,7 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
         ],
     )
     check(katas)
-    data = score_any(katas).to_dict()
+    data = score(katas).to_dict()
     assert list(data["scores"]) == ["solved@1", "solved@2", "oracle@1", "oracle@2"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium
@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from hrmgym.envs.failures import REPEATS
-from hrmgym.envs.scoring import TaskScore
 from hrmgym.envs.task import CommandTests, Task, Workspace
 from hrmgym.errors import SandboxError, SandboxUnavailableError
-from hrmgym.experiments.evaluate.rollouts import Player, episode_seeds, play
+from hrmgym.experiments.evaluate.journal import OnTask, gather
+from hrmgym.experiments.evaluate.records import TaskRecord
+from hrmgym.experiments.evaluate.rollouts import Player, episode_seeds
 from hrmgym.policies.base import Spaces
 
 
@@ -123,13 +124,21 @@ def player(policy: Any = Guesser, env: Any = GuessEnv, episodes: int = 5) -> Pla
 TASKS = [task(name) for name in "abcd"]
 
 
+def play(
+    made: Player, tasks: Sequence[Task], workers: int, on_task: OnTask | None = None
+) -> list[TaskRecord]:
+    items = [(one.id, (one.id, one.tags)) for one in tasks]
+    return gather(made, items, workers, on_task)
+
+
 def test_scores_are_in_the_order_of_the_tasks_and_hold_every_episode() -> None:
     scores = play(player(Oracle), TASKS, workers=1)
     assert [score.task for score in scores] == ["a", "b", "c", "d"]
     assert [score.solved for score in scores] == [5] * 4
     assert scores[0].tags == ("toy",)
-    episode = scores[0].episodes[0]
-    assert (episode.steps, episode.test_runs, episode.tests_passed, episode.reward) == (1, 1, 1, 1)
+    (episode, *_) = scores[0].attempts
+    assert (episode.test_runs, episode.solved_after, episode.plausible) == (1, 1, True)
+    assert episode.numbers == {"steps": 1, "tests_passed": 1, "reward": 1}
 
 
 def test_a_task_goes_the_same_way_whatever_else_is_played() -> None:
@@ -137,7 +146,7 @@ def test_a_task_goes_the_same_way_whatever_else_is_played() -> None:
     assert together == play(player(), TASKS, workers=1)
     alone = [play(player(), [one], workers=1)[0] for one in reversed(TASKS)]
     assert together == alone[::-1]
-    outcomes = {e.steps for score in together for e in score.episodes}
+    outcomes = {e.numbers["steps"] for score in together for e in score.attempts}
     assert len(outcomes) > 1  # the episodes do differ
 
 
@@ -156,7 +165,7 @@ def test_hooks_are_called_before_each_episode_and_the_state_is_handed_on() -> No
         return made[-1]
 
     scores = play(player(policy, episodes=2), TASKS[:1], workers=1)
-    steps = [episode.steps for episode in scores[0].episodes]
+    steps = [int(episode.numbers["steps"] or 0) for episode in scores[0].attempts]
     expected: list[Any] = []
     for count in steps:
         expected += ["seed", "begin", (None, False), *((n, False) for n in range(1, count))]
@@ -168,8 +177,8 @@ def test_a_broken_sandbox_costs_its_episode_only(caplog: pytest.LogCaptureFixtur
     env = GuessEnv(lambda task, step: SandboxError("gone", "disk") if task == "b" else None)
     scores = play(player(Oracle, lambda: env, episodes=1), TASKS, workers=1)
     assert [score.solved for score in scores] == [1, 0, 1, 1]
-    assert [score.episodes[0].failure for score in scores] == ["", "disk", "", ""]
-    assert [score.episodes[0].reason for score in scores] == [
+    assert [score.attempts[0].failure for score in scores] == ["", "disk", "", ""]
+    assert [score.attempts[0].reason for score in scores] == [
         *("solved", "infrastructure", "solved", "solved")
     ]
     assert env.closed == 2 + REPEATS  # each time to get a new sandbox, and at the end
@@ -201,7 +210,7 @@ def test_ctrl_c_keeps_the_tasks_that_are_done() -> None:
     env = GuessEnv(interrupt)
     seen: list[tuple[str, int]] = []
 
-    def on_task(score: TaskScore, total: int) -> None:
+    def on_task(score: TaskRecord, total: int) -> None:
         seen.append((score.task, total))
 
     scores = play(player(Oracle, lambda: env), TASKS, 1, on_task)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from hrmgym.envs.benchmark import make_benchmark
-from hrmgym.envs.scoring import Report
 from hrmgym.errors import CheckpointError, ConfigError, UnknownNameError
+from hrmgym.experiments.evaluate.report import Report
 from hrmgym.experiments.evaluate.score import score, select_tasks
 from hrmgym.experiments.loader import load
+from hrmgym.policies.base import Spaces
 
 TASKS = [task.id for task in make_benchmark("katas").tasks("test")[:4]]
 SOLVED = TASKS[0]
@@ -43,13 +44,13 @@ class OneStepEnv(gymnasium.Env[np.ndarray, int]):
 class Drawing:
     """Samples the action space, unless it is asked to be deterministic."""
 
-    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
-        self.env = env
+    def __init__(self, spaces: Spaces) -> None:
+        self.spaces = spaces
 
     def act(
         self, observation: Any, *, state: Any = None, deterministic: bool = False
     ) -> tuple[int, Any]:
-        return (0 if deterministic else int(self.env.action_space.sample())), None
+        return (0 if deterministic else int(self.spaces.action_space.sample())), None
 
 
 def report(*overrides: str, config: str = "score-quixbugs-noop") -> Report:
@@ -69,6 +70,13 @@ def test_a_report_says_what_was_played_and_how() -> None:
     assert data["environment"]["max_test_runs"] == 5  # null in the experiment
     assert data["scores"]["pass@1"]["value"] == 0.25
     assert data["scores"]["pass@1"]["method"] == "wilson"
+    assert data["mode"] == "episodes"
+    assert data["budget"] == {"attempts": 1, "steps": 5, "test_runs": 5, "seconds": None}
+    assert data["official"]["metric"] == "solved"
+    assert data["official"]["value"] == 0.25
+    assert data["solved_within"]["1"]["value"] == 0.25
+    assert data["hashes"]["checkpoint"] is None
+    assert len(data["hashes"]["experiment"]) == len(data["hashes"]["tasks"]) == 16
     assert [one["task"] for one in data["outcomes"]] == TASKS
     assert data["outcomes"][0]["tags"]
 
@@ -135,8 +143,8 @@ def test_the_report_does_not_depend_on_the_number_of_processes() -> None:
 
 
 def test_the_reference_solves_what_noop_does_not() -> None:
-    assert real("policy=reference").pass_at(1).value == 1.0
-    assert real("policy=noop").pass_at(1).value == 0.0
+    assert real("policy=reference").to_dict()["scores"]["pass@1"]["value"] == 1.0
+    assert real("policy=noop").to_dict()["scores"]["pass@1"]["value"] == 0.0
 
 
 def test_an_error_in_a_worker_reaches_the_caller() -> None:

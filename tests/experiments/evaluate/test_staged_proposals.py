@@ -14,8 +14,10 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Limits
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import ConfigError
-from hrmgym.experiments.evaluate.proposals import ItemScore, score_task
-from hrmgym.experiments.evaluate.score import score_any
+from hrmgym.experiments.evaluate.metrics import values
+from hrmgym.experiments.evaluate.proposals import score_task
+from hrmgym.experiments.evaluate.records import TaskRecord
+from hrmgym.experiments.evaluate.score import score
 from hrmgym.experiments.evaluate.tables import report_table
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.schema import Experiment
@@ -41,7 +43,7 @@ def env() -> Iterator[SoftwareEnv]:
     made.close()
 
 
-def scored(env: SoftwareEnv, texts: list[str], ks: tuple[int, ...]) -> ItemScore:
+def scored(env: SoftwareEnv, texts: list[str], ks: tuple[int, ...]) -> TaskRecord:
     start, names = int(fixing(env, "double")[1]), load_tokens()
     actions: list[Action] = []
     for text in texts:
@@ -61,39 +63,44 @@ def detail(first: int | None, *counts: int) -> dict[str, Any]:
     return {"first_passing": first, "first_solving": first, **found}
 
 
+def told(item: TaskRecord) -> dict[str, Any]:
+    (one,) = item.attempts
+    return {"test_runs": one.test_runs, **one.numbers}
+
+
 def test_a_slow_fix_is_found_when_it_is_repeated(env: SoftwareEnv) -> None:
     item = scored(env, [SLOW, WRONG], (1, 2, 4))
-    assert item.detail == detail(3, 3, 1, 0, 0)
-    assert item.values == {
+    assert told(item) == detail(3, 3, 1, 0, 0)
+    assert values("proposals", item, (1, 2, 4)) == {
         **{"solved@1": 0, "solved@2": 0, "solved@4": 1},
         **{"oracle@1": 0, "oracle@2": 0, "oracle@4": 1},
     }
-    assert item.reason == "solved"
+    assert item.attempts[0].reason == "solved"
 
 
 def test_without_a_run_left_for_it_a_slow_fix_has_timed_out_and_not_failed(
     env: SoftwareEnv,
 ) -> None:
     item = scored(env, [SLOW, WRONG], (1, 2))
-    assert item.detail == detail(None, 2, 0, 1, 0)
-    assert (item.reason, item.failure) == ("timeout", "")
+    assert told(item) == detail(None, 2, 0, 1, 0)
+    assert (item.attempts[0].reason, item.attempts[0].failure) == ("timeout", "")
 
 
 def test_what_comes_to_its_end_under_the_own_limit_has_failed(env: SoftwareEnv) -> None:
     item = scored(env, [SLOW_WRONG], (4,))
-    assert item.detail == detail(None, 2, 1, 0, 0)
-    assert item.reason == "failed"
+    assert told(item) == detail(None, 2, 1, 0, 0)
+    assert item.attempts[0].reason == "failed"
 
 
 def test_nothing_is_repeated_once_a_proposal_solves_the_task(env: SoftwareEnv) -> None:
     item = scored(env, [SLOW, RIGHT, WRONG], (4,))
-    assert item.detail == detail(2, 2, 0, 1, 0)
-    assert item.reason == "solved"
+    assert told(item) == detail(2, 2, 0, 1, 0)
+    assert item.attempts[0].reason == "solved"
 
 
 def test_a_grade_has_the_tasks_own_time(env: SoftwareEnv) -> None:
     item = scored(env, [SLOW_WHERE_HIDDEN], (1,))
-    assert item.detail == detail(1, 1, 0, 0, 0)
+    assert told(item) == detail(1, 1, 0, 0, 0)
     assert item.solved
 
 
@@ -111,15 +118,15 @@ def experiment(*overrides: str) -> Experiment:
 
 def test_a_report_counts_repeats_and_says_the_same_twice() -> None:
     staged = experiment("sandbox.stages=[0.5]")
-    report = score_any(staged)
+    report = score(staged)
     data = json.loads(report.to_json())
     assert data["sandbox"]["stages"] == [0.5]
     assert data["test_runs"]["test_runs"] == 2
     assert data["test_runs"]["near_limit"] == 0
-    assert score_any(staged).to_json() == report.to_json()
+    assert score(staged).to_json() == report.to_json()
     text = drawn(report_table(data))
     assert "2 test runs, 0 of them repeats, 0 near a stage's limit" in text
-    plain = json.loads(score_any(experiment()).to_json())
+    plain = json.loads(score(experiment()).to_json())
     assert "test_runs" not in plain
     assert plain["scores"] == data["scores"]
 

@@ -8,45 +8,44 @@ from dataclasses import replace
 from rich.console import Console, Group
 
 from hrmgym.envs.failures import failures_block, modes_block
-from hrmgym.envs.scoring import EpisodeScore, Report, TaskScore
+from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
+from hrmgym.experiments.evaluate.report import Report
 from hrmgym.experiments.evaluate.tables import comparison_table, report_table
 
 
 def report(*solved: bool, planned: int | None = None, failure: str = "") -> Report:
-    tasks = tuple(
-        TaskScore(
+    records = tuple(
+        TaskRecord(
             task=f"t{number}",
             tags=("swap [x]",) if number == 0 else (),
-            episodes=(
-                EpisodeScore(
+            attempts=(
+                Attempt(
                     solved=one,
-                    steps=3,
+                    plausible=one,
                     test_runs=2,
-                    tests_passed=0.5,
-                    reward=0.25,
+                    solved_after=2 if one else None,
                     reason="infrastructure" if failure else "solved" if one else "failed",
                     failure=failure,
+                    numbers={"steps": 3, "tests_passed": 0.5, "reward": 0.25},
                 ),
             ),
         )
         for number, one in enumerate(solved)
     )
     return Report(
-        benchmark="toy",
-        version="1",
-        split="test",
+        mode="episodes",
+        benchmark={"name": "toy", "version": "1", "split": "test", "tasks": planned or len(solved)},
         policy={"kind": "noop"},
-        checkpoint=None,
         environment={},
         sandbox={},
+        budget={"attempts": 1, "steps": 8, "seconds": None},
+        hashes={"checkpoint": None},
         seed=0,
-        episodes=1,
         k=(1,),
         deterministic=True,
         confidence=0.95,
         interval="auto",
-        planned=planned or len(solved),
-        tasks=tasks,
+        records=records,
     )
 
 
@@ -64,6 +63,8 @@ def test_a_report_shows_scores_with_intervals_over_all_and_by_tag() -> None:
     assert "swap [x]" in text
     assert "tests passed 0.5, steps 3, test runs 2, reward 0.25" in text.replace("\n", " ")
     assert "incomplete" not in text
+    assert "solved within 10 test runs" in text
+    assert "2 tasks; at most, for each: 1 attempts, 8 steps" in text
     assert "verdict" not in text
     assert "apart" not in text
 
@@ -98,7 +99,11 @@ def test_scores_of_proposals_are_shown_whole_in_80_columns() -> None:
         "policy": {"kind": "ngram"},
         "complete": True,
         "tasks_played": 40,
-        "proposals_per_task": 128,
+        "budget": {"attempts": 1, "test_runs": 128},
+        "official": None,
+        "solved_within": {"1": estimate, "1000": estimate},
+        "mean": dict.fromkeys(("tests_passed", "steps", "test_runs", "reward"))
+        | {"test_runs": 9.5},
         "failures": failures_block({}, {}, {}),
         "tests_apart": modes_block({}),
         "scores": dict.fromkeys(names, estimate),
@@ -107,6 +112,8 @@ def test_scores_of_proposals_are_shown_whole_in_80_columns() -> None:
     console = Console(width=80, record=True)
     console.print(report_table(report))
     text = console.export_text()
-    assert text.count("0.500 [0.250, 0.750]") == 8
-    assert "40 tasks, at most 128 proposals each" in text
+    assert text.count("0.500 [0.250, 0.750]") == 10
+    assert "40 tasks; at most, for each: 1 attempts, 128 test runs" in text
+    assert "solved within 1,000 test runs" in text
+    assert "mean of an attempt: test runs 9.5" in text
     assert "oracle@128" in text

@@ -1,0 +1,181 @@
+"""The report that every score is published as, made of its records.
+
+It holds nothing that differs between two runs with the same seed; times are kept apart.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from hrmgym.envs.failures import failures_block, modes_block
+from hrmgym.envs.scoring import Estimate, estimate
+from hrmgym.experiments.evaluate.metrics import WITHIN, Values, bounds, values, within
+from hrmgym.experiments.evaluate.records import TaskRecord
+
+#: Numbers of attempts that are summed over all tasks; of the others, means are told.
+_SUMMED = ("repeats", "timed_out", "near_limit")
+_MEANS = ("tests_passed", "steps", "test_runs", "reward")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A score with everything that it takes to believe it."""
+
+    mode: str
+    """What is scored: a key of `metrics.METRICS`."""
+    benchmark: Mapping[str, Any]
+    """Name, version, split, number of tasks."""
+    policy: Mapping[str, Any]
+    """The experiment's policy block."""
+    environment: Mapping[str, Any]
+    """The experiment's env block."""
+    sandbox: Mapping[str, Any]
+    """The experiment's sandbox block."""
+    budget: Mapping[str, Any]
+    """What each task may cost: attempts, and steps, test runs or proposals of each."""
+    hashes: Mapping[str, str | None]
+    """Of the checkpoint's weights, of the experiment, and of the tasks' ids."""
+    seed: int
+    k: tuple[int, ...]
+    deterministic: bool
+    confidence: float
+    interval: str
+    records: tuple[TaskRecord, ...]
+    """Tasks that were attempted to the end, in the benchmark's order."""
+    official: tuple[str, Estimate] | None = None
+    """The benchmark's own metric, by its name; None without any verdict."""
+    modes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Task -> how its tests run, and why so; see `hrmgym.envs.sandboxes.verdicts.modes`."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task was attempted."""
+        return len(self.records) == int(self.benchmark["tasks"])
+
+    @property
+    def failures(self) -> int:
+        """Number of attempts without a verdict."""
+        return sum(len(record.failures) for record in self.records)
+
+    def scores(self, records: Sequence[TaskRecord] | None = None) -> dict[str, Estimate | None]:
+        """Every score over some records, by default over all; each task has the same weight.
+
+        Tasks without enough verdicts are left out; None where that is all.
+        """
+        records = self.records if records is None else records
+        return self._estimates([values(self.mode, one, self.k) for one in records])
+
+    def solved_within(self) -> dict[str, Estimate | None]:
+        """Shares of tasks that are solved within so many test runs, of those of the budget."""
+        rows: list[Values] = [{str(n): within(one, n) for n in WITHIN} for one in self.records]
+        return self._estimates(rows)
+
+    def _estimates(self, rows: Sequence[Values]) -> dict[str, Estimate | None]:
+        return {name: self._estimate(name, [row[name] for row in rows]) for name in _names(rows)}
+
+    def _estimate(self, name: str, found: Sequence[float | None]) -> Estimate | None:
+        judged = [one for one in found if one is not None]
+        if not judged:
+            return None
+        return estimate(
+            judged,
+            binary=name != "mrr" and self.budget["attempts"] == 1,
+            method="bootstrap" if name == "mrr" else self.interval,
+            confidence=self.confidence,
+            seed=self.seed,
+        )
+
+    def bounds(self, *, solved: bool) -> dict[str, float]:
+        """Every score, had all attempts without a verdict been solved, or none."""
+        rows = [bounds(self.mode, one, self.k, solved=solved) for one in self.records]
+        return {name: math.fsum(row[name] for row in rows) / len(rows) for name in _names(rows)}
+
+    def by_tag(self) -> dict[str, tuple[TaskRecord, ...]]:
+        """The records with each tag, tags in alphabetical order."""
+        tags = sorted({tag for one in self.records for tag in one.tags})
+        return {tag: tuple(one for one in self.records if tag in one.tags) for tag in tags}
+
+    def mean(self, name: str) -> float | None:
+        """Mean of a number over all attempts with a verdict that have it; None: none has."""
+        found = [
+            one.test_runs if name == "test_runs" else one.numbers.get(name)
+            for record in self.records
+            for one in record.judged
+        ]
+        told = [float(one) for one in found if one is not None]
+        return math.fsum(told) / len(told) if told else None
+
+    def _sums(self) -> dict[str, int]:
+        """Under staged limits, how many runs were repeats, and so on."""
+        attempts = [one for record in self.records for one in record.judged]
+        if not any("repeats" in one.numbers for one in attempts):
+            return {}
+        sums = {name: sum(int(one.numbers.get(name) or 0) for one in attempts) for name in _SUMMED}
+        return {"test_runs": sum(one.test_runs for one in attempts), **sums}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data in a fixed order."""
+        sums = self._sums()
+        return {
+            "mode": self.mode,
+            "benchmark": dict(self.benchmark),
+            "complete": self.complete,
+            "tasks_played": len(self.records),
+            "seed": self.seed,
+            "deterministic": self.deterministic,
+            "budget": dict(self.budget),
+            "environment": dict(self.environment),
+            "sandbox": dict(self.sandbox),
+            "policy": dict(self.policy),
+            "hashes": dict(self.hashes),
+            "official": (
+                None
+                if self.official is None
+                else {"metric": self.official[0], **asdict(self.official[1])}
+            ),
+            "scores": _plain(self.scores()),
+            "solved_within": _plain(self.solved_within()),
+            "failures": failures_block(
+                {one.task: one.failures for one in self.records},
+                self.bounds(solved=False),
+                self.bounds(solved=True),
+            ),
+            "tests_apart": modes_block(self.modes),
+            "mean": {name: self.mean(name) for name in _MEANS},
+            **({"test_runs": sums} if sums else {}),
+            "by_tag": {
+                tag: {"tasks": len(records), **_plain(self.scores(records))}
+                for tag, records in self.by_tag().items()
+            },
+            "outcomes": [
+                {
+                    "task": one.task,
+                    "tags": list(one.tags),
+                    "solved": one.solved,
+                    "attempts": [asdict(attempt) for attempt in one.attempts],
+                }
+                for one in self.records
+            ],
+        }
+
+    def to_json(self) -> str:
+        """The report as JSON text: the same bytes for the same outcomes."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def timing_json(self) -> str:
+        """Wall-clock seconds of each task, as JSON text."""
+        each = {one.task: round(one.seconds, 3) for one in self.records}
+        total = round(sum(one.seconds for one in self.records), 3)
+        return json.dumps({"seconds": each, "total": total}, indent=2) + "\n"
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(rows[0]) if rows else []
+
+
+def _plain(found: Mapping[str, Estimate | None]) -> dict[str, Any]:
+    return {name: None if one is None else asdict(one) for name, one in found.items()}
