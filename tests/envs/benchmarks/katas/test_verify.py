@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hrmgym.envs.benchmarks.katas import parse_kata
-from hrmgym.envs.bugs.verify import is_endless, judged, verify
+from hrmgym.envs.benchmarks.katas.verify import is_endless, judged, verify
 
 DOUBLES = parse_kata(
     """

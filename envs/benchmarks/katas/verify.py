@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from hrmgym.envs.benchmarks.katas import Kata
-from hrmgym.envs.bugs import judge
+from hrmgym.envs.benchmarks.katas import Kata, judge
 
 _STEPS = 20_000  # lines of Python per case; the katas themselves need fewer than 3,000
 _WALL_S = 120.0

@@ -1,7 +1,7 @@
 """The bugs that make tasks of the katas: building, storing and reading their list.
 
-    python -m hrmgym.envs.bugs.katas           rebuilds benchmarks/katas/bugs.json
-    python -m hrmgym.envs.bugs.katas --check   fails if the stored list is not what it would build
+    python -m hrmgym.envs.benchmarks.katas.bugs           rebuilds bugs.json
+    python -m hrmgym.envs.benchmarks.katas.bugs --check   fails if that is not what a rebuild gives
 
 A kata's list holds all its bugs by hand, and further ones by operators up to `PER_KATA` in all,
 spread over the operators. Every bug fails at least one visible and one hidden case,
@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from hrmgym.envs.benchmarks.katas import PACKAGE, Kata, load_katas
+from hrmgym.envs.benchmarks.katas.verify import Verdict, is_endless, verify
 from hrmgym.envs.bugs.edits import Edit, apply, trim
 from hrmgym.envs.bugs.operators import OPERATORS, WEIGHTS, mutations
-from hrmgym.envs.bugs.verify import Verdict, is_endless, verify
 from hrmgym.errors import DataError, UserError, did_you_mean
 
 PER_KATA = 14
@@ -70,7 +70,7 @@ def _stored() -> Mapping[str, list[dict[str, Any]]]:
         data = json.loads(text)
     except FileNotFoundError:
         raise DataError(
-            f"{PACKAGE}: bugs.json is missing; build it: python -m hrmgym.envs.bugs.katas"
+            f"{PACKAGE}: bugs.json is missing; build it: python -m {PACKAGE}.bugs"
         ) from None
     except json.JSONDecodeError as error:
         raise DataError(f"bugs.json: not JSON: {error}") from None
@@ -197,7 +197,7 @@ def render(bugs: Mapping[str, Iterable[KataBug]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Rebuild the list, or compare it with the stored one; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m hrmgym.envs.bugs.katas")
+    parser = argparse.ArgumentParser(prog="python -m hrmgym.envs.benchmarks.katas.bugs")
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     options = parser.parse_args(arguments)
     katas = load_katas()
