@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hrmgym.envs.bugs.real_edits import VERSION
 from hrmgym.envs.failures import REPEATS, failures_block, modes_block
 from hrmgym.envs.scoring import Estimate, estimate
 from hrmgym.envs.task import Outcome, Reason, Status
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 from hrmgym.search.stages import Ran, TestRuns, Try, in_stages, limits_of
+from hrmgym.trainers.data.real_edits import VERSION
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv

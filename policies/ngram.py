@@ -16,9 +16,6 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from hrmgym.envs.bugs.corpus import stdlib_functions
-from hrmgym.envs.bugs.heldout import is_held_out
-from hrmgym.envs.bugs.packages import package_functions
 from hrmgym.envs.interfaces import EditInterface, canvas
 from hrmgym.envs.interfaces.edit import REPLACEMENT, tool_action
 from hrmgym.envs.tokens import Tokens, load_tokens
@@ -27,6 +24,9 @@ from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Pro
 from hrmgym.policies.baselines import software_env
 from hrmgym.policies.config import NgramConfig
 from hrmgym.policies.lexeme_model import ORDER, LexemeModel, windows_of
+from hrmgym.trainers.data.corpus import stdlib_functions
+from hrmgym.trainers.data.heldout import is_held_out
+from hrmgym.trainers.data.packages import package_functions
 
 _LONGEST = 2  # lexemes that one edit replaces
 _COMMON = 64  # lexemes of the corpus that it may write

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from hrmgym.envs.bugs.edits import Edit
-from hrmgym.envs.bugs.fitting import FLOOR, fit
 from hrmgym.envs.bugs.making import FILE
 from hrmgym.envs.bugs.operators import OPERATORS
-from hrmgym.envs.bugs.reach import Reach, coverage, reach
-from hrmgym.envs.bugs.real_edits import RealEdit, real_edits
 from hrmgym.envs.bugs.realistic import REALISTIC
+from hrmgym.trainers.data.fitting import FLOOR, fit
+from hrmgym.trainers.data.reach import Reach, coverage, reach
+from hrmgym.trainers.data.real_edits import RealEdit, real_edits
 
 BEFORE = "def f(a, b):\n    if a < b:\n        return a\n    return b\n"
 

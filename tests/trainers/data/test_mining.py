@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hrmgym.envs.bugs.mining import MOST_ALIKE, clean, functions_in, mine
-from hrmgym.envs.bugs.releases import package
 from hrmgym.errors import DataError
 from hrmgym.tests.wheels import NEW, OLD, entry, wheel
+from hrmgym.trainers.data.mining import MOST_ALIKE, clean, functions_in, mine, package
 
 
 def test_functions_by_path_and_name(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from hrmgym.envs.bugs.edits import Edit, apply
 from hrmgym.envs.bugs.meaning import compiles
-from hrmgym.envs.bugs.real_edits import RealEdit
 from hrmgym.envs.bugs.sites import Operator
 from hrmgym.envs.bugs.source import Source, parse
 from hrmgym.envs.bugs.spans import inverses
+from hrmgym.trainers.data.real_edits import RealEdit
 
 _BLANKS = re.compile(r"\s+")
 _LAST_COMMA = re.compile(r",([)\]}])")

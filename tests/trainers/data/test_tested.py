@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from hrmgym.envs.bugs.found_tests import CheckedFunction
 from hrmgym.envs.bugs.making import mix
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET
@@ -17,9 +16,10 @@ from hrmgym.envs.task import CallCase, Limits
 from hrmgym.envs.tokens import load_tokens
 from hrmgym.errors import ConfigError
 from hrmgym.tests.tiny import CLAMP_FIXED, LOOP_FIXED
-from hrmgym.tests.trainers.test_bug_stream import repaired, same, shown
-from hrmgym.trainers.batches import batches
-from hrmgym.trainers.tested import TestedStream
+from hrmgym.tests.trainers.data.test_bug_stream import repaired, same, shown
+from hrmgym.trainers.data.batches import batches
+from hrmgym.trainers.data.found_tests import CheckedFunction
+from hrmgym.trainers.data.tested import TestedStream
 
 FLOOR = "def floor(x):\n    y = math.floor(x)\n    return y + 1\n"
 

@@ -12,16 +12,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from hrmgym.envs.bugs.dressing import Surroundings, dress
 from hrmgym.envs.bugs.edits import Edit
-from hrmgym.envs.bugs.found_tests import CheckedFunction
 from hrmgym.envs.bugs.making import Bug, Mix, make_bug
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import Limits, Outcome, Task, Workspace
 from hrmgym.errors import ConfigError
-from hrmgym.trainers.bug_stream import Sample, first_paragraph, target_sample
+from hrmgym.trainers.data.bug_stream import Sample, first_paragraph, target_sample
+from hrmgym.trainers.data.dressing import Surroundings, dress
+from hrmgym.trainers.data.found_tests import CheckedFunction
 
 _SEED = 6_000_011
 _ATTEMPTS = 50

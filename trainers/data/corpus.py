@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import json
 import logging
-import os
 import platform
 import sysconfig
 import tempfile
@@ -21,12 +20,10 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import platformdirs
-
-from hrmgym.config import expand_home
 from hrmgym.envs.bugs.contamination import lexemes
 from hrmgym.envs.bugs.meaning import compiles
 from hrmgym.envs.bugs.source import is_docstring
+from hrmgym.envs.cache import cache_dir
 
 CORPUS_VERSION = 2
 """Part of the cache's key: to be raised with every change of what this module yields."""
@@ -63,7 +60,7 @@ def stdlib_functions(min_lines: int = 3, max_lines: int = 30) -> tuple[CorpusFun
     """
     version = platform.python_version()
     name = f"stdlib-{CORPUS_VERSION}-{version}-{min_lines}-{max_lines}.json.zlib"
-    path = cache_folder() / name
+    path = cache_dir() / name
     cached = read_cache(path)
     if cached is not None:
         return cached
@@ -71,12 +68,6 @@ def stdlib_functions(min_lines: int = 3, max_lines: int = 30) -> tuple[CorpusFun
     functions = tuple(collect(folder, f"stdlib {version}", min_lines, max_lines))
     write_cache(path, functions)
     return functions
-
-
-def cache_folder() -> Path:
-    """The folder of this package's caches: `HRMGYM_CACHE`, else the user's cache folder."""
-    named = os.environ.get("HRMGYM_CACHE")
-    return Path(expand_home(named) if named else platformdirs.user_cache_dir("hrmgym"))
 
 
 def collect(folder: Path, origin: str, min_lines: int, max_lines: int) -> Iterator[CorpusFunction]:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from hrmgym.envs.bugs import found_tests
-from hrmgym.envs.bugs.corpus import CorpusFunction
-from hrmgym.envs.bugs.found_tests import (
+from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.task import Limits, Status
+from hrmgym.trainers.data import found_tests
+from hrmgym.trainers.data.corpus import CorpusFunction
+from hrmgym.trainers.data.found_tests import (
     MOST_CASES,
     CheckedFunction,
     find_tests,
     functions_with_tests,
 )
-from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.task import Limits, Status
 
 
 @pytest.fixture(scope="module")

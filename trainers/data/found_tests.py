@@ -20,20 +20,20 @@ from typing import Any
 
 import numpy as np
 
-from hrmgym.envs.bugs.corpus import (
-    CORPUS_VERSION,
-    CorpusFunction,
-    cache_folder,
-    stdlib_functions,
-    write_whole,
-)
-from hrmgym.envs.bugs.drawn_values import KINDS, draw_kinds
-from hrmgym.envs.bugs.heldout import is_held_out
-from hrmgym.envs.bugs.packages import package_functions, packages_version
+from hrmgym.envs.cache import cache_dir
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.inside import values
 from hrmgym.envs.sandboxes.inside.values import Opaque
 from hrmgym.envs.task import CallCase, CallTests, Limits, Status
+from hrmgym.trainers.data.corpus import (
+    CORPUS_VERSION,
+    CorpusFunction,
+    stdlib_functions,
+    write_whole,
+)
+from hrmgym.trainers.data.drawn_values import KINDS, draw_kinds
+from hrmgym.trainers.data.heldout import is_held_out
+from hrmgym.trainers.data.packages import package_functions, packages_version
 
 VERSION = 1
 """Part of the cache's key: to be raised with every change of what this module yields."""
@@ -102,7 +102,7 @@ def functions_with_tests(packages: bool, max_lines: int = 30) -> tuple[CheckedFu
     """
     version = f"{VERSION}-{CORPUS_VERSION}-{platform.python_version()}"
     version += f"-{packages_version()}" if packages else ""
-    path = cache_folder() / f"tested-{version}.json.zlib"
+    path = cache_dir() / f"tested-{version}.json.zlib"
     found = _read(path)
     if found is None:
         functions = stdlib_functions() + (package_functions("train") if packages else ())

@@ -1,7 +1,7 @@
 """Functions of the pinned packages' latest releases: more to make bugs in, and to hold out.
 
-The wheels are downloaded on first use (see `releases`); what was cut out of them is cached. The
-manifest, with names, versions, licences and hashes, is `envs/data/releases.json`.
+The wheels are downloaded on first use (see `hrmgym.envs.bugs.releases`); what was cut out of them
+is cached. The manifest, with names, versions, licences and hashes, is `envs/data/releases.json`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
-from hrmgym.envs.bugs.corpus import (
+from hrmgym.envs.bugs.meaning import compiles
+from hrmgym.envs.bugs.releases import SPLITS, Entry, fetch, pinned
+from hrmgym.envs.cache import cache_dir
+from hrmgym.errors import UnknownNameError
+from hrmgym.trainers.data.corpus import (
     CORPUS_VERSION,
     CorpusFunction,
-    cache_folder,
     read_cache,
     words_of,
     write_cache,
 )
-from hrmgym.envs.bugs.meaning import compiles
-from hrmgym.envs.bugs.real_edits import SPLITS
-from hrmgym.envs.bugs.releases import Entry, latest_functions, pinned
-from hrmgym.errors import UnknownNameError
+from hrmgym.trainers.data.mining import functions_in
 
 
 def package_functions(
@@ -42,7 +42,7 @@ def package_functions(
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
     name = f"{split}-{CORPUS_VERSION}-{packages_version()}-{min_lines}-{max_lines}.json.zlib"
-    path = cache_folder() / name
+    path = cache_dir() / name
     cached = read_cache(path)
     if cached is not None:
         return cached
@@ -55,6 +55,15 @@ def packages_version() -> str:
     """Which releases are pinned, as a hash."""
     file = resources.files("hrmgym.envs").joinpath("data/releases.json")
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def latest_functions(
+    entry: Entry, folder: Path | None = None
+) -> dict[tuple[str, str], CorpusFunction]:
+    """The functions of a package's latest release by (path, qualified name)."""
+    release = entry.releases[-1]
+    origin = f"{entry.name} in {release.project} {release.version}"
+    return functions_in(fetch(release, folder), entry.root, origin)
 
 
 def collect_packages(

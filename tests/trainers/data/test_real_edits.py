@@ -10,12 +10,12 @@ import pytest
 
 from hrmgym.envs.bugs.contamination import near_duplicates
 from hrmgym.envs.bugs.meaning import compiles, meaning
-from hrmgym.envs.bugs.protected import protected_programs
-from hrmgym.envs.bugs.real_edits import SPLITS, RealEdit, file_name, read, real_edits, write
-from hrmgym.envs.bugs.releases import pinned
+from hrmgym.envs.bugs.releases import SPLITS, pinned
 from hrmgym.envs.bugs.spans import MOST_SPANS, MOST_TOKENS
 from hrmgym.envs.tokens import load_tokens
 from hrmgym.errors import DataError, UnknownNameError
+from hrmgym.trainers.data.protected import protected_programs
+from hrmgym.trainers.data.real_edits import RealEdit, file_name, read, real_edits, write
 
 ALL = [edit for split in SPLITS for edit in real_edits(split)]
 
@@ -49,7 +49,7 @@ def test_edits_are_there_once() -> None:
 
 
 def test_licence_texts_are_shipped_for_every_package() -> None:
-    file = resources.files("hrmgym.envs").joinpath("data/real-edits-licences.txt")
+    file = resources.files("hrmgym.trainers.data").joinpath("real-edits-licences.txt")
     text = file.read_text(encoding="utf-8")
     for entry in pinned():
         assert f"== {entry.name} ({entry.licence})" in text

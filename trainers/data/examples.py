@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from hrmgym.envs.bugs.dressing import Surroundings, dress
 from hrmgym.envs.bugs.edits import apply, inverse
 from hrmgym.envs.bugs.making import Bug
 from hrmgym.envs.bugs.operators import Mutation, mutations
@@ -16,7 +15,8 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import Task
 from hrmgym.envs.workspace import Files
-from hrmgym.trainers.bug_stream import Sample
+from hrmgym.trainers.data.bug_stream import Sample
+from hrmgym.trainers.data.dressing import Surroundings, dress
 
 #: An endless loop among the made bugs costs this much, not the task's whole limit.
 _LOOP_CPU_S = 0.1

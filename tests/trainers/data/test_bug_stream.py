@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from hrmgym.envs.bugs.making import Mix, mix
-from hrmgym.envs.bugs.selector import KINDS, Selector
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET
 from hrmgym.envs.tokens import load_tokens
 from hrmgym.errors import ConfigError
 from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED, LOOP_FIXED
-from hrmgym.trainers.bug_stream import (
+from hrmgym.trainers.data.bug_stream import (
     BugStream,
     Program,
     Sample,
     broken,
 )
+from hrmgym.trainers.data.selector import KINDS, Selector
 
 PROGRAMS = [
     Program("double", DOUBLE_FIXED, "Doubles."),

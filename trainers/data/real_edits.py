@@ -1,7 +1,7 @@
 """Real edits: what maintainers changed in a function between two releases, a few tokens at most.
 
-The shipped file holds them all; `python -m hrmgym.envs.bugs.releases` rebuilds it from the pinned
-releases. The licences of the packages are in `envs/data/real-edits-licences.txt`.
+The shipped file holds them all; `python -m hrmgym.trainers.data.rebuild` makes it anew from the
+pinned releases. The licences of the packages are in `trainers/data/real-edits-licences.txt`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from importlib import resources
 from pathlib import Path
 
 from hrmgym.envs.bugs.edits import Edit
+from hrmgym.envs.bugs.releases import SPLITS
 from hrmgym.envs.bugs.spans import applied
 from hrmgym.errors import DataError, UnknownNameError
 
 VERSION = 2
 """Version of the shipped file; scores on its validation part name it."""
-SPLITS = ("train", "valid")
-"""`valid` holds whole packages that nothing is ever trained on."""
 _KEYS = {"package", "licence", "split", "versions", "path", "function", "before", "edits"}
 
 
@@ -67,12 +66,11 @@ def real_edits(split: str) -> tuple[RealEdit, ...]:
     """
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
-    file = resources.files("hrmgym.envs").joinpath(f"data/{file_name()}")
     try:
-        data = file.read_bytes()
+        data = resources.files("hrmgym.trainers.data").joinpath(file_name()).read_bytes()
     except FileNotFoundError:
         raise DataError(
-            f"{file_name()} is missing; build it: python -m hrmgym.envs.bugs.releases"
+            f"{file_name()} is missing; build it: python -m hrmgym.trainers.data.rebuild"
         ) from None
     return tuple(edit for edit in read(data, file_name()) if edit.split == split)
 

@@ -1,6 +1,6 @@
 """How often each operator should act: as often as real edits undo what it does.
 
-    python -m hrmgym.envs.bugs.fitting            fits the shipped weights anew, and shows them
+    python -m hrmgym.trainers.data.fitting            fits the shipped weights anew, and shows them
 
 A real edit, read backwards, is taken for a draw: first an operator by weight, then one of its
 sites, all equally likely. The weights that make the training packages' edits most likely are found
@@ -20,11 +20,12 @@ from pathlib import Path
 
 from hrmgym.envs.bugs.making import FILE
 from hrmgym.envs.bugs.operators import OPERATORS
-from hrmgym.envs.bugs.reach import Reach, reach
-from hrmgym.envs.bugs.real_edits import SPLITS, RealEdit, real_edits
 from hrmgym.envs.bugs.realistic import REALISTIC
+from hrmgym.envs.bugs.releases import SPLITS
 from hrmgym.envs.bugs.spans import MOST_SPANS
 from hrmgym.errors import UserError
+from hrmgym.trainers.data.reach import Reach, reach
+from hrmgym.trainers.data.real_edits import RealEdit, real_edits
 
 _ROUNDS = 200
 FLOOR = 0.002

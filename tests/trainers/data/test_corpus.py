@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrmgym.envs.bugs.corpus import (
+from hrmgym.envs.bugs.edits import apply, inverse
+from hrmgym.envs.bugs.operators import sample_mutation
+from hrmgym.envs.cache import cache_dir
+from hrmgym.trainers.data.corpus import (
     CorpusFunction,
-    cache_folder,
     collect,
     read_cache,
     stdlib_functions,
     write_cache,
 )
-from hrmgym.envs.bugs.edits import apply, inverse
-from hrmgym.envs.bugs.operators import sample_mutation
 
 MODULE = '''
 import os
@@ -131,9 +131,9 @@ def test_a_cache_that_cannot_be_written_is_reported(
 
 def test_standard_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HRMGYM_CACHE", str(tmp_path / "cache"))
-    assert cache_folder() == tmp_path / "cache"
+    assert cache_dir() == tmp_path / "cache"
     functions = stdlib_functions()
-    (stored,) = cache_folder().iterdir()
+    (stored,) = cache_dir().iterdir()
     assert read_cache(stored) == functions == stdlib_functions()
     assert len(functions) >= 7000
     assert len({function.code for function in functions}) == len(functions)

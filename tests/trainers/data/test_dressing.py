@@ -7,9 +7,9 @@ import ast
 import numpy as np
 import pytest
 
-from hrmgym.envs.bugs.dressing import Surroundings, dress
 from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.making import Bug, make_bug, mix
+from hrmgym.trainers.data.dressing import Surroundings, dress
 
 HEIGHTS = """def heights(rows, least):
     # those that count

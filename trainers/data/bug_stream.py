@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from hrmgym.envs.bugs.corpus import CorpusFunction, stdlib_functions
-from hrmgym.envs.bugs.dressing import Surroundings, dress
 from hrmgym.envs.bugs.making import Bug, Mix, make_bug, mix
-from hrmgym.envs.bugs.packages import package_functions
-from hrmgym.envs.bugs.selector import Selector, kind_of
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface, Observation
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import CallTests, Task, Workspace
 from hrmgym.errors import ConfigError
+from hrmgym.trainers.data.corpus import CorpusFunction, stdlib_functions
+from hrmgym.trainers.data.dressing import Surroundings, dress
+from hrmgym.trainers.data.packages import package_functions
+from hrmgym.trainers.data.selector import Selector, kind_of
 
 #: Seldom needed: a drawn program has no bug that the canvas can show and one action can undo.
 _ATTEMPTS = 50
@@ -48,7 +48,7 @@ class Sample:
     action: npt.NDArray[np.int64]
     operator: str
     kind: str = "nothing"
-    """What the repair writes first: one of `hrmgym.envs.bugs.selector.KINDS`."""
+    """What the repair writes first: one of `hrmgym.trainers.data.selector.KINDS`."""
     others: tuple[npt.NDArray[np.int64], ...] = ()
     """Actions that repair further broken places of the same canvas, as good as `action`."""
 

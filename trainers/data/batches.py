@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hrmgym.errors import WorkerError
-from hrmgym.trainers.bug_stream import Sample
+from hrmgym.trainers.data.bug_stream import Sample
 
 #: Batches that are sorted by length together, so that a batch holds little padding.
 BUCKET = 8

@@ -14,10 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from hrmgym.envs.bugs.contamination import near_duplicates
-from hrmgym.envs.bugs.corpus import CorpusFunction, functions_of, words_of
-from hrmgym.envs.bugs.real_edits import RealEdit
+from hrmgym.envs.bugs.releases import Entry, fetch
 from hrmgym.envs.bugs.spans import applied, difference, inverses
 from hrmgym.errors import DataError
+from hrmgym.trainers.data.corpus import CorpusFunction, functions_of, words_of
+from hrmgym.trainers.data.real_edits import RealEdit
 
 MOST_LINES = 40
 """Longest function that is looked at."""
@@ -37,6 +38,12 @@ class Package:
     """Folder in the archive, for example `pip/_vendor/rich/`."""
     archives: tuple[tuple[str, Path], ...]
     """Version and wheel of each release, the oldest first."""
+
+
+def package(entry: Entry, folder: Path | None = None) -> Package:
+    """A pinned package with its wheels at hand."""
+    archives = tuple((one.version, fetch(one, folder)) for one in entry.releases)
+    return Package(entry.name, entry.licence, entry.split, entry.root, archives)
 
 
 def functions_in(archive: Path, root: str, origin: str) -> dict[tuple[str, str], CorpusFunction]:

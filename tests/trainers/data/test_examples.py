@@ -6,9 +6,9 @@ import pytest
 
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.tests.tiny import Tiny
-from hrmgym.tests.trainers.test_bug_stream import PROGRAMS, repaired
-from hrmgym.trainers.bug_stream import Sample
-from hrmgym.trainers.examples import benchmark_examples
+from hrmgym.tests.trainers.data.test_bug_stream import PROGRAMS, repaired
+from hrmgym.trainers.data.bug_stream import Sample
+from hrmgym.trainers.data.examples import benchmark_examples
 
 
 @pytest.fixture(scope="module")
