@@ -23,10 +23,7 @@ from hrmgym.errors import ConfigError
 from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals
 from hrmgym.policies.baselines import software_env
 from hrmgym.policies.config import NgramConfig
-from hrmgym.policies.lexeme_model import ORDER, LexemeModel, windows_of
-from hrmgym.trainers.data.corpus import stdlib_functions
-from hrmgym.trainers.data.heldout import is_held_out
-from hrmgym.trainers.data.packages import package_functions
+from hrmgym.policies.lexeme_model import HOW_TO_FIT, ORDER, LexemeModel, windows_of
 
 _LONGEST = 2  # lexemes that one edit replaces
 _COMMON = 64  # lexemes of the corpus that it may write
@@ -41,15 +38,15 @@ class _Lexeme:
 
 
 def make_ngram_policy(config: NgramConfig, env: gymnasium.Env[object, object]) -> NgramPolicy:
-    """A policy that has learned from the functions that networks are trained on.
+    """A policy with the model of a fitted file.
 
     Raises:
-        ConfigError: the environment has another interface.
-        DataError: a package is not cached and cannot be downloaded.
+        ConfigError: the environment has another interface, or no file is named.
+        DataError: the file is missing, or is none.
     """
-    functions = [*stdlib_functions(), *(package_functions() if config.packages else ())]
-    texts = (one.code for one in functions if not is_held_out(one.code))
-    return NgramPolicy(env, LexemeModel(texts))
+    if config.file is None:
+        raise ConfigError(f"policy.file: the n-gram policy needs a fitted file; {HOW_TO_FIT}")
+    return NgramPolicy(env, LexemeModel.load(config.file))
 
 
 class NgramPolicy:
