@@ -22,7 +22,7 @@ from typing import Any
 
 from hrmgym.envs.sandboxes.between import examination
 from hrmgym.envs.sandboxes.inside import wire
-from hrmgym.envs.sandboxes.inside.zygote import MOST_REPORTED, be_zygote, memory_of, settle
+from hrmgym.envs.sandboxes.processes.zygote import MOST_REPORTED, be_zygote, memory_of, settle
 
 Reply = tuple[dict[str, Any], bytes]
 #: Conversations of one task that are kept, each with a zygote.

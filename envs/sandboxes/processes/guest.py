@@ -28,7 +28,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
 from hrmgym.envs.sandboxes.confinement import isolation, landlock, seccomp
-from hrmgym.envs.sandboxes.inside import files, judge, keeper, layers, runs, serving, wire
+from hrmgym.envs.sandboxes.inside import files, keeper, layers, runs, wire
+from hrmgym.envs.sandboxes.processes import judge, serving
 
 Reply = tuple[dict[str, Any], bytes]
 Handler = Callable[[dict[str, Any], bytes, list[int]], Reply]

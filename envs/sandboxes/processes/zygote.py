@@ -24,7 +24,8 @@ from hrmgym.envs.sandboxes.between.baseline import Baseline
 from hrmgym.envs.sandboxes.between.examiner import Examiner
 from hrmgym.envs.sandboxes.between.plain import Unfit
 from hrmgym.envs.sandboxes.confinement import isolation
-from hrmgym.envs.sandboxes.inside import calls, files, serving, wire
+from hrmgym.envs.sandboxes.inside import calls, files, wire
+from hrmgym.envs.sandboxes.processes import serving
 
 #: Bytes of a run's report that are read.
 MOST_REPORTED = 8 << 20

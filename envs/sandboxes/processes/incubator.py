@@ -27,7 +27,8 @@ from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.between import candidate, examination
 from hrmgym.envs.sandboxes.confinement import isolation
-from hrmgym.envs.sandboxes.inside import calls, guest, pages, wire
+from hrmgym.envs.sandboxes.inside import calls, pages, wire
+from hrmgym.envs.sandboxes.processes import guest
 
 _CLONE3 = 435  # the same number on every architecture
 _MOST_FILES = 1 << 16
