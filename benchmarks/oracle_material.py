@@ -17,10 +17,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from hrmgym.envs.bugs.corpus import cache_folder
 from hrmgym.envs.bugs.edits import apply
 from hrmgym.envs.bugs.operators import sample_mutation
 from hrmgym.envs.bugs.releases import Release, fetch
+from hrmgym.envs.cache import cache_dir
 from hrmgym.errors import DataError
 
 PACKAGES = Path(__file__).with_name("oracle_packages.json")
@@ -80,7 +80,7 @@ def packages(folder: Path | None = None) -> Iterator[Subject]:
     """
     for name, row in json.loads(PACKAGES.read_text(encoding="utf-8")).items():
         release = Release(name, row["version"], row["file"], row["sha256"])
-        files = _unpacked(fetch(release, folder or cache_folder() / "releases"), row["roots"])
+        files = _unpacked(fetch(release, folder or cache_dir() / "releases"), row["roots"])
         yield from _subjects(f"{name} {row['version']}", files, row)
 
 

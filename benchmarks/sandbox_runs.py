@@ -209,7 +209,8 @@ def cold_cpu_s(rounds: int) -> float:
 _FLOOR = """
 import os, resource
 from hrmgym.envs.sandboxes.confinement import isolation
-from hrmgym.envs.sandboxes.inside import calls, guest
+from hrmgym.envs.sandboxes.inside import calls
+from hrmgym.envs.sandboxes.processes import guest
 calls.warm_up()
 COUNT = int(sys.argv[1])
 isolation.enter_namespaces()

@@ -60,7 +60,7 @@ def _data(run: RunFolder) -> list[str]:
         if learning.real_share > 0:
             text += (
                 ", a share of `real_share` real edits between releases of permissively licensed "
-                "packages (`envs/data/real-edits-licences.txt`)"
+                "packages (`trainers/data/real-edits-licences.txt`)"
             )
         if learning.benchmark_share > 0:
             text += ", and a share of `benchmark_share` from the solutions of the tasks below"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import (
@@ -22,8 +21,9 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.quantize import BITS, calibrate, carry_cosine, computing_in, pack
 from hrmgym.policies.distribution import edit_distribution
 from hrmgym.policies.hrm import pick_dtype
-from hrmgym.trainers.batches import collate
-from hrmgym.trainers.bug_stream import stdlib_programs
+from hrmgym.trainers.data.batches import collate
+from hrmgym.trainers.data.bug_stream import stdlib_programs
+from hrmgym.trainers.data.heldout import is_held_out
 from hrmgym.trainers.fixes import Fix, rates, search_fixes
 from hrmgym.trainers.sources import held_out_programs, made_fixes, real_fixes
 from hrmgym.trainers.threads import compute_threads, training_threads

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from torch import Tensor
 from hrmgym.errors import ActionError
 from hrmgym.hrm.copying import CLS, END, PAD, SEP, copy_targets
 from hrmgym.hrm.edit_model import EditModel, Encoded
-from hrmgym.hrm.edit_search import ScoredAction, best_actions
+from hrmgym.hrm.edit_search import ScoredAction, TopK, best_actions
 
 #: Score of what is not legal. Finite, so that a gradient never meets inf - inf.
 NEVER = -1e9
@@ -52,13 +51,6 @@ class Evaluation:
     entropy: Tensor | None
     """See `EditDistribution.entropy` [B]."""
     hits: Hits | None
-
-
-class TopK(NamedTuple):
-    """The largest of many numbers, and where they are."""
-
-    values: Tensor
-    indices: Tensor
 
 
 class EditDistribution:

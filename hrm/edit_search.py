@@ -15,15 +15,14 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from hrmgym.hrm.config import EditModelConfig
 from hrmgym.hrm.copying import END, SEP
-
-if TYPE_CHECKING:
-    from hrmgym.hrm.edit_distribution import EditDistribution
+from hrmgym.hrm.edit_model import Encoded
 
 #: Prefixes of one row that are expanded together: at first, and at most, for a row's number doubles
 #: each time. More than one only saves time, as long as most of them would be expanded anyway.
@@ -41,6 +40,58 @@ class ScoredAction(NamedTuple):
     """int64 [3 + R], on the CPU."""
     log_prob: float
     """In nats."""
+
+
+class TopK(NamedTuple):
+    """The largest of many numbers, and where they are."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class Chain(Protocol):
+    """What the search asks of a distribution over actions, such as an `EditDistribution`."""
+
+    encoded: Encoded
+    config: EditModelConfig
+    editable: Tensor
+    entries: int
+    targets: Tensor
+    tool_log_probs: Tensor
+    start_log_probs: Tensor
+
+    def mode(self) -> Tensor:
+        """The greedy action of each row, int64 [B, 3 + R]."""
+        ...
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """Log-probabilities of actions [B, 3 + R]: [B]."""
+        ...
+
+    def every_end_log_probs(self) -> Tensor:
+        """Log-probabilities of the ends of every start: [B, S, W]."""
+        ...
+
+    def begin(self, start_BJ: Tensor, end_BJ: Tensor) -> Tensor:
+        """State of the replacement cell before its first slot: [B, J, D]."""
+        ...
+
+    def advance(
+        self,
+        hidden_BJD: Tensor,
+        previous_BJ: Tensor,
+        start_BJ: Tensor,
+        end_BJ: Tensor,
+        slot_BJ: Tensor,
+    ) -> Tensor:
+        """State of the replacement cell at slot `slot_BJ`: [B, J, D]."""
+        ...
+
+    def best_entries(
+        self, hidden_BJD: Tensor, may_end_BJ: Tensor, active_BJ: Tensor, count: int
+    ) -> TopK:
+        """The `count` most probable next entries at active nodes: two times [N, count]."""
+        ...
 
 
 Path = tuple[int, ...]
@@ -122,7 +173,7 @@ class _Effects:
 class _Ends:
     """The ends of every start, most probable first; for a whole batch, when first needed."""
 
-    def __init__(self, distribution: EditDistribution) -> None:
+    def __init__(self, distribution: Chain) -> None:
         self._distribution = distribution
         self._sorted: tuple[Tensor, Tensor, list[list[int]]] | None = None
 
@@ -225,7 +276,7 @@ class _Row:
 
 
 def best_actions(
-    distribution: EditDistribution,
+    distribution: Chain,
     k: int,
     budget: int,
     first: int = FIRST,
@@ -292,9 +343,7 @@ def _families(log_probs_BC: Tensor, path: Path) -> list[_Family]:
     ]
 
 
-def _expand(
-    distribution: EditDistribution, rows: list[_Row], taken: list[list[_Item]], first: int
-) -> None:
+def _expand(distribution: Chain, rows: list[_Row], taken: list[list[_Item]], first: int) -> None:
     """Opens the entries that follow prefixes with a span, or lists more of those already open."""
     new: list[list[_Item]] = [[] for _ in rows]
     more: list[list[_Item]] = [[] for _ in rows]
@@ -319,7 +368,7 @@ def _expand(
             rows[b].push(listed, item.rank)
 
 
-def _advanced(distribution: EditDistribution, items: list[list[_Item]]) -> Tensor:
+def _advanced(distribution: Chain, items: list[list[_Item]]) -> Tensor:
     """States of the replacement cell after each prefix [B, J, D]."""
     paths = [[item.path for item in row] for row in items]
     start = _padded([[path[1] for path in row] for row in paths], distribution)
@@ -335,7 +384,7 @@ def _advanced(distribution: EditDistribution, items: list[list[_Item]]) -> Tenso
     return distribution.advance(before_BJD, previous, start, end, slot)
 
 
-def _states(distribution: EditDistribution, items: list[list[_Item]]) -> Tensor:
+def _states(distribution: Chain, items: list[list[_Item]]) -> Tensor:
     """The states that prefixes' families were read from, where they have one [B, J, D]."""
     z_BSD = distribution.encoded.z_H
     states_BJD = z_BSD.new_zeros(len(items), max(map(len, items)), z_BSD.shape[-1])
@@ -348,7 +397,7 @@ def _states(distribution: EditDistribution, items: list[list[_Item]]) -> Tensor:
 
 
 def _entries(
-    distribution: EditDistribution, items: list[list[_Item]], hidden_BJD: Tensor, count: int
+    distribution: Chain, items: list[list[_Item]], hidden_BJD: Tensor, count: int
 ) -> Iterator[tuple[int, int, _Item, tuple[list[float], list[int]]]]:
     """The `count` best entries after each prefix, fewer where fewer are legal.
 
@@ -371,7 +420,7 @@ def _entries(
             yield b, j, item, (log_probs[:legal], choices[:legal])
 
 
-def _padded(values: Sequence[Sequence[int]], distribution: EditDistribution) -> Tensor:
+def _padded(values: Sequence[Sequence[int]], distribution: Chain) -> Tensor:
     """Ragged rows as int64 [B, J], filled up with 0."""
     width = max(map(len, values))
     filled = [[*row, *[0] * (width - len(row))] for row in values]

@@ -105,9 +105,18 @@ class NgramConfig(Block):
 
     kind: Literal["ngram"]
     """Tag of this block."""
+    file: PathWord | None = None
+    """Fitted file to start from, as `python -m hrmgym.trainers.ngram FILE` writes it; null takes
+    one fitted to the functions that networks are trained on, made on first use and then cached."""
     packages: bool = False
-    """Also learn from functions of the training packages (downloaded on first use), not only of
-    the standard library."""
+    """With `file: null`: also learn from functions of the training packages (downloaded on first
+    use), not only of the standard library."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> NgramConfig:
+        if self.file is not None and self.packages:
+            raise ValueError("packages: says what to fit to, but file is fitted; leave one out")
+        return self
 
 
 class RandomConfig(Block):

@@ -8,27 +8,37 @@ numbers is one 64-bit key and nothing collides.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
-from hrmgym.envs.lexer import lex
+from hrmgym.errors import DataError, first_line
 
 #: Numbers of what is no lexeme: before the beginning, and any lexeme that is not known.
 BEGIN, UNKNOWN = 0, 1
 ORDER = 4
 
-_BITS, _MOST = 16, 1 << 16
+BITS = 16
+"""Of a lexeme's number."""
+FORMAT = "hrmgym lexeme model 1"
+"""The key of the known lexemes in a fitted file."""
+HOW_TO_FIT = "python -m hrmgym.trainers.ngram FILE makes one"
+
 _DISCOUNT = 0.75
 
 Ids = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
     """n-grams of one order, and what is known of their contexts."""
 
     keys: Ids
@@ -41,28 +51,81 @@ class _Table:
     kinds: npt.NDArray[np.float64]
     """Number of different lexemes behind each context."""
 
+    def check(self) -> None:
+        """Refuses columns that do not belong together.
+
+        Raises:
+            ValueError: says which.
+        """
+        for names, kinds in (
+            (("keys", "counts"), (np.uint64, np.float64)),
+            (("contexts", "totals", "kinds"), (np.uint64, np.float64, np.float64)),
+        ):
+            columns = [getattr(self, name) for name in names]
+            lengths = [column.shape for column in columns]
+            if [column.dtype for column in columns] != [*kinds] or len({*lengths}) > 1:
+                raise ValueError(f"{', '.join(names)} do not belong together: {lengths}")
+
+
+def file_hash(path: str | Path) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of a fitted file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}; {HOW_TO_FIT}") from None
+
 
 class LexemeModel:
-    """The probability of lexemes given up to three before them.
+    """The probability of lexemes given up to three before them; `hrmgym.trainers.ngram` fits it.
 
     Args:
-        texts: What it learns from.
-        least: Lexemes seen less often are not known.
+        common: Known lexemes, the most frequent first.
+        tables: Those of the orders 1 to `ORDER`.
     """
 
-    def __init__(self, texts: Iterable[str], least: int = 2) -> None:
-        rows = [lex(text) for text in texts]
-        seen = Counter(lexeme for row in rows for lexeme in row)
-        known = [lexeme for lexeme, count in seen.most_common(_MOST - 2) if count >= least]
-        self.common: tuple[str, ...] = tuple(known)
+    def __init__(self, common: Sequence[str], tables: Sequence[Table]) -> None:
+        self.common = tuple(common)
         """Known lexemes, the most frequent first."""
-        self._ids = {lexeme: number for number, lexeme in enumerate(known, start=2)}
-        self._tables = _tables([self.ids(row) for row in rows])
-        self._size = len(known) + 1
+        self._ids = numbers_of(common)
+        self._tables = tuple(tables)
+        self._size = len(self.common) + 1
+
+    @classmethod
+    def load(cls, path: str | Path) -> LexemeModel:
+        """The model of a fitted file, from which no code runs.
+
+        Raises:
+            DataError: there is none, or it is none that `to_bytes` has made.
+        """
+        try:
+            with safe_open(path, framework="numpy") as file:
+                common = json.loads((file.metadata() or {})[FORMAT])
+                orders = range(1, ORDER + 1)
+                tables = [Table(*map(file.get_tensor, _names(order))) for order in orders]
+                for table in tables:
+                    table.check()
+                return cls(common, tables)
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such file; {HOW_TO_FIT}") from None
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            said = f"has no {error}" if isinstance(error, KeyError) else first_line(error)
+            raise DataError(f"{path}: not a fitted n-gram model: {said}; {HOW_TO_FIT}") from None
+
+    def to_bytes(self) -> bytes:
+        """A file's content; the same model gives the same bytes."""
+        columns: dict[str, npt.NDArray[Any]] = {}
+        for order, table in enumerate(self._tables, start=1):
+            parts = (getattr(table, field.name) for field in fields(table))
+            columns |= zip(_names(order), parts, strict=True)
+        return save(columns, metadata={FORMAT: json.dumps(self.common)})
 
     def ids(self, lexemes: Sequence[str]) -> Ids:
         """Numbers of lexemes; `UNKNOWN` for those that are not known."""
-        return np.array([self._ids.get(one, UNKNOWN) for one in lexemes], dtype=np.uint64)
+        return ids_of(lexemes, self._ids)
 
     def log_probs(self, windows: Ids) -> npt.NDArray[np.float64]:
         """Log-probabilities, in nats, of the last lexeme of each window given the ones before it.
@@ -72,9 +135,9 @@ class LexemeModel:
         """
         probs = np.full(len(windows), 1.0 / self._size)
         for order, table in enumerate(self._tables, start=1):
-            grams = _packed(windows[:, ORDER - order :])
+            grams = packed(windows[:, ORDER - order :])
             counts = _looked_up(table.keys, table.counts, grams)
-            contexts = grams >> np.uint64(_BITS)
+            contexts = grams >> np.uint64(BITS)
             totals = _looked_up(table.contexts, table.totals, contexts)
             kinds = _looked_up(table.contexts, table.kinds, contexts)
             seen = totals > 0
@@ -85,18 +148,33 @@ class LexemeModel:
         return result
 
 
+def numbers_of(common: Sequence[str]) -> Mapping[str, int]:
+    """Known lexemes with their numbers."""
+    return {lexeme: number for number, lexeme in enumerate(common, start=2)}
+
+
+def ids_of(lexemes: Sequence[str], numbers: Mapping[str, int]) -> Ids:
+    """Numbers of lexemes; `UNKNOWN` for those that are not known."""
+    return np.array([numbers.get(one, UNKNOWN) for one in lexemes], dtype=np.uint64)
+
+
 def windows_of(ids: Ids) -> Ids:
     """Each lexeme with the three before it: [L, ORDER]."""
     padded = np.concatenate((np.full(ORDER - 1, BEGIN, dtype=np.uint64), ids))
     return np.lib.stride_tricks.sliding_window_view(padded, ORDER)
 
 
-def _packed(windows: Ids) -> Ids:
+def packed(windows: Ids) -> Ids:
     """[N, n] as one key each."""
     keys = np.zeros(len(windows), dtype=np.uint64)
     for column in range(windows.shape[1]):
-        keys = (keys << np.uint64(_BITS)) | windows[:, column]
+        keys = (keys << np.uint64(BITS)) | windows[:, column]
     return keys
+
+
+def _names(order: int) -> list[str]:
+    """Names of a table's columns in a file."""
+    return [f"{order}.{field.name}" for field in fields(Table)]
 
 
 def _looked_up(keys: Ids, values: npt.NDArray[np.float64], wanted: Ids) -> npt.NDArray[np.float64]:
@@ -105,20 +183,3 @@ def _looked_up(keys: Ids, values: npt.NDArray[np.float64], wanted: Ids) -> npt.N
         return np.zeros(len(wanted))
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[at] == wanted, values[at], 0.0)
-
-
-def _tables(rows: Sequence[Ids]) -> list[_Table]:
-    """Tables of the orders 1 to `ORDER`."""
-    windows = [windows_of(row) for row in rows if len(row)]
-    every = np.concatenate(windows) if windows else np.zeros((0, ORDER), dtype=np.uint64)
-    tables: list[_Table] = []
-    keys, counts = np.unique(_packed(every), return_counts=True)
-    for order in range(ORDER, 0, -1):
-        if order < ORDER:  # how many different n-grams of the order above end in it
-            mask = np.uint64((1 << (_BITS * order)) - 1)
-            keys, counts = np.unique(tables[0].keys & mask, return_counts=True)
-        contexts, place = np.unique(keys >> np.uint64(_BITS), return_inverse=True)
-        totals = np.bincount(place, weights=counts, minlength=len(contexts)).astype(np.float64)
-        kinds = np.bincount(place, minlength=len(contexts)).astype(np.float64)
-        tables.insert(0, _Table(keys, counts.astype(np.float64), contexts, totals, kinds))
-    return tables

@@ -15,16 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hrmgym.envs.bugs.corpus import stdlib_functions
-from hrmgym.envs.bugs.heldout import is_held_out
-from hrmgym.envs.bugs.packages import package_functions
 from hrmgym.envs.interfaces import canvas
 from hrmgym.envs.interfaces.edit import REPLACEMENT, tool_action
 from hrmgym.envs.tokens import Tokens, load_tokens
+from hrmgym.errors import ConfigError
 from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals, Spaces
 from hrmgym.policies.baselines import edits_only
 from hrmgym.policies.config import NgramConfig
-from hrmgym.policies.lexeme_model import ORDER, LexemeModel, windows_of
+from hrmgym.policies.lexeme_model import HOW_TO_FIT, ORDER, LexemeModel, windows_of
 
 _LONGEST = 2  # lexemes that one edit replaces
 _COMMON = 64  # lexemes of the corpus that it may write
@@ -39,15 +37,15 @@ class _Lexeme:
 
 
 def make_ngram_policy(config: NgramConfig, spaces: Spaces) -> NgramPolicy:
-    """A policy that has learned from the functions that networks are trained on.
+    """A policy with the model of a fitted file.
 
     Raises:
-        ConfigError: the spaces are not those of the `edit` interface.
-        DataError: a package is not cached and cannot be downloaded.
+        ConfigError: the spaces are not those of the `edit` interface, or no file is named.
+        DataError: the file is missing, or is none.
     """
-    functions = [*stdlib_functions(), *(package_functions() if config.packages else ())]
-    texts = (one.code for one in functions if not is_held_out(one.code))
-    return NgramPolicy(spaces, LexemeModel(texts))
+    if config.file is None:
+        raise ConfigError(f"policy.file: the n-gram policy needs a fitted file; {HOW_TO_FIT}")
+    return NgramPolicy(spaces, LexemeModel.load(config.file))
 
 
 class NgramPolicy:

@@ -14,8 +14,8 @@ from hrmgym.experiments.schema import RewardConfig
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config
 from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED, Tiny
-from hrmgym.trainers.bug_stream import BugStream, Program
 from hrmgym.trainers.config import PPOConfig, PretrainConfig, WarmStartConfig
+from hrmgym.trainers.data.bug_stream import BugStream, Program
 from hrmgym.trainers.job import Job
 from hrmgym.trainers.learner import Learner
 from hrmgym.trainers.pretrain import Run

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from hrmgym.envs.bugs.edits import Edit, apply
-from hrmgym.envs.bugs.selector import kind_of
 from hrmgym.envs.interfaces.base import RefusedError
 from hrmgym.envs.interfaces.edit import BUDGET, Action, EditInterface
 from hrmgym.envs.state import Cursor, State
@@ -22,8 +21,9 @@ from hrmgym.envs.task import CallTests, PublicTask, Workspace
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.distribution import edit_distribution
 from hrmgym.search.tries import looked_up
-from hrmgym.trainers.batches import collate
-from hrmgym.trainers.bug_stream import Sample
+from hrmgym.trainers.data.batches import collate
+from hrmgym.trainers.data.bug_stream import Sample
+from hrmgym.trainers.data.selector import kind_of
 
 #: Numbers of proposals that exact fixes are counted at.
 KS = (1, 8, 32, 128)

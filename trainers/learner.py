@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hrmgym.envs.bugs.selector import Selector
 from hrmgym.errors import CheckpointError, first_line
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.losses import edit_loss, halt_loss
 from hrmgym.hrm.optim import EMA, AdamATan2
 from hrmgym.policies.distribution import edit_distribution
-from hrmgym.trainers.batches import collate
-from hrmgym.trainers.bug_stream import Sample
 from hrmgym.trainers.config import LossKind, SupervisedConfig
+from hrmgym.trainers.data.batches import collate
+from hrmgym.trainers.data.bug_stream import Sample
+from hrmgym.trainers.data.selector import Selector
 
 #: Weight of the halting loss, as in HRM.
 _HALT = 0.5

@@ -14,7 +14,6 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv
 
-from hrmgym.envs.bugs.selector import Selector
 from hrmgym.errors import CheckpointError, HrmgymError, first_line
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies.hrm import HRMPolicy, edit_model_config, load_weights
@@ -24,6 +23,7 @@ from hrmgym.trainers.best import Best
 from hrmgym.trainers.callbacks import EnvTags, KeepState, NetworkTags, StopWhenAsked
 from hrmgym.trainers.config import PPOConfig, WarmStartConfig
 from hrmgym.trainers.curriculum import Curriculum, CurriculumTags, with_curriculum
+from hrmgym.trainers.data.selector import Selector
 from hrmgym.trainers.events import StoppedByListener, describe, drop_after, make_logger
 from hrmgym.trainers.job import Job, seed_everything
 from hrmgym.trainers.learner import Learner

@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from stable_baselines3.common.logger import Logger
 
-from hrmgym.envs.bugs.selector import Selector
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import CheckpointError, ConfigError, WorkerError
@@ -27,13 +26,14 @@ from hrmgym.hrm.checkpoint import load_checkpoint, save_checkpoint
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config, take_weights
 from hrmgym.trainers import schedule
-from hrmgym.trainers.batches import Stream, batches, named_losses
 from hrmgym.trainers.best import Best
-from hrmgym.trainers.bug_stream import Sample
 from hrmgym.trainers.calibration import calibrate
 from hrmgym.trainers.config import PretrainConfig
+from hrmgym.trainers.data.batches import Stream, batches, named_losses
+from hrmgym.trainers.data.bug_stream import Sample
+from hrmgym.trainers.data.examples import benchmark_examples
+from hrmgym.trainers.data.selector import Selector
 from hrmgym.trainers.events import describe, drop_after, make_logger
-from hrmgym.trainers.examples import benchmark_examples
 from hrmgym.trainers.fixes import KS, Fix, rates, search_fixes
 from hrmgym.trainers.gradients import gradient_norms
 from hrmgym.trainers.job import Job, seed_everything

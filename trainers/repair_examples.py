@@ -18,7 +18,7 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.workspace import Files
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.distribution import edit_distribution
-from hrmgym.trainers.batches import collate
+from hrmgym.trainers.data.batches import collate
 from hrmgym.trainers.fixes import Fix
 
 #: Examples of an evaluation.

@@ -7,17 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hrmgym.envs.bugs.found_tests import functions_with_tests
-from hrmgym.envs.bugs.heldout import is_held_out
 from hrmgym.envs.bugs.making import Mix, make_bug, mix
-from hrmgym.envs.bugs.real_edits import real_edits
-from hrmgym.envs.bugs.selector import Selector
 from hrmgym.envs.bugs.spans import applied, inverses
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ConfigError
-from hrmgym.trainers.batches import Stream
-from hrmgym.trainers.bug_stream import (
+from hrmgym.trainers.config import SupervisedConfig
+from hrmgym.trainers.data.batches import Stream
+from hrmgym.trainers.data.bug_stream import (
     BugStream,
     Program,
     Sample,
@@ -25,10 +22,13 @@ from hrmgym.trainers.bug_stream import (
     package_programs,
     stdlib_programs,
 )
-from hrmgym.trainers.config import SupervisedConfig
-from hrmgym.trainers.examples import benchmark_examples
+from hrmgym.trainers.data.examples import benchmark_examples
+from hrmgym.trainers.data.found_tests import functions_with_tests
+from hrmgym.trainers.data.heldout import is_held_out
+from hrmgym.trainers.data.real_edits import real_edits
+from hrmgym.trainers.data.selector import Selector
+from hrmgym.trainers.data.tested import TestedStream
 from hrmgym.trainers.fixes import Fix, show_fix
-from hrmgym.trainers.tested import TestedStream
 
 #: Stands in place of an operator's name.
 REAL = "real"

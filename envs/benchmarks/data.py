@@ -17,20 +17,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from hrmgym.config import expand_home
+from hrmgym.envs.cache import cache_dir
 from hrmgym.errors import DataError
 
 DATA_VARIABLE = "HRMGYM_DATA"
-CACHE_VARIABLE = "HRMGYM_CACHE"
-
-
-def cache_dir() -> Path:
-    """The user's cache folder for this package; HRMGYM_CACHE overrides it."""
-    return Path(
-        expand_home(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("hrmgym"))
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,21 @@
 """Names that programmers mistake for each other: those that share a word.
 
 The shipped list holds the attributes, functions and keywords that the training packages use most;
-`python -m hrmgym.envs.bugs.releases` rebuilds it.
+`python -m hrmgym.trainers.data.rebuild` rebuilds it.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 
 KINDS = ("attribute", "name", "keyword", "prefix", "argument")
 """`prefix` holds what attributes are read from (`os.path`), `argument` whole keyword arguments with
 a constant (`reverse=True`)."""
-_MOST = {"attribute": 5000, "name": 5000, "keyword": 2000, "prefix": 200, "argument": 200}
 MOST_ALIKE = 10
-_LEAST_USES = 2
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 FILE = "identifiers-v2.json"
 
@@ -39,27 +35,6 @@ def _stem(word: str) -> str:
         if len(word) > len(ending) + 3 and word.endswith(ending):
             return word[: -len(ending)]
     return word
-
-
-def count_names(codes: Iterable[str]) -> dict[str, list[str]]:
-    """The most used names of each kind in some texts, the most used first."""
-    counts: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
-    for code in codes:
-        for node in ast.walk(ast.parse(code)):
-            if isinstance(node, ast.Attribute):
-                counts["attribute"][node.attr] += 1
-                if isinstance(node.value, (ast.Name, ast.Attribute)):
-                    counts["prefix"][ast.unparse(node.value)] += 1
-            elif isinstance(node, ast.Name):
-                counts["name"][node.id] += 1
-            elif isinstance(node, ast.keyword) and node.arg:
-                counts["keyword"][node.arg] += 1
-                if isinstance(node.value, ast.Constant) and len(repr(node.value.value)) < 12:
-                    counts["argument"][ast.unparse(node)] += 1
-    return {
-        kind: [n for n, uses in found.most_common(_MOST[kind]) if uses >= _LEAST_USES]
-        for kind, found in counts.items()
-    }
 
 
 @cache

@@ -1,7 +1,4 @@
-"""The releases that real edits come from: a pinned list, their download, and what is made of them.
-
-    python -m hrmgym.envs.bugs.releases            makes the shipped files anew
-    python -m hrmgym.envs.bugs.releases --check    fails if they are not what a rebuild gives
+"""Releases of packages, pinned by hash: their list, with its splits, and their download.
 
 Archives are wheels, so that nothing of them runs. Each is downloaded once, by pip, by name and
 version with its hash, into the cache folder. The list is short on purpose: a registry is no
@@ -10,30 +7,21 @@ catalogue to scan. No package of it is a benchmark's (SWE-bench, SWE-smith, Quix
 
 from __future__ import annotations
 
-import argparse
-import gzip
 import hashlib
 import json
 import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from hrmgym.envs.bugs import names
-from hrmgym.envs.bugs.contamination import near_duplicates
-from hrmgym.envs.bugs.corpus import CorpusFunction, cache_folder
-from hrmgym.envs.bugs.mining import Package, clean, functions_in, mine
-from hrmgym.envs.bugs.names import count_names
-from hrmgym.envs.bugs.protected import protected_programs
-from hrmgym.envs.bugs.real_edits import SPLITS, RealEdit, file_name, write
-from hrmgym.errors import DataError, UserError
+from hrmgym.envs.cache import cache_dir
+from hrmgym.errors import DataError
 
+SPLITS = ("train", "valid")
+"""`valid` holds whole packages that nothing is ever trained on."""
 _PIP = ("download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes")
 _WHEEL = ("--only-binary", ":all:", "--platform", "any", "--implementation", "py", "--abi", "none")
 _SOURCE = ("--no-binary", ":all:")
@@ -57,6 +45,7 @@ class Entry:
     name: str
     licence: str
     split: str
+    """One of `SPLITS`."""
     root: str
     releases: tuple[Release, ...]
     """The oldest first."""
@@ -91,7 +80,7 @@ def fetch(release: Release, folder: Path | None = None) -> Path:
     Raises:
         DataError: it cannot be downloaded, or is not the pinned file.
     """
-    folder = folder or cache_folder() / "releases"
+    folder = folder or cache_dir() / "releases"
     path = folder / release.file
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,110 +109,3 @@ def _download(release: Release, folder: Path) -> None:
             lines = done.stderr.strip().splitlines() or ["it saved no such file"]
             raise DataError(f"{release.file}: pip could not download it: {lines[-1]}")
         path.replace(folder / release.file)
-
-
-def package(entry: Entry, folder: Path | None = None) -> Package:
-    """A pinned package with its wheels at hand."""
-    archives = tuple((one.version, fetch(one, folder)) for one in entry.releases)
-    return Package(entry.name, entry.licence, entry.split, entry.root, archives)
-
-
-def mine_all(
-    entries: Sequence[Entry], protected: Mapping[str, str], folder: Path | None = None
-) -> tuple[list[RealEdit], list[str]]:
-    """The real edits of all packages, the protected ones left out; see `mining.clean`."""
-    found = [edit for entry in entries for edit in mine(package(entry, folder))]
-    return clean(found, protected)
-
-
-def latest_functions(
-    entry: Entry, folder: Path | None = None
-) -> dict[tuple[str, str], CorpusFunction]:
-    """The functions of a package's latest release by (path, qualified name)."""
-    release = entry.releases[-1]
-    origin = f"{entry.name} in {release.project} {release.version}"
-    return functions_in(fetch(release, folder), entry.root, origin)
-
-
-def near_functions(
-    entries: Sequence[Entry], protected: Mapping[str, str], folder: Path | None = None
-) -> list[str]:
-    """Functions of training packages too like a protected program that the list does not name."""
-    found = []
-    for entry in entries:
-        if entry.split == "train":
-            functions = latest_functions(entry, folder).items()
-            codes = {f"{path}:{name}": function.code for (path, name), function in functions}
-            pairs = near_duplicates(codes, protected)
-            near = dict.fromkeys(pair.candidate for pair in pairs)
-            found += [f"{entry.name} {one}" for one in near if one not in entry.near_benchmarks]
-    return found
-
-
-def names_of(entries: Sequence[Entry], folder: Path | None = None) -> str:
-    """The content of the list of names: those of the training packages."""
-    codes = [
-        function.code
-        for entry in entries
-        if entry.split == "train"
-        for function in latest_functions(entry, folder).values()
-    ]
-    return json.dumps(count_names(codes), indent=0) + "\n"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the shipped files, or compare them; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m hrmgym.envs.bugs.releases")
-    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    parser.add_argument("--wheels", type=Path, help="folder of the wheels (default: the cache)")
-    options = parser.parse_args(arguments)
-    protected, missing = protected_programs()
-    for line in missing:
-        print(f"not compared with {line}", file=sys.stderr)
-    if missing:
-        return 1
-    near = near_functions(pinned(), protected, options.wheels)
-    if near:
-        print(f"to be added to near_benchmarks in releases.json: {', '.join(near)}")
-        return 1
-    edits, left_out = mine_all(pinned(), protected, options.wheels)
-    for line in left_out:
-        print(f"left out: {line}")
-    texts = {
-        file_name(): gzip.decompress(write(edits)),
-        names.FILE: names_of(pinned(), options.wheels).encode(),
-    }
-    for split in SPLITS:
-        counts = Counter(edit.package for edit in edits if edit.split == split)
-        parts = ", ".join(f"{name} {count}" for name, count in counts.items())
-        print(f"{split}: {counts.total()} edits ({parts})")
-    stale = [name for name, text in texts.items() if _stored(name) != text]
-    if options.check:
-        for name in stale:
-            print(f"{name} is not what a rebuild gives", file=sys.stderr)
-        return int(bool(stale))
-    for name in stale:
-        data = gzip.compress(texts[name], 9, mtime=0) if name.endswith(".gz") else texts[name]
-        Path(str(_shipped(name))).write_bytes(data)
-        print(f"{name}: {len(data)} bytes")
-    return 0
-
-
-def _shipped(name: str) -> Traversable:
-    return resources.files("hrmgym.envs").joinpath(f"data/{name}")
-
-
-def _stored(name: str) -> bytes | None:
-    """What a shipped file holds, unpacked: compressors of two machines may differ."""
-    try:
-        data = _shipped(name).read_bytes()
-    except FileNotFoundError:
-        return None
-    return gzip.decompress(data) if name.endswith(".gz") else data
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as problem:
-        sys.exit(str(problem))

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hrmgym.envs.bugs.real_edits import VERSION
 from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.task import Reason
 from hrmgym.envs.transitions import reason
@@ -23,6 +22,7 @@ from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 from hrmgym.search.stages import TestRuns
 from hrmgym.search.tries import looked_up, passed, tries
+from hrmgym.trainers.data.real_edits import VERSION
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv

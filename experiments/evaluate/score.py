@@ -24,7 +24,8 @@ from hrmgym.experiments.evaluate.records import TaskRecord
 from hrmgym.experiments.evaluate.report import Report
 from hrmgym.experiments.evaluate.rollouts import Env, EnvFactory, Player, PolicyFactory
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMConfig, NgramConfig
+from hrmgym.policies.lexeme_model import file_hash
 from hrmgym.trainers.config import PPOConfig
 
 if TYPE_CHECKING:
@@ -190,21 +191,24 @@ def _digest(text: str) -> str:
 
 def policy_hash(experiment: Experiment) -> str | None:
     """Hash of the weights that an experiment's policy starts from; None where it has none."""
-    if not isinstance(experiment.policy, HRMConfig) or experiment.policy.checkpoint is None:
-        return None
-    from hrmgym.hrm.checkpoint import checkpoint_hash  # imports torch
+    policy = experiment.policy
+    if isinstance(policy, HRMConfig) and policy.checkpoint is not None:
+        from hrmgym.hrm.checkpoint import checkpoint_hash  # imports torch
 
-    return checkpoint_hash(experiment.policy.checkpoint)
+        return checkpoint_hash(policy.checkpoint)
+    if isinstance(policy, NgramConfig) and policy.file is not None:
+        return file_hash(policy.file)
+    return None
 
 
 def _described(experiment: Experiment) -> tuple[dict[str, Any], str | None]:
     """The policy as a report shows it, and the hash of its checkpoint."""
-    policy = experiment.policy.model_dump(mode="json", exclude={"checkpoint"})
-    if not isinstance(experiment.policy, HRMConfig) or experiment.policy.checkpoint is None:
-        return policy, None
-    from hrmgym.policies.hrm import checkpoint_options  # imports torch
+    policy = experiment.policy.model_dump(mode="json", exclude={"checkpoint", "file"})
+    if isinstance(experiment.policy, HRMConfig) and experiment.policy.checkpoint is not None:
+        from hrmgym.policies.hrm import checkpoint_options  # imports torch
 
-    return policy | checkpoint_options(experiment.policy), policy_hash(experiment)
+        policy |= checkpoint_options(experiment.policy)
+    return policy, policy_hash(experiment)
 
 
 def make_proposer(experiment: Experiment, env: Env) -> Proposer:
@@ -284,7 +288,12 @@ def make_env(experiment: Experiment, render_mode: str | None = None) -> Software
 def _make_policy(experiment: Experiment, env: Env | Spaces) -> Policy:
     from hrmgym.policies import make_policy  # imports torch only for policies that need it
 
-    policy = make_policy(experiment.policy, env, experiment.seed)
+    config = experiment.policy
+    if isinstance(config, NgramConfig):
+        from hrmgym.trainers.ngram import with_file
+
+        config = with_file(config)
+    policy = make_policy(config, env, experiment.seed)
     if isinstance(experiment.policy, HRMConfig):
         from hrmgym.policies.hrm import HRMPolicy
         from hrmgym.trainers.job import pick_device

@@ -21,10 +21,10 @@ from hrmgym.errors import ActionError
 from hrmgym.policies import make_policy
 from hrmgym.policies.base import KnowsSolutions, Observation, PolicyState, Proposer, Spaces
 from hrmgym.policies.config import HRMConfig, RandomConfig
-from hrmgym.policies.lexeme_model import LexemeModel
 from hrmgym.policies.ngram import NgramPolicy
 from hrmgym.search.tries import tries
 from hrmgym.tests.tiny import DOUBLE_FIXED, OneTask, double_task
+from hrmgym.trainers.ngram import fit
 
 CANARY = "canary-4711"
 SMALL = {"hidden_size": 32, "num_heads": 2, "H_layers": 1, "L_layers": 1}
@@ -116,7 +116,7 @@ def proposers(env: SoftwareEnv) -> Iterator[Proposer]:
         policy = make_policy(config, spaces, seed=3)
         assert isinstance(policy, Proposer)
         yield policy
-    yield NgramPolicy(spaces, LexemeModel(["def f(x):\n    return x * 2\n", DOUBLE_FIXED]))
+    yield NgramPolicy(spaces, fit(["def f(x):\n    return x * 2\n", DOUBLE_FIXED]))
 
 
 def trace(task: Task) -> list[bytes]:

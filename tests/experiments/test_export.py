@@ -13,7 +13,7 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.losses import edit_loss
 from hrmgym.policies.distribution import edit_distribution
 from hrmgym.policies.hrm import edit_model_config
-from hrmgym.trainers.batches import collate
+from hrmgym.trainers.data.batches import collate
 from hrmgym.trainers.fixes import show_fix
 
 CANVAS = 64

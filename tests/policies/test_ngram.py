@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.lexer import lex
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.errors import ConfigError
+from hrmgym.errors import ConfigError, DataError
+from hrmgym.policies import make_policy
 from hrmgym.policies.base import Proposer, Spaces
 from hrmgym.policies.baselines import RandomPolicy
-from hrmgym.policies.lexeme_model import LexemeModel, windows_of
+from hrmgym.policies.config import NgramConfig
+from hrmgym.policies.lexeme_model import windows_of
 from hrmgym.policies.ngram import NgramPolicy
 from hrmgym.tests.tiny import DOUBLE_FIXED, Tiny
 from hrmgym.trainers.fixes import Fix, look, show_fix
+from hrmgym.trainers.ngram import fit
 
 LINES = [f"def f{n}(x):\n    total = x * {n}\n    return total * 2\n" for n in range(9)]
 INTERFACE = EditInterface(96)
@@ -28,7 +34,7 @@ def env() -> SoftwareEnv:
 
 @pytest.fixture(scope="module")
 def policy(env: SoftwareEnv) -> NgramPolicy:
-    return NgramPolicy(Spaces.of(env), LexemeModel([*LINES, DOUBLE_FIXED, DOUBLE_FIXED]))
+    return NgramPolicy(Spaces.of(env), fit([*LINES, DOUBLE_FIXED, DOUBLE_FIXED]))
 
 
 def broken(buggy: str, start: int, end: int, text: str) -> Fix:
@@ -103,4 +109,28 @@ def test_it_acts_and_does_not_repeat_itself(policy: NgramPolicy) -> None:
 
 def test_it_needs_the_edit_interface() -> None:
     with pytest.raises(ConfigError, match="edit interface"):
-        NgramPolicy(Spaces.of(SoftwareEnv(Tiny(), interface="shell")), LexemeModel(LINES))
+        NgramPolicy(Spaces.of(SoftwareEnv(Tiny(), interface="shell")), fit(LINES))
+
+
+def test_it_is_made_of_a_fitted_file(env: SoftwareEnv, policy: NgramPolicy, tmp_path: Path) -> None:
+    path = tmp_path / "lines.safetensors"
+    path.write_bytes(policy._model.to_bytes())
+    made = make_policy(NgramConfig(kind="ngram", file=str(path)), env)
+    fix = broken(LINES[3], 0, 3, "x")
+    for one, other in zip(
+        made.propose(fix.sample.observation, 50).actions,  # type: ignore[attr-defined]
+        policy.propose(fix.sample.observation, 50).actions,
+        strict=True,
+    ):
+        assert one.action.tolist() == other.action.tolist()
+        assert one.log_prob == other.log_prob
+
+
+def test_without_a_fitted_file_it_says_how_to_get_one(env: SoftwareEnv, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"policy\.file: .*trainers\.ngram FILE makes one"):
+        make_policy(NgramConfig(kind="ngram"), env)
+    missing = str(tmp_path / "none.safetensors")
+    with pytest.raises(DataError, match=r"none\.safetensors: no such file; python -m"):
+        make_policy(NgramConfig(kind="ngram", file=missing), env)
+    with pytest.raises(ValidationError, match="packages: says what to fit to"):
+        NgramConfig(kind="ngram", file=missing, packages=True)

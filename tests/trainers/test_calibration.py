@@ -12,9 +12,9 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.distribution import edit_distribution
 from hrmgym.policies.hrm import edit_model_config
 from hrmgym.tests.tiny import CLAMP_FIXED, LOOP_FIXED
-from hrmgym.trainers.batches import collate
-from hrmgym.trainers.bug_stream import BugStream, Program
 from hrmgym.trainers.calibration import COLDEST, HOTTEST, calibrate, fit_temperature
+from hrmgym.trainers.data.batches import collate
+from hrmgym.trainers.data.bug_stream import BugStream, Program
 
 CANVAS = 96
 

@@ -25,7 +25,7 @@ from hrmgym.tests.learning import (
     network,
     stream,
 )
-from hrmgym.trainers.bug_stream import BugStream, Sample
+from hrmgym.trainers.data.bug_stream import BugStream, Sample
 from hrmgym.trainers.gradients import gradient_norms
 from hrmgym.trainers.learner import Learner, count_targets, parts_of, repair_loss
 

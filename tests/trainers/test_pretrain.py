@@ -17,8 +17,8 @@ from hrmgym.errors import CheckpointError, ConfigError, WorkerError
 from hrmgym.hrm.checkpoint import load_checkpoint
 from hrmgym.tests.learning import INTERFACE, SHAPE, config, learner, run, stream
 from hrmgym.tests.tiny import CLAMP_FIXED, Tiny
-from hrmgym.trainers.batches import batches
-from hrmgym.trainers.bug_stream import Program, Sample
+from hrmgym.trainers.data.batches import batches
+from hrmgym.trainers.data.bug_stream import Program, Sample
 from hrmgym.trainers.fixes import KS, Fix
 from hrmgym.trainers.job import Job
 from hrmgym.trainers.learner import Learner, repair_loss

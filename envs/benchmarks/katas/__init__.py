@@ -14,7 +14,7 @@ of the same name, and the cases that pin it down. The keys, all required:
 
 Arguments and values are plain YAML data (null, bool, int, float, str, list, dict), so no program
 takes or returns a tuple or a set. The bugs that make tasks of the katas, by hand and by operator,
-are in `bugs.json`, which `hrmgym.envs.bugs.katas` builds and reads.
+are in `bugs.json`, which `hrmgym.envs.benchmarks.katas.bugs` builds and reads.
 """
 
 from __future__ import annotations

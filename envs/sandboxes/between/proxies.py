@@ -8,13 +8,12 @@ tests. Standard library only.
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from hrmgym.envs.sandboxes.between.examiner import Examiner
+from hrmgym.envs.sandboxes.between.questions import Questions
 
 #: The connection to the tested code, in a process that has one.
-_link: list[Examiner] = []
+_link: list[Questions] = []
 #: Special methods of two operands. `abs(result - 1.5) < 0.1` must not ask the result.
 _ARITHMETIC = frozenset(
     f"__{mode}{name}__"
@@ -28,12 +27,12 @@ _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
 _COMPARES = {"__eq__", "__ne__", "__hash__", "__contains__", "__bool__", "__len__", *_ORDER}
 
 
-def connect(link: Examiner) -> None:
+def connect(link: Questions) -> None:
     """Use this connection from now on."""
     _link[:] = [link]
 
 
-def connection() -> Examiner:
+def connection() -> Questions:
     """The connection to the tested code."""
     return _link[0]
 

@@ -37,7 +37,7 @@ from hrmgym.envs.sandboxes.confinement import settings
 settings.settle()
 """
 _FOLDER = os.path.realpath(Path(__file__).parents[1])  # now: later there may be no working folder
-_MAIN = "from hrmgym.envs.sandboxes.inside.incubator import main\nmain()"
+_MAIN = "from hrmgym.envs.sandboxes.processes.incubator import main\nmain()"
 _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "LANG": "C.UTF-8",

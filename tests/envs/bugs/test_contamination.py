@@ -10,7 +10,7 @@ import pytest
 
 from hrmgym.envs.benchmarks.katas import load_katas
 from hrmgym.envs.bugs.contamination import NGRAM, lexemes, near_duplicates, ngrams
-from hrmgym.envs.bugs.corpus import stdlib_functions
+from hrmgym.trainers.data.corpus import stdlib_functions
 
 SEARCH = '''
 def search(items, wanted):

@@ -13,10 +13,10 @@ from hrmgym.envs.bugs.making import MIXES, Bug, Mix, make_bug, mix
 from hrmgym.envs.bugs.meaning import compiles
 from hrmgym.envs.bugs.operators import OPERATORS, is_bug
 from hrmgym.envs.bugs.realistic import REALISTIC
-from hrmgym.envs.bugs.selector import KINDS, Selector, kind_of
 from hrmgym.envs.bugs.source import Source
 from hrmgym.envs.bugs.spans import applied
 from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.trainers.data.selector import KINDS, Selector, kind_of
 
 CODES = [kata.code for kata in load_katas()[:12]]
 

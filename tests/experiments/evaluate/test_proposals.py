@@ -19,9 +19,11 @@ from hrmgym.experiments.evaluate.score import check, score
 from hrmgym.experiments.loader import load
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies.base import Proposal, Proposals
+from hrmgym.policies.lexeme_model import file_hash
 from hrmgym.tests.learning import network
-from hrmgym.tests.tiny import Tiny
+from hrmgym.tests.tiny import DOUBLE_FIXED, Tiny
 from hrmgym.trainers.fixes import Fix
+from hrmgym.trainers.ngram import fit
 
 KS = (1, 2, 4)
 
@@ -146,13 +148,23 @@ def test_a_report_of_fixes_says_what_it_takes_to_believe_it(tmp_path: Path) -> N
     }
     assert data["complete"]
     assert data["budget"] == {"attempts": 1, "proposals": 128}
-    assert data["policy"]["kind"] == "ngram"
+    assert data["policy"] == {"kind": "ngram", "packages": False}
+    assert data["hashes"]["checkpoint"] is None
     assert data["scores"]["exact@1"]["method"] == "wilson"
     assert data["scores"]["exact@128"]["value"] >= data["scores"]["exact@8"]["value"]
     assert data["by_tag"]["stdlib"]["tasks"] == 4
     assert len(data["outcomes"]) == 4
     again = score(load("score-heldout-fixes", fixes("made")))
     assert again.to_json() == report.to_json()
+
+
+def test_a_fitted_file_is_reported_by_its_hash(tmp_path: Path) -> None:
+    path = tmp_path / "lines.safetensors"
+    path.write_bytes(fit([DOUBLE_FIXED] * 3).to_bytes())
+    options = [*fixes("made")[:2], f"policy={{kind: ngram, file: {path}}}", "score.made=1"]
+    data = score(load("score-heldout-fixes", options)).to_dict()
+    assert data["checkpoint_hash"] == file_hash(path)
+    assert data["policy"] == {"kind": "ngram", "packages": False}
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Training data: corpora of functions, real edits mined from releases, streams of samples."""
