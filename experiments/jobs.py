@@ -15,7 +15,6 @@ from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
 from hrmgym.policies.hrm import checkpoint_options
-from hrmgym.trainers.config import PretrainConfig
 from hrmgym.trainers.events import OnMetrics
 from hrmgym.trainers.job import Job, OnProgress, pick_device
 from hrmgym.trainers.threads import training_threads
@@ -60,8 +59,7 @@ def make_job(
 
 def job_threads(job: Job[Any], asked: int | None) -> int:
     """Threads that a job trains with, where the experiment asks for so many (None: not said)."""
-    config = job.config
-    learning = config if isinstance(config, PretrainConfig) else config.warm_start
+    learning = job.config.supervised
     return training_threads(
         asked,
         int(job.model["hidden_size"]),

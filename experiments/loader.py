@@ -158,7 +158,7 @@ class _Layers:
         try:
             return Experiment.model_validate(one.data)
         except ValidationError as error:
-            raise ConfigError(message(error, Experiment, one.origins)) from None
+            raise ConfigError(message(error, Experiment, one.origins, one.data)) from None
 
     def _word(self, key: str, value: Any) -> str:
         """A swept value in a folder's name, or its place in the list where it is not one word."""

@@ -25,7 +25,6 @@ from hrmgym.experiments.proposals import (
 )
 from hrmgym.experiments.schema import Experiment
 from hrmgym.policies.config import HRMConfig
-from hrmgym.trainers.config import PPOConfig
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
@@ -265,14 +264,14 @@ def check(experiment: Experiment) -> None:
         select_tasks(benchmark, experiment)
     if experiment.trainer is not None:
         benchmark.check_split(config.train_split)
-        if isinstance(experiment.trainer, PPOConfig) and experiment.trainer.eval_every is not None:
+        if experiment.trainer.evaluates:
             benchmark.check_split(config.valid_split)
     env = make_env(experiment)
     try:
-        if experiment.score.mode == "episodes":
-            _make_policy(experiment, env)
-        else:
-            make_proposer(experiment, env)
+        episodes = experiment.score.mode == "episodes"
+        policy = _make_policy(experiment, env) if episodes else make_proposer(experiment, env)
+        if experiment.trainer is not None:
+            experiment.trainer.check(policy.model)  # type: ignore[attr-defined]
     finally:
         env.close()
 

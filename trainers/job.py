@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from hrmgym.errors import ConfigError
-from hrmgym.trainers.config import PPOConfig, PretrainConfig
+from hrmgym.trainers.base import Trainer
 from hrmgym.trainers.events import OnMetrics
 
-C = TypeVar("C", PPOConfig, PretrainConfig, covariant=True)
+C = TypeVar("C", bound=Trainer, covariant=True)
 
 MakeEnv = Callable[[str], gymnasium.Env[Any, Any]]
 #: Called with (phase, done, total, text) as training goes on.
