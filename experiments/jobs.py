@@ -13,7 +13,7 @@ from hrmgym.experiments.card import model_card
 from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.policies.hrm import checkpoint_options
 from hrmgym.trainers.events import OnMetrics
 from hrmgym.trainers.job import Job, OnProgress, pick_device
@@ -36,7 +36,7 @@ def make_job(
     """
     experiment = run.experiment
     policy, trainer = experiment.policy, experiment.trainer
-    if trainer is None or not isinstance(policy, HRMConfig):
+    if trainer is None or not isinstance(policy, HRMPolicyConfig):
         raise ConfigError(f"experiment {experiment.name!r} trains nothing")
     return Job(
         config=trainer,

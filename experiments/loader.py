@@ -24,14 +24,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hrmgym.config import expand_home
+from hrmgym.config import Path as KeyPath
+from hrmgym.config import expand_home, show
 from hrmgym.envs.sandboxes.config import SandboxConfig
 from hrmgym.envs.showing import is_utf8
 from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.experiments import yaml12
-from hrmgym.experiments.messages import message, show
+from hrmgym.experiments.messages import message
 from hrmgym.experiments.schema import TAGS, Experiment
-from hrmgym.experiments.yaml12 import Path as KeyPath
 
 
 def load(path_or_name: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:

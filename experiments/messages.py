@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from hrmgym.errors import UserError, did_you_mean
+from hrmgym.config import Path, explain, first_detail
+from hrmgym.errors import UserError
 from hrmgym.experiments.schema import TAGS
-from hrmgym.experiments.yaml12 import Path
 from hrmgym.registry import OneOf
 
 #: Where each value comes from, in the order in which it was set: a path into the experiment ->
@@ -33,13 +31,12 @@ def message(
         origins: Where each value comes from.
         data: What was read.
     """
-    # A misspelt key often causes a second error about the missing one, so it comes first.
-    details = sorted(error.errors(include_url=False), key=lambda d: d["type"] != "extra_forbidden")
-    path, owner = _clean(details[0]["loc"], model, data)
-    path, text = _explain(details[0], path, owner)
+    detail, count = first_detail(error), error.error_count()
+    path, owner = _clean(detail["loc"], model, data)
+    path, text = explain(detail, path, owner, TAGS.get(str(path[-1])) if path else None)
     key = _short(".".join(map(str, path)))
-    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    whole_block = details[0]["type"] == "value_error"
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    whole_block = detail["type"] == "value_error"
     return f"{_where(path, origins, whole_block)}: {f'{key}: ' if key else ''}{text}{more}"
 
 
@@ -90,43 +87,3 @@ def _models(annotation: Any, value: Any) -> tuple[type[BaseModel], ...]:
             with suppress(UserError):
                 return (part.block(str(value.get(part.tag))),)
     return tuple(model for part in parts for model in _models(part, value))
-
-
-def _explain(detail: ErrorDetails, path: Path, owner: type[BaseModel]) -> tuple[Path, str]:
-    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        return path, f"unknown key{did_you_mean(str(path[-1]), owner.model_fields)}"
-    if kind == "missing":
-        return path, "required, and missing"
-    if kind == "union_tag_invalid":
-        tag = context["discriminator"].strip("'")
-        legal = context["expected_tags"].replace("'", "").split(", ")
-        near = did_you_mean(context["tag"], legal)
-        return (*path, tag), f"unknown {tag} {show(context['tag'])}{near}"
-    if kind == "union_tag_not_found":
-        return (*path, context["discriminator"].strip("'")), "required, and missing"
-    if kind == "value_error":
-        return path, str(context["error"])
-    if kind == "entry_point":
-        return path, str(context["told"])
-    if kind in ("model_type", "model_attributes_type"):
-        tag = TAGS.get(str(path[-1])) if path else None
-        text = f"should be keys and values{f', or a {tag}' if tag else ''}"
-    elif kind == "tuple_type":
-        text = "should be a list"
-    elif kind == "too_short":
-        text = f"should have at least {context['min_length']} item"
-    elif kind == "string_pattern_mismatch":
-        text = f"should match {context['pattern']}"
-    else:
-        text = detail["msg"].removeprefix("Input ")
-    return path, f"{text}, not {show(value)}"
-
-
-def show(value: Any, most: int = 60) -> str:
-    """A value as it would stand in a file, cut to a readable length."""
-    if isinstance(value, str):
-        text = repr(value)
-    else:
-        text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -24,7 +24,7 @@ from hrmgym.experiments.proposals import (
     score_task,
 )
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
@@ -215,7 +215,7 @@ def _about(
 
 def policy_hash(experiment: Experiment) -> str | None:
     """Hash of the weights that an experiment's policy starts from; None where it has none."""
-    if not isinstance(experiment.policy, HRMConfig) or experiment.policy.checkpoint is None:
+    if not isinstance(experiment.policy, HRMPolicyConfig) or experiment.policy.checkpoint is None:
         return None
     from hrmgym.hrm.checkpoint import checkpoint_hash  # imports torch
 
@@ -225,7 +225,7 @@ def policy_hash(experiment: Experiment) -> str | None:
 def _described(experiment: Experiment) -> tuple[dict[str, Any], str | None]:
     """The policy as a report shows it, and the hash of its checkpoint."""
     policy = experiment.policy.model_dump(mode="json", exclude={"checkpoint"})
-    if not isinstance(experiment.policy, HRMConfig) or experiment.policy.checkpoint is None:
+    if not isinstance(experiment.policy, HRMPolicyConfig) or experiment.policy.checkpoint is None:
         return policy, None
     from hrmgym.policies.hrm import checkpoint_options  # imports torch
 
@@ -310,7 +310,7 @@ def _make_policy(experiment: Experiment, env: Env) -> Policy:
     from hrmgym.policies import make_policy  # imports torch only for policies that need it
 
     policy = make_policy(experiment.policy, env, experiment.seed)
-    if isinstance(experiment.policy, HRMConfig):
+    if isinstance(experiment.policy, HRMPolicyConfig):
         from hrmgym.policies.hrm import HRMPolicy
         from hrmgym.trainers.job import pick_device
 

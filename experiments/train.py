@@ -16,7 +16,7 @@ from hrmgym.experiments.reports import read_report
 from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
 from hrmgym.experiments.score import policy_hash, score_any
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.trainers.stopping import stop_signals
 from hrmgym.trainers.threads import compute_threads
 
@@ -187,7 +187,7 @@ def _run_trainer(
 
 def with_checkpoint(experiment: Experiment, checkpoint: Path) -> Experiment:
     """The same experiment with a trained policy."""
-    policy = HRMConfig(kind="hrm", checkpoint=str(checkpoint))
+    policy = HRMPolicyConfig(kind="hrm", checkpoint=str(checkpoint))
     return experiment.model_copy(update={"policy": policy})
 
 

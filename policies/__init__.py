@@ -8,7 +8,13 @@ from typing import Any
 import gymnasium
 
 from hrmgym.policies.base import Action, Observation, Policy, PolicyState, Proposal, Proposals
-from hrmgym.policies.config import HRMConfig, NgramConfig, NoopConfig, PolicyConfig, RandomConfig
+from hrmgym.policies.config import (
+    HRMPolicyConfig,
+    NgramConfig,
+    NoopConfig,
+    PolicyConfig,
+    RandomConfig,
+)
 
 __all__ = [
     "Action",
@@ -32,7 +38,7 @@ def make_policy(config: PolicyConfig, env: gymnasium.Env[Any, Any], seed: int = 
     """
     from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
 
-    if isinstance(config, HRMConfig):
+    if isinstance(config, HRMPolicyConfig):
         from hrmgym.policies.hrm import make_hrm_policy
 
         return make_hrm_policy(config, env, seed)

@@ -29,7 +29,8 @@ class Job(Generic[C]):
 
     config: C
     model: Mapping[str, Any]
-    """Keys of `EditModelConfig`; those of the checkpoint where one is given."""
+    """Keys of `HRMPolicyConfig` that say what the network is; those of the checkpoint where one is
+    given."""
     checkpoint: Path | None
     """Weights to start from."""
     make_env: MakeEnv
