@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.policies.hrm import HRMPolicy, make_hrm_policy
 
 CANVAS = 512
@@ -57,7 +57,7 @@ def main() -> None:
     env = gymnasium.make("hrmgym/Katas-v0", canvas=CANVAS).unwrapped
     assert isinstance(env, SoftwareEnv)
     checkpoint = None if chosen.checkpoint == "none" else chosen.checkpoint
-    policy = make_hrm_policy(HRMConfig(kind="hrm", checkpoint=checkpoint), env, 0)
+    policy = make_hrm_policy(HRMPolicyConfig(kind="hrm", checkpoint=checkpoint), env, 0)
     tasks = env.benchmark.tasks("test")
     observations = []
     for task in tasks[:: max(1, len(tasks) // chosen.tasks)]:

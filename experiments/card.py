@@ -9,7 +9,7 @@ from typing import Any
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
-from hrmgym.trainers.config import PPOConfig, PretrainConfig
+from hrmgym.trainers.config import SupervisedConfig
 
 
 def model_card(run: RunFolder, reports: Mapping[str, Mapping[str, Any]] | None = None) -> str:
@@ -50,9 +50,9 @@ def _data(run: RunFolder) -> list[str]:
         f"Tasks: {benchmark.name} {benchmark.version}, split `{config.train_split}`, "
         f"{len(tasks)} tasks; licence: {licences}."
     ]
-    learning = trainer.warm_start if isinstance(trainer, PPOConfig) else trainer
+    learning = None if trainer is None else trainer.supervised
     if learning is not None:
-        title = "Pretraining" if isinstance(trainer, PretrainConfig) else "Warm start"
+        title = "Pretraining" if isinstance(trainer, SupervisedConfig) else "Warm start"
         text = (
             f"{title}: up to {learning.samples} bugs made in functions of Python's standard "
             "library (PSF licence)"

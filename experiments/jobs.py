@@ -13,9 +13,8 @@ from hrmgym.experiments.card import model_card
 from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.policies.hrm import checkpoint_options
-from hrmgym.trainers.config import PretrainConfig
 from hrmgym.trainers.events import OnMetrics
 from hrmgym.trainers.job import Job, OnProgress, pick_device
 from hrmgym.trainers.threads import training_threads
@@ -37,7 +36,7 @@ def make_job(
     """
     experiment = run.experiment
     policy, trainer = experiment.policy, experiment.trainer
-    if trainer is None or not isinstance(policy, HRMConfig):
+    if trainer is None or not isinstance(policy, HRMPolicyConfig):
         raise ConfigError(f"experiment {experiment.name!r} trains nothing")
     return Job(
         config=trainer,
@@ -60,8 +59,7 @@ def make_job(
 
 def job_threads(job: Job[Any], asked: int | None) -> int:
     """Threads that a job trains with, where the experiment asks for so many (None: not said)."""
-    config = job.config
-    learning = config if isinstance(config, PretrainConfig) else config.warm_start
+    learning = job.config.supervised
     return training_threads(
         asked,
         int(job.model["hidden_size"]),

@@ -24,14 +24,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hrmgym.config import expand_home
+from hrmgym.config import Path as KeyPath
+from hrmgym.config import expand_home, show
 from hrmgym.envs.sandboxes.config import SandboxConfig
 from hrmgym.envs.showing import is_utf8
 from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.experiments import yaml12
-from hrmgym.experiments.messages import message, show
+from hrmgym.experiments.messages import message
 from hrmgym.experiments.schema import TAGS, Experiment
-from hrmgym.experiments.yaml12 import Path as KeyPath
 
 
 def load(path_or_name: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:
@@ -158,7 +158,7 @@ class _Layers:
         try:
             return Experiment.model_validate(one.data)
         except ValidationError as error:
-            raise ConfigError(message(error, Experiment, one.origins)) from None
+            raise ConfigError(message(error, Experiment, one.origins, one.data)) from None
 
     def _word(self, key: str, value: Any) -> str:
         """A swept value in a folder's name, or its place in the list where it is not one word."""

@@ -16,7 +16,7 @@ from hrmgym.experiments.evaluate.reading import read_report
 from hrmgym.experiments.evaluate.score import policy_hash, score
 from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.trainers.stopping import stop_signals
 from hrmgym.trainers.threads import compute_threads
 
@@ -83,8 +83,8 @@ def train(
     Args:
         run: What to train, and where everything is written.
         resume: Continue from the run folder's last checkpoint.
-        only_finish: Pretraining only: do not go on, but let the learning rate decay from the last
-            saved state, and score that. The run's status does not change, for it can go on.
+        only_finish: For trainers that can: do not go on, but make weights to ship from the last
+            saved state, and score them. The run's status does not change, for it can go on.
         display: Shows the progress.
         on_metrics: Called with a step and the scalars that are logged at it. If it raises
             `StoppedByListener`, the training ends early, without a score; any other exception
@@ -99,8 +99,9 @@ def train(
     if run.experiment.trainer is None:
         raise ConfigError(f"experiment {run.experiment.name!r} has no trainer")
     if only_finish:
-        if run.experiment.trainer.kind != "pretrain":
-            raise ConfigError("--finish is for trainer: pretrain alone")
+        trainer = run.experiment.trainer
+        if not trainer.can_finish:
+            raise ConfigError(f"--finish: trainer {trainer.kind!r} cannot be finished early")
         with run.locked("finish"), stop_signals():
             return _train(run, resume, True, display or Silent(), on_metrics)
     with run.locked(), stop_signals():
@@ -171,24 +172,22 @@ def _run_trainer(
     display: Display,
     on_metrics: OnMetrics | None,
 ) -> Path:
-    from hrmgym.experiments.jobs import job_threads, make_job  # all of these import torch
-    from hrmgym.trainers.ppo import train_ppo
-    from hrmgym.trainers.pretrain import train_pretrain
+    from hrmgym.experiments.jobs import job_threads, make_job  # imports torch
 
+    trainer = run.experiment.trainer
+    assert trainer is not None
     with display.training() as on_progress:
         job = make_job(run, on_progress, on_metrics)
         threads = job_threads(job, run.experiment.threads)
         if not only_finish:
             run.note(threads=threads)
         with compute_threads(threads):
-            if job.config.kind == "pretrain":
-                return train_pretrain(job, resume=resume, only_finish=only_finish)
-            return train_ppo(job, resume=resume)
+            return trainer.finish_early(job) if only_finish else trainer.train(job, resume=resume)
 
 
 def with_checkpoint(experiment: Experiment, checkpoint: Path) -> Experiment:
     """The same experiment with a trained policy."""
-    policy = HRMConfig(kind="hrm", checkpoint=str(checkpoint))
+    policy = HRMPolicyConfig(kind="hrm", checkpoint=str(checkpoint))
     return experiment.model_copy(update={"policy": policy})
 
 

@@ -11,10 +11,8 @@ from typing import Any
 
 import yaml
 
+from hrmgym.config import Path
 from hrmgym.errors import ConfigError
-
-#: Keys and list indices from the root of a document to a value.
-Path = tuple[str | int, ...]
 
 _STR, _MAP, _SEQ = (f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))
 _NULL, _BOOL, _INT, _FLOAT = (

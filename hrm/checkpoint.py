@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hrmgym.errors import CheckpointError, did_you_mean, first_line
-from hrmgym.hrm.config import EditModelConfig, HRMConfig
+from hrmgym.config import read_block
+from hrmgym.errors import CheckpointError, UserError, did_you_mean, first_line
+from hrmgym.hrm.config import EditModelConfig, HRMConfig, Mark, marked
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.model import HRM
 from hrmgym.hrm.quantize import Packed, unpack
@@ -271,19 +271,13 @@ def _shapes(config: EditModelConfig, most: int, where: str) -> dict[str, Tensor]
 
 
 def _config_from(kind: type[C], settings: Mapping[str, Any], where: str) -> C:
+    for key in marked(kind, Mark.STATED):
+        if key not in settings:
+            raise CheckpointError(f"{where}: {key}: required, and missing")
     try:
-        return kind.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            message = f"{key}: unknown key{did_you_mean(key, kind.model_fields)}"
-        elif first["type"] == "missing":
-            message = f"{key}: missing"
-        else:
-            told = shown(first["input"])
-            message = f"{key}: found {told}: {first['msg']}" if key else first["msg"]
-        raise CheckpointError(f"{where}: {message}") from error
+        return read_block(kind, settings, where)
+    except UserError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _load_tensors(module: nn.Module, tensors: Mapping[str, Any], where: str) -> None:

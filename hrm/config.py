@@ -1,5 +1,11 @@
 """What a network is made of: frozen, checked descriptions that a checkpoint stores as JSON.
 
+    RecursionConfig          the shape of the recursion
+    |- CoreConfig            and how it computes
+    |  '- HRMConfig          the released network for puzzles
+    '- EditConfig            the policy network: what an experiment's `policy:` block may say
+       '- EditModelConfig    (a CoreConfig too) with what the interface adds: a checkpoint's JSON
+
 Sources: "HRM" is sapientinc/HRM, models/hrm/hrm_act_v1.py and config/arch/hrm_v1.yaml (paper: Wang
 et al. 2025, arXiv 2506.21734); "TRM" is SamsungSAILMontreal/TinyRecursiveModels (paper:
 Jolicoeur-Martineau 2025, arXiv 2510.04871).
@@ -7,64 +13,93 @@ Jolicoeur-Martineau 2025, arXiv 2510.04871).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self
+from collections.abc import Iterator
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from hrmgym.config import Block, Count, NonNegative
 
 if TYPE_CHECKING:  # experiment files are read without torch
     import torch
 
-Gradient = Literal["last_step", "last_recursion"]
-DType = Literal["float32", "bfloat16", "float64"]
+
+class Mark(Enum):
+    """What a key has to do with a network that is there already; stands beside its range."""
+
+    STATED = "a checkpoint's JSON must say it: its default is for new networks"
+    FREE = "weights fit whatever it is"
+    ADDED = "may add parts to weights that lack them; the parts begin as the identity"
 
 
-class RecursionConfig(BaseModel):
+def marked(kind: type[BaseModel], mark: Mark) -> Iterator[str]:
+    """The keys of a block that have a mark."""
+    return (name for name, field in kind.model_fields.items() if mark in field.metadata)
+
+
+_Stated = Annotated[Count, Mark.STATED]
+Gradient = Annotated[
+    Literal["last_recursion", "last_step"],
+    Field(
+        description="How far back the gradient goes: through the last high-level cycle as a whole"
+        " (TRM, section 4.1; the better one of its ablation, table 1), or through the last call of"
+        ' each stack (HRM, section "approximate gradient").'
+    ),
+]
+DType = Annotated[
+    Literal["float32", "bfloat16", "float64"],
+    Field(
+        description="Type of the recursion's activations; parameters stay float32 and are cast at"
+        " each use, and embeddings and heads of the policy network compute in float32 (HRM:"
+        " bfloat16)."
+    ),
+]
+
+
+class RecursionConfig(Block):
     """The two recurrent stacks and how often each runs."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-    hidden_size: int = Field(ge=2)
+    hidden_size: Annotated[int, Field(ge=2), Mark.STATED] = 128
     """D, width of every state (HRM: 512)."""
-    num_heads: int = Field(ge=1)
-    """H, attention heads; each of D / H, which must be even (HRM: 8)."""
-    H_layers: int = Field(ge=1)
-    """Blocks of the high-level stack (HRM: 4). Unused when `shared_levels` is on."""
-    L_layers: int = Field(ge=1)
-    """Blocks of the low-level stack (HRM: 4)."""
-    H_cycles: int = Field(ge=1)
-    """High-level updates in one segment (HRM: 2)."""
-    L_cycles: int = Field(ge=1)
-    """Low-level updates before each high-level update (HRM: 2)."""
-    expansion: float = Field(default=4.0, gt=0)
-    """Feed-forward width: 2/3 of `expansion` * D, rounded up to a multiple of 256 (HRM: 4)."""
-    rms_norm_eps: float = Field(default=1e-5, gt=0)
-    """Added to the mean square before the root (HRM: 1e-5)."""
-    rope_theta: float = Field(default=10000.0, gt=0)
-    """Base of the rotary frequencies (HRM: 10000)."""
-    forward_dtype: DType = "bfloat16"
-    """Type of the activations; parameters stay fp32 and are cast at each use (HRM: bfloat16)."""
-    gradient: Gradient = "last_step"
-    """`last_step`: only the last call of each stack is differentiated (HRM, section "approximate
-    gradient"). `last_recursion`: the whole last high-level cycle is (TRM, section 4.1)."""
+    num_heads: _Stated = 4
+    """H, attention heads; twice their number divides `hidden_size` (HRM: 8)."""
+    H_layers: _Stated = 2
+    """Blocks of the slow, high-level (H) stack (HRM: 4). Not used with `shared_levels`."""
+    L_layers: _Stated = 2
+    """Blocks of the fast, low-level (L) stack (HRM: 4)."""
+    H_cycles: _Stated = 2
+    """Updates of the high-level state in one segment (HRM: 2)."""
+    L_cycles: _Stated = 2
+    """Updates of the low-level state before each of the high-level one (HRM: 2)."""
+    expansion: Annotated[float, Field(gt=0)] = 4.0
+    """Width of the feed-forward layers: 2/3 of `expansion` * D, rounded up to a multiple of 256
+    (HRM: 4)."""
+    gradient: Gradient = "last_recursion"
     shared_levels: bool = False
-    """One stack, `L_level`, updates both states (TRM, section 4.3)."""
-
+    """One stack updates both states (TRM, arXiv 2510.04871, section 4.3)."""
     architecture: Literal["hrm", "transformer"] = "hrm"
     """`transformer`: both stacks run once, the low one on the input and the high one on what it
-    gives: a plain transformer of the same parameters, to compare with."""
+    gives, without recursion: a plain transformer of the same parameters, to compare with."""
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:
-        if self.hidden_size % (2 * self.num_heads):
+        if self.hidden_size % (2 * self.num_heads):  # rotary positions turn pairs
             raise ValueError(
-                f"hidden_size={self.hidden_size} is not a multiple of 2 * num_heads="
-                f"{2 * self.num_heads}"
+                f"hidden_size: {self.hidden_size} is not a multiple of twice num_heads: "
+                f"{self.num_heads}"
             )
         return self
+
+
+class CoreConfig(RecursionConfig):
+    """The recursion, and how it computes."""
+
+    rms_norm_eps: Annotated[float, Field(gt=0)] = 1e-5
+    """Added to the mean square before the root (HRM: 1e-5)."""
+    rope_theta: Annotated[float, Field(gt=0)] = 10000.0
+    """Base of the rotary frequencies (HRM: 10000)."""
+    forward_dtype: DType = "float32"
 
     @property
     def dtype(self) -> torch.dtype:
@@ -75,9 +110,11 @@ class RecursionConfig(BaseModel):
         return dtype
 
 
-class HRMConfig(RecursionConfig):
+class HRMConfig(CoreConfig):
     """HRM-ACT v1, with the keys of the released configuration, plus the switches of TRM."""
 
+    gradient: Gradient = "last_step"
+    forward_dtype: DType = "bfloat16"
     batch_size: int = Field(ge=1)
     """Part of the released configuration; the network here takes a batch of any size."""
     seq_len: int = Field(ge=1)
@@ -137,50 +174,31 @@ class ReverseConfig(Block):
     such head."""
 
 
-class EditModelConfig(RecursionConfig):
-    """The policy network over a token canvas."""
+class EditConfig(RecursionConfig):
+    """The shape of the policy network, without what follows from the interface."""
 
-    vocab_size: int = Field(ge=5)
-    """V, tokens; 0 to 3 are PAD, END, CLS and SEP."""
-    num_roles: int = Field(ge=1)
-    """Kinds of canvas position."""
-    num_languages: int = Field(ge=1)
-    """Programming languages."""
-    max_length: int = Field(ge=2, le=2**20)
-    """L, the longest canvas; tables of positions are made for all of it."""
-    budget_size: int = Field(default=8, ge=1)
-    """Counts in the budget observation."""
-    num_tools: int = Field(default=7, ge=1)
-    """T, tools; tool 0 is the edit."""
-    R: int = Field(default=16, ge=1)
-    """Most replacement entries of one edit."""
-    max_span: int = Field(default=32, ge=1)
-    """Most canvas tokens that one edit replaces."""
-    segments: int = Field(default=1, ge=1)
-    """Segments run per observation; the carry between them is detached, so only the last one is
-    differentiated (HRM, section "deep supervision")."""
-    halting: bool = False
-    """A row stops before `segments` once its halting logit is above 0 (HRM, section "adaptive
-    computational time"; TRM's rule, which needs no `q_continue`). HRM halts in training alone; here
-    it is evaluation that saves the time, and supervised training draws a number of segments for
-    each batch, so that a row may stop after any."""
-    forward_dtype: DType = "float32"
-    """Type of the recursion's activations; embeddings and heads always compute in fp32."""
-    gradient: Gradient = "last_recursion"
-    """As in `RecursionConfig`; the default is the better one of TRM's ablation (table 1)."""
-    carry: Literal["reset", "keep"] = "reset"
-    """`keep`: the recursion starts from the states of the episode's last step ("Carry Z" of
-    HRM-Agent, 2025, arXiv 2510.22832); training carries them over one step."""
-    latent_samples: int = Field(default=1, ge=1)
-    """Runs of the recursion in evaluation, of which the one with the highest halting logit counts
-    (PTRM, 2026, arXiv 2605.19943); the first is without noise."""
-    latent_noise: float = Field(default=0.1, ge=0)
-    """Deviation of the Gaussian noise on the states before each segment of the other runs; states
-    have unit mean square."""
-    specialists: SpecialistsConfig = SpecialistsConfig()
-    """Adapters around the recursion."""
-    reverse: ReverseConfig = ReverseConfig()
-    """Feedback from the last action."""
+    max_span: Count = 32
+    """Longest run of canvas tokens that one edit may replace."""
+    segments: Annotated[Count, Mark.FREE] = 1
+    """Segments of computation for each action, at most so many with `halting`; the carry between
+    them is detached, so only the last one is differentiated (HRM, section "deep supervision")."""
+    halting: Annotated[bool, Mark.FREE] = False
+    """Stop before `segments` once the halting head holds the greedy action for right: its logit is
+    above 0 (HRM, section "adaptive computational time"; TRM's rule, which needs no `q_continue`).
+    HRM halts in training alone; here it is evaluation that saves the time, and supervised training
+    draws a number of segments for each batch, so that a row may stop after any."""
+    carry: Annotated[Literal["reset", "keep"], Mark.FREE] = "reset"
+    """`keep`: an episode's steps begin where the step before left the network's states ("Carry Z"
+    of HRM-Agent, 2025, arXiv 2510.22832); training carries them over one step."""
+    latent_samples: Annotated[Count, Mark.FREE] = 1
+    """Runs of the network for each action outside training, all but the first with noise on its
+    states; the one that the halting head ranks highest counts (PTRM, 2026, arXiv 2605.19943)."""
+    latent_noise: Annotated[NonNegative, Mark.FREE] = 0.1
+    """Deviation of that Gaussian noise, before each segment; states have unit mean square."""
+    specialists: Annotated[SpecialistsConfig, Mark.ADDED] = SpecialistsConfig()
+    """Small adapters around the recursion, by language, tool, ..."""
+    reverse: Annotated[ReverseConfig, Mark.ADDED] = ReverseConfig()
+    """What came of the last action, fed to the next."""
 
     @model_validator(mode="after")
     def _recursive(self) -> Self:
@@ -197,6 +215,25 @@ class EditModelConfig(RecursionConfig):
         if self.halting and self.latent_samples > 1:
             raise ValueError("latent_samples: more than 1 needs halting: false")
         return self
+
+
+class EditModelConfig(EditConfig, CoreConfig):
+    """The policy network over a token canvas."""
+
+    vocab_size: Annotated[int, Field(ge=5)]
+    """V, tokens; 0 to 3 are PAD, END, CLS and SEP."""
+    num_roles: Count
+    """Kinds of canvas position."""
+    num_languages: Count
+    """Programming languages."""
+    max_length: Annotated[int, Field(ge=2, le=2**20)]
+    """L, the longest canvas; tables of positions are made for all of it."""
+    budget_size: Count = 8
+    """Counts in the budget observation."""
+    num_tools: Count = 7
+    """T, tools; tool 0 is the edit."""
+    R: Count = 16
+    """Most replacement entries of one edit."""
 
     @property
     def recalls_states(self) -> bool:

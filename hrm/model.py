@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrmgym.errors import DataError
-from hrmgym.hrm.config import HRMConfig, RecursionConfig
+from hrmgym.hrm.config import CoreConfig, HRMConfig
 from hrmgym.hrm.embedding import PuzzleEmbedding
 from hrmgym.hrm.halting import Carry, continue_target, halts, take_new_rows
 from hrmgym.hrm.layers import (
@@ -36,7 +36,7 @@ Weights = tuple[list[BlockWeights], list[BlockWeights]]
 class Recursion(nn.Module):
     """The two stacks, their initial states, and one segment of the recursion."""
 
-    def __init__(self, config: RecursionConfig) -> None:
+    def __init__(self, config: CoreConfig) -> None:
         super().__init__()
         self.recursion = config
         self.packing: Packing = "exact"
@@ -309,7 +309,7 @@ def _state(parameter: Tensor) -> tuple[int, int, int]:
     return parameter.data_ptr(), version, int(bits.sum())
 
 
-def _level(config: RecursionConfig, layers: int) -> Level:
+def _level(config: CoreConfig, layers: int) -> Level:
     return Level(
         [
             Block(config.hidden_size, config.num_heads, config.expansion, config.rms_norm_eps)

@@ -1,11 +1,21 @@
-"""What every config block is made of. Blocks live beside the code that reads them."""
+"""What every config block is made of, and what is wrong with one, in words.
+
+Blocks live beside the code that reads them. A key is declared once, with its range and, as
+attribute docstring, its description: experiment files, the `config.json` of checkpoints, arguments
+in Python, `hrmgym keys` and docs/configuration.md all come from that one place.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from hrmgym.errors import ConfigError, UnknownNameError, did_you_mean
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -29,3 +39,96 @@ class Block(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+
+B = TypeVar("B", bound=BaseModel)
+#: Keys and list indices from a block to a value.
+Path = tuple[str | int, ...]
+
+
+def read_block(kind: type[B], data: Mapping[str, Any], where: str) -> B:
+    """A block from keys and values that Python gives.
+
+    Args:
+        kind: The block's class.
+        data: Its keys.
+        where: What messages begin with: `SoftwareEnv`.
+
+    Raises:
+        UnknownNameError: a value is none of the words that are legal.
+        ConfigError: an unknown key, a value out of range, or values that contradict each other.
+    """
+    try:
+        return kind.model_validate(dict(data))
+    except ValidationError as error:
+        # A misspelt key often causes a second error about the missing one, so it comes first.
+        detail = first_detail(error)
+        path = detail["loc"]
+        owner: type[BaseModel] = kind
+        for step in path[:-1]:
+            field = owner.model_fields.get(str(step))
+            inner = field.annotation if field else None
+            owner = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else owner
+        key = ".".join(map(str, path))
+        if detail["type"] == "literal_error" and path:
+            legal = get_args(owner.model_fields[str(path[-1])].annotation)
+            raise UnknownNameError(key, str(detail["input"]), legal, f"{where}: ") from None
+        path, text = explain(detail, path, owner)
+        key = ".".join(map(str, path))
+        raise ConfigError(f"{where}: {f'{key}: ' if key else ''}{text}") from None
+
+
+def first_detail(error: ValidationError) -> ErrorDetails:
+    """The mistake to tell of, of those that pydantic found."""
+    found = error.errors(include_url=False)
+    return min(found, key=lambda one: one["type"] != "extra_forbidden")
+
+
+def explain(
+    detail: ErrorDetails, path: Path, owner: type[BaseModel], tag: str | None = None
+) -> tuple[Path, str]:
+    """What is wrong with a value, with what would be right, and the path of the key that it is of.
+
+    Args:
+        detail: What pydantic says.
+        path: To the value.
+        owner: The block around it.
+        tag: The key that the value may be one word for, where it should have been a block.
+    """
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return path, f"unknown key{did_you_mean(str(path[-1]), owner.model_fields)}"
+    if kind == "missing":
+        return path, "required, and missing"
+    if kind == "union_tag_invalid":
+        tag = context["discriminator"].strip("'")
+        legal = context["expected_tags"].replace("'", "").split(", ")
+        near = did_you_mean(context["tag"], legal)
+        return (*path, tag), f"unknown {tag} {show(context['tag'])}{near}"
+    if kind == "union_tag_not_found":
+        return (*path, context["discriminator"].strip("'")), "required, and missing"
+    if kind == "value_error":
+        return path, str(context["error"])
+    if kind == "entry_point":
+        return path, str(context["told"])
+    if kind in ("model_type", "model_attributes_type"):
+        text = f"should be keys and values{f', or a {tag}' if tag else ''}"
+    elif kind == "tuple_type":
+        text = "should be a list"
+    elif kind == "too_short":
+        text = f"should have at least {context['min_length']} item"
+    elif kind == "string_pattern_mismatch":
+        text = f"should match {context['pattern']}"
+    else:
+        text = detail["msg"].removeprefix("Input ")
+    return path, f"{text}, not {show(value)}"
+
+
+def show(value: Any, most: int = 60) -> str:
+    """A value as it would stand in a file, cut to a readable length."""
+    if isinstance(value, str):
+        text = repr(value)
+    else:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+        text = text.encode("utf-8", "backslashreplace").decode()  # JSON may hold half a character
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -16,7 +16,13 @@ from hrmgym.policies.base import (
     Proposals,
     Spaces,
 )
-from hrmgym.policies.config import HRMConfig, NgramConfig, NoopConfig, PolicyConfig, RandomConfig
+from hrmgym.policies.config import (
+    HRMPolicyConfig,
+    NgramConfig,
+    NoopConfig,
+    PolicyConfig,
+    RandomConfig,
+)
 
 __all__ = [
     "Action",
@@ -49,7 +55,7 @@ def make_policy(
     spaces = env if isinstance(env, Spaces) else Spaces.of(env)
     from hrmgym.policies.baselines import NoopPolicy, RandomPolicy, ReferencePolicy
 
-    if isinstance(config, HRMConfig):
+    if isinstance(config, HRMPolicyConfig):
         from hrmgym.policies.hrm import make_hrm_policy
 
         return make_hrm_policy(config, spaces, seed)

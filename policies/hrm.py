@@ -16,26 +16,26 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from gymnasium import Space
-from pydantic import ValidationError
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
+from hrmgym.config import read_block
 from hrmgym.envs.interfaces import canvas
 from hrmgym.envs.interfaces.base import TOOLS
 from hrmgym.envs.interfaces.edit import BUDGET, REPLACEMENT
 from hrmgym.envs.task import LANGUAGES
 from hrmgym.envs.tokens import load_tokens
-from hrmgym.errors import CheckpointError, ConfigError, did_you_mean
+from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import load_checkpoint
-from hrmgym.hrm.config import EditModelConfig
+from hrmgym.hrm.config import EditConfig, EditModelConfig, Mark, marked
 from hrmgym.hrm.edit_distribution import EditDistribution
 from hrmgym.hrm.edit_model import EditModel, Encoded, touched
 from hrmgym.hrm.products import cpu_multiplies_bf16
 from hrmgym.hrm.reverse import Memory
 from hrmgym.hrm.size import TRAINED_COPIES, check_fits
 from hrmgym.policies.base import Action, Observation, PolicyState, Proposal, Proposals, Spaces
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.policies.distribution import WholeEditDistribution, edit_distribution
 from hrmgym.policies.fitting import check_observation, check_spaces
 from hrmgym.policies.memory import what_came
@@ -44,17 +44,10 @@ from hrmgym.policies.memory import what_came
 _MORE = 8
 
 
-#: Keys of a policy's config block that the network's weights depend on.
-_SHAPE = tuple(
-    key
-    for key in HRMConfig.model_fields
-    if key not in ("kind", "size", "checkpoint", "dtype", "products")
-)
-
-#: Those among them that the weights fit whatever they are.
-_FREE = ("segments", "halting", "carry", "latent_samples", "latent_noise")
-#: Those that may add parts to a checkpoint that lacks them; the parts begin as the identity.
-_ADDED = ("specialists", "reverse")
+#: Keys of a policy's config block that the network is made of.
+_SHAPE = tuple(EditConfig.model_fields)
+#: Those among them that the weights fit whatever they are, and those that may add parts.
+_FREE, _ADDED = (tuple(marked(EditConfig, mark)) for mark in (Mark.FREE, Mark.ADDED))
 _ADDED_PARTS = ("specialists.", "outcome_gate.", "outcome_head.")
 
 
@@ -63,29 +56,24 @@ def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditMod
 
     Args:
         canvas_length: L.
-        options: Keys of `hrmgym.policies.config.HRMConfig`; what is missing has its default.
+        options: Keys of `hrmgym.policies.config.HRMPolicyConfig`; what is missing has its default.
 
     Raises:
         ConfigError: an unknown key, or a value out of range.
     """
-    try:
-        config = HRMConfig(kind="hrm", **options)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(map(str, fault["loc"])) or "the whole"
-        near = did_you_mean(key, _SHAPE)
-        raise ConfigError(f"model: {key}: {fault['msg']}{near}") from error
-    return EditModelConfig(
-        vocab_size=load_tokens().size,
-        num_roles=canvas.NUM_ROLES,
-        num_languages=len(LANGUAGES),
-        budget_size=len(BUDGET),
-        num_tools=len(TOOLS),
-        R=REPLACEMENT,
-        max_length=canvas_length,
-        forward_dtype=pick_dtype(config.dtype),
+    config = read_block(HRMPolicyConfig, {"kind": "hrm", **options}, "model")
+    made = {
+        "vocab_size": load_tokens().size,
+        "num_roles": canvas.NUM_ROLES,
+        "num_languages": len(LANGUAGES),
+        "budget_size": len(BUDGET),
+        "num_tools": len(TOOLS),
+        "R": REPLACEMENT,
+        "max_length": canvas_length,
+        "forward_dtype": pick_dtype(config.dtype),
         **{key: getattr(config, key) for key in _SHAPE},
-    )
+    }
+    return read_block(EditModelConfig, made, "model")
 
 
 def pick_dtype(name: str) -> Literal["float32", "bfloat16"]:
@@ -131,7 +119,7 @@ def _may_become(key: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -
     return head_stays and saved["kind"] in ("off", wanted["kind"])
 
 
-def checkpoint_options(config: HRMConfig) -> dict[str, Any]:
+def checkpoint_options(config: HRMPolicyConfig) -> dict[str, Any]:
     """The network's options: the checkpoint's where one is given, else the block's.
 
     Raises:
@@ -155,7 +143,7 @@ def checkpoint_options(config: HRMConfig) -> dict[str, Any]:
     return options | {"dtype": config.dtype, "products": config.products}
 
 
-def make_hrm_policy(config: HRMConfig, spaces: Spaces, seed: int) -> HRMPolicy:
+def make_hrm_policy(config: HRMPolicyConfig, spaces: Spaces, seed: int) -> HRMPolicy:
     """A policy to act with: from the block's checkpoint, or untrained.
 
     Raises:
@@ -207,7 +195,7 @@ class HRMPolicy(ActorCriticPolicy):
             observation_space: That of the `edit` interface.
             action_space: That of the `edit` interface.
             lr_schedule: Remaining progress (1 to 0) -> learning rate.
-            model: Keys of `HRMConfig`: hidden_size, num_heads, H_layers, ...
+            model: Keys of `HRMPolicyConfig`: hidden_size, num_heads, H_layers, ...
             optimizer_class: Optimiser of all parameters.
             optimizer_kwargs: Its further arguments.
             trainable: Whether to make the optimiser; to act alone, none is needed, and torch

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "experiments": {"experiments", "trainers", "search", "policies", "envs", "hrm"},
     "package": {"experiments", "trainers", "search", "policies", "envs", "hrm", "__version__"},
 }
-EVERYBODYS = {"errors", "config", "jsonfile"}
+EVERYBODYS = {"errors", "config", "jsonfile", "registry"}
 #: Module or package -> packages that nothing in it imports, though the folders above would let it.
 NEVER_IMPORTS = {
     "hrmgym.envs.bugs": ("hrmgym.envs.benchmarks", "hrmgym.envs.benchmark"),
@@ -31,6 +31,7 @@ NEVER_IMPORTS = {
     "hrmgym.errors": ("hrmgym",),
     "hrmgym.config": ("hrmgym",),
     "hrmgym.jsonfile": ("hrmgym",),
+    "hrmgym.registry": ("hrmgym.envs", "hrmgym.hrm", "hrmgym.policies", "hrmgym.trainers"),
 }
 
 Graph = Mapping[str, set[str]]

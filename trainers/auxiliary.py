@@ -1,11 +1,14 @@
 """What PPO's own loss does not teach: to foretell outcomes, and to use all adapters.
 
-After each of PPO's updates, one pass over the same rollout trains the outcome head and the learned
-router, each where there is one, and through them the shared network. A phase of its own, as in
-phasic policy gradient (Cobbe et al. 2021, arXiv 2009.04416), leaves Stable-Baselines3's loss alone.
+After each of PPO's updates, one pass over the same rollout trains with the loss terms of the
+`rollout` phase: the outcome head and the learned router, each where there is one, what else
+`trainer.losses` names, and through them the shared network. A phase of its own, as in phasic policy
+gradient (Cobbe et al. 2021, arXiv 2009.04416), leaves Stable-Baselines3's loss alone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +18,23 @@ from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from hrmgym.hrm.reverse import outcome_loss
 from hrmgym.policies.hrm import HRMPolicy
 from hrmgym.trainers.gradients import gradient_norms
-from hrmgym.trainers.learner import BALANCE
+from hrmgym.trainers.loss_terms import Weighted, weighted_sum
+from hrmgym.trainers.losses import Outcomes, rollout_terms
 
 
 class OutcomeLearning(BaseCallback):
-    """Trains on what each action of the rollout led to; logs the `hrm/` tags of these parts."""
+    """Trains on what each action of the rollout led to; logs the terms, each under its tag.
 
-    def __init__(self) -> None:
+    Args:
+        losses: Name -> weight of terms, from the configuration.
+    """
+
+    def __init__(self, losses: Mapping[str, float | None]) -> None:
         super().__init__()
+        self._losses = losses
+        self._terms: list[Weighted] = []
         self._shares: list[list[float]] = []
         self._known: list[list[bool]] = []
         self._rollout: tuple[dict[str, Tensor], Tensor, Tensor, Tensor] | None = None
@@ -36,9 +45,8 @@ class OutcomeLearning(BaseCallback):
         assert isinstance(policy, HRMPolicy)
         return policy
 
-    def _needed(self) -> bool:
-        config = self._policy.model.config
-        return bool(config.reverse.outcome_weight) or config.specialists.kind == "learned"
+    def _init_callback(self) -> None:
+        self._terms = rollout_terms(self._policy.model, self._losses)
 
     def _on_step(self) -> bool:
         infos = self.locals["infos"]
@@ -49,7 +57,7 @@ class OutcomeLearning(BaseCallback):
     def _on_rollout_end(self) -> None:
         buffer = self.locals["rollout_buffer"]
         assert isinstance(buffer, DictRolloutBuffer)
-        if self._needed():
+        if self._terms:
             self._rollout = (
                 {key: self._flat(value) for key, value in buffer.observations.items()},
                 self._flat(buffer.actions).long(),
@@ -85,24 +93,23 @@ class OutcomeLearning(BaseCallback):
         order = torch.as_tensor(np.random.permutation(rows), device=actions.device)
         for index in torch.split(order, ppo.batch_size):
             encoded = model.encode({key: value[index] for key, value in observations.items()})
-            parts: list[Tensor] = []
-            metrics: dict[str, float] = {}
-            if model.config.reverse.outcome_weight:
-                foretold = model.foretell(encoded, actions[index])
-                wrong, metrics = outcome_loss(foretold, shares[index], known[index])
-                parts.append(model.config.reverse.outcome_weight * wrong)
-            if encoded.balance is not None:
-                parts.append(BALANCE * encoded.balance)
-                metrics["balance"] = float(encoded.balance.detach())
+            seen = Outcomes(
+                model=model,
+                encoded=encoded,
+                actions=actions[index],
+                shares=shares[index],
+                known=known[index],
+            )
+            loss, metrics = weighted_sum(self._terms, seen)
             policy.optimizer.zero_grad()
-            torch.stack(parts).sum().backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(policy.parameters(), ppo.max_grad_norm)
             policy.optimizer.step()
-            for name, value in metrics.items():
-                totals.setdefault(name, []).append(value)
+            for tag, value in metrics.items():
+                totals.setdefault(tag, []).append(value)
         policy.set_training_mode(False)
-        for name, values in totals.items():
-            self.logger.record(f"hrm/{name}", float(np.mean(values)))
-        if model.config.reverse.outcome_weight:
+        for tag, values in totals.items():
+            self.logger.record(tag, float(np.mean(values)))
+        if any(one.name == "outcome" for one in self._terms):
             norm = gradient_norms(model)["outcome_head"]
             self.logger.record("hrm/grad_norm_outcome_head", norm)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from hrmgym.config import Block, Count, Fraction, NonNegative, Rate, Seconds
+from hrmgym.registry import OneOf
+from hrmgym.trainers.base import TRAINERS, Trainer
+from hrmgym.trainers.loss_terms import RolloutLosses, SupervisedLosses
 
-LossKind = Literal["likelihood", "balanced"]
+if TYPE_CHECKING:  # experiment files are read without torch
+    from hrmgym.hrm.edit_model import EditModel
+    from hrmgym.trainers.job import Job
 
 
 class SupervisedConfig(Block):
@@ -27,10 +33,14 @@ class SupervisedConfig(Block):
     """Step size of the optimiser; null takes what suits the network's width."""
     weight_decay: NonNegative | None = None
     """Decoupled weight decay; null takes what suits the network's width."""
-    loss: LossKind = "likelihood"
+    loss: Literal["likelihood", "balanced"] = "likelihood"
     """`likelihood`: of the whole action. `balanced`: its choices weighted, so that a long
     replacement does not drown where the edit belongs: tool + 2 start + end + the mean over the
-    replacement's entries."""
+    replacement's entries. To both come the halting head's (0.5), and a learned router's (0.01)."""
+    losses: SupervisedLosses = Field(default_factory=dict)
+    """Weights of the loss's terms by name, in place of those of `loss`: `likelihood`, `tool`,
+    `start`, `end`, `replacement`, `per_entry`, `halting`, `balance`; or a registered term, or
+    `module:function` of one. 0 leaves a term out, null takes its own weight."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """`cosine`: down to a tenth of the rate at the end of `samples` or `seconds`. `constant`: the
     run can be extended for as long as one likes, and the rate decays in `finish` alone."""
@@ -106,12 +116,18 @@ class SupervisedConfig(Block):
             }
         )
 
+    def check(self, network: EditModel) -> None:
+        """Refuses losses that are not for that network: see `Trainer.check`."""
+        from hrmgym.trainers.losses import supervised_terms  # imports torch
+
+        supervised_terms(network, self.loss, self.losses)
+
 
 class WarmStartConfig(SupervisedConfig):
     """Supervised training on made bugs, before reinforcement learning."""
 
 
-class PretrainConfig(SupervisedConfig):
+class PretrainConfig(SupervisedConfig, Trainer):
     """Supervised training alone: long, and resumable to the sample."""
 
     kind: Literal["pretrain"]
@@ -132,8 +148,30 @@ class PretrainConfig(SupervisedConfig):
     """At the end, fit the temperature of where edits start on the tasks of the benchmark's
     `valid_split`: what was trained on made bugs is too sure elsewhere."""
 
+    def train(self, job: Job[Any], *, resume: bool = False) -> Path:
+        """Pretrains: see `hrmgym.trainers.pretrain`."""
+        from hrmgym.trainers.pretrain import train_pretrain  # imports torch
 
-class PPOConfig(Block):
+        return train_pretrain(job, resume=resume)
+
+    def finish_early(self, job: Job[Any]) -> Path:
+        """Lets the rate decay from the saved state: see `hrmgym.trainers.pretrain`."""
+        from hrmgym.trainers.pretrain import train_pretrain  # imports torch
+
+        return train_pretrain(job, only_finish=True)
+
+    @property
+    def evaluates(self) -> bool:
+        """The temperature is fitted on the `valid_split`."""
+        return self.calibrate
+
+    @property
+    def supervised(self) -> SupervisedConfig:
+        """It is nothing else."""
+        return self
+
+
+class PPOConfig(Trainer):
     """Proximal policy optimisation; the names are those of Stable-Baselines3's PPO."""
 
     kind: Literal["ppo"]
@@ -173,6 +211,10 @@ class PPOConfig(Block):
     """Episodes of one evaluation."""
     warm_start: WarmStartConfig | None = None
     """Supervised training to start from; null starts from the policy as it is."""
+    losses: RolloutLosses = Field(default_factory=dict)
+    """Weights of what is learned beside PPO's own loss, by name: `outcome` (the head that foretells
+    the tests' verdict; null: `policy.reverse.outcome_weight`), `balance` (a learned router, 0.01);
+    or a registered term of the rollout, or `module:function` of one. 0 leaves a term out."""
     curriculum: Literal["none", "reverse", "uniform"] = "none"
     """Where training episodes start. `reverse`: one edit from the solution, further away as success
     grows; `uniform`: any number of edits away (its control); `none`: where the tasks do.
@@ -189,5 +231,30 @@ class PPOConfig(Block):
             )
         return self
 
+    def train(self, job: Job[Any], *, resume: bool = False) -> Path:
+        """Trains by PPO: see `hrmgym.trainers.ppo`."""
+        from hrmgym.trainers.ppo import train_ppo  # imports torch
 
-TrainerConfig = Annotated[PPOConfig | PretrainConfig, Field(discriminator="kind")]
+        return train_ppo(job, resume=resume)
+
+    def check(self, network: EditModel) -> None:
+        """Refuses losses that are not for that network."""
+        from hrmgym.trainers.losses import rollout_terms  # imports torch
+
+        rollout_terms(network, self.losses)
+        if self.warm_start is not None:
+            self.warm_start.check(network)
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether it is asked to."""
+        return self.eval_every is not None
+
+    @property
+    def supervised(self) -> SupervisedConfig | None:
+        """The warm start."""
+        return self.warm_start
+
+
+TrainerConfig = Annotated[SerializeAsAny[Trainer], OneOf(TRAINERS)]
+"""What an experiment's `trainer:` may be: one of the registered, or `module:Class` of one."""

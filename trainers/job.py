@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from hrmgym.errors import ConfigError
-from hrmgym.trainers.config import PPOConfig, PretrainConfig
+from hrmgym.trainers.base import Trainer
 from hrmgym.trainers.events import OnMetrics
 
-C = TypeVar("C", PPOConfig, PretrainConfig, covariant=True)
+C = TypeVar("C", bound=Trainer, covariant=True)
 
 MakeEnv = Callable[[str], gymnasium.Env[Any, Any]]
 #: Called with (phase, done, total, text) as training goes on.
@@ -29,7 +29,8 @@ class Job(Generic[C]):
 
     config: C
     model: Mapping[str, Any]
-    """Keys of `EditModelConfig`; those of the checkpoint where one is given."""
+    """Keys of `HRMPolicyConfig` that say what the network is; those of the checkpoint where one is
+    given."""
     checkpoint: Path | None
     """Weights to start from."""
     make_env: MakeEnv

@@ -13,21 +13,17 @@ from torch import Tensor
 
 from hrmgym.errors import CheckpointError, first_line
 from hrmgym.hrm.edit_model import EditModel
-from hrmgym.hrm.losses import edit_loss, halt_loss
+from hrmgym.hrm.losses import edit_loss
 from hrmgym.hrm.optim import EMA, AdamATan2
 from hrmgym.policies.distribution import edit_distribution
-from hrmgym.trainers.config import LossKind, SupervisedConfig
+from hrmgym.trainers.config import SupervisedConfig
 from hrmgym.trainers.data.batches import collate
 from hrmgym.trainers.data.bug_stream import Sample
 from hrmgym.trainers.data.selector import Selector
+from hrmgym.trainers.loss_terms import Weighted, weighted_sum
+from hrmgym.trainers.losses import Repairs, supervised_terms
 
-#: Weight of the halting loss, as in HRM.
-_HALT = 0.5
-#: Weight of the load-balance loss of a learned router, as in Switch Transformers.
-BALANCE = 0.01
 _DEPTH_SEED = 5_000_011
-#: Weight of where an edit starts in the balanced loss: the hardest choice.
-_START = 2.0
 #: Gradients are clipped to this norm.
 _CLIP = 1.0
 
@@ -40,6 +36,9 @@ class Learner:
         config: Rates; `learning_rate`, `weight_decay` and `batch_size` must be given.
         device: Where the network runs.
         selector: Is told what the network misses.
+
+    Raises:
+        ConfigError: `losses` names a term that is not for this network.
     """
 
     def __init__(
@@ -53,6 +52,7 @@ class Learner:
         assert config.weight_decay is not None
         self.model = model.to(device)
         self.device, self.config, self.selector = device, config, selector
+        self.terms = supervised_terms(model, config.loss, config.losses)
         self.optimizer: torch.optim.Optimizer
         if config.optimizer == "adam_atan2":
             self.optimizer = AdamATan2(
@@ -77,7 +77,7 @@ class Learner:
             rate: Times the configured learning rate.
 
         Returns:
-            Means over the batch: see `hrmgym.trainers.tags.LEARNING`.
+            Means over the batch: see `hrmgym.trainers.tags.LEARNING_TAGS`, here without `learn/`.
         """
         assert self.config.learning_rate is not None
         self.model.train()
@@ -88,7 +88,7 @@ class Learner:
         targets = count_targets(samples)
         with self._drawn_depth():
             for part in parts_of(samples, self.config.part_tokens):
-                loss, metrics, exact = repair_loss(self.model, part, self.device, self.config.loss)
+                loss, metrics, exact = repair_loss(self.model, part, self.device, self.terms)
                 if self.selector is not None:
                     for sample, right in zip(part, exact, strict=True):
                         self.selector.report(sample.operator, sample.kind, 1.0 - right)
@@ -202,13 +202,19 @@ def count_targets(samples: Sequence[Sample]) -> int:
 
 
 def repair_loss(
-    model: EditModel, samples: Sequence[Sample], device: str, kind: LossKind = "likelihood"
+    model: EditModel, samples: Sequence[Sample], device: str, terms: Sequence[Weighted]
 ) -> tuple[Tensor, dict[str, float], list[bool]]:
-    """Loss of the repairing actions, scalar, its parts, and which greedy actions are right.
+    """Loss of the repairing actions, scalar, metrics, and which greedy actions are right.
 
     A sample with several targets is encoded once; each target counts the same in the loss and its
     parts, and the greedy action of a sample is right if it is any of them. The best network is the
     same for both kinds of loss, since every choice has a distribution of its own.
+
+    Args:
+        model: The network.
+        samples: Bugs and their repairs.
+        device: Where the network is.
+        terms: What the loss is made of: see `supervised_terms`.
     """
     batch = {key: value.to(device) for key, value in collate(samples).items()}
     action = batch.pop("action")
@@ -225,16 +231,18 @@ def repair_loss(
     repair = edit_loss(edits, action)
     right = torch.zeros(len(samples), dtype=torch.int64, device=action.device)
     right = right.index_add(0, row, repair.exact.long()) > 0
-    halt = halt_loss(encoded.q_halt, right)
-    parts = repair.parts
-    loss = repair.loss
-    if kind == "balanced":
-        loss = parts.tool + _START * parts.start + parts.end + parts.per_entry
-    metrics = {**repair.metrics, **parts.logged()}
+    seen = Repairs(
+        model=model,
+        samples=samples,
+        encoded=encoded,
+        row=row,
+        actions=action,
+        edits=edits,
+        repair=repair,
+        right=right,
+    )
+    loss, found = weighted_sum(terms, seen)
+    metrics = {**repair.metrics, **repair.parts.logged()}
     metrics["exact"] = float(right.float().mean())
-    metrics["halt_loss"] = float(halt.detach())
-    loss = loss + _HALT * halt
-    if encoded.balance is not None:
-        loss = loss + BALANCE * encoded.balance
-        metrics["balance"] = float(encoded.balance.detach())
+    metrics |= {tag.removeprefix("learn/"): value for tag, value in found.items()}
     return loss, metrics, right.tolist()

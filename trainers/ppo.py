@@ -196,7 +196,7 @@ def _learn(job: Job[PPOConfig], model: PPO, curriculum: Curriculum | None) -> No
         MaskFailures(),
         EnvTags(),
         NetworkTags(),
-        OutcomeLearning(),
+        OutcomeLearning(job.config.losses),
         KeepState(job.config.checkpoint_every, save),
     ]
     if curriculum is not None:

@@ -425,7 +425,8 @@ def _log(
     waiting: float,
 ) -> None:
     for name in recent[0]:
-        logger.record(f"learn/{name}", float(np.mean([one[name] for one in recent])))
+        tag = name if "/" in name else f"learn/{name}"  # terms of others have tags of their own
+        logger.record(tag, float(np.mean([one[name] for one in recent])))
     logger.record("learn/rate", rate)
     logger.record("learn/samples_per_s", speed)
     logger.record("learn/waiting", waiting)

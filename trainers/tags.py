@@ -50,6 +50,7 @@ PART_TAGS: dict[str, str] = {
     "hrm/outcome_accuracy": "Share of tested steps whose verdict (all pass or not) is foretold.",
     "hrm/balance": "Load-balance loss of the learned router; 1 where all adapters are used alike.",
     "learn/balance": "The same in supervised training.",
+    "learn/nll_per_entry": "As `learn/nll_replacement`, per entry; with `trainer.loss: balanced`.",
     "curriculum/depth": "Mean number of edits from the solution at which training starts.",
     "curriculum/forward": "Share of the tasks that are past the deepest made start.",
     "curriculum/full_success": "Share of the recent episodes from the tasks' own starts, solved.",

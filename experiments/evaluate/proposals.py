@@ -42,7 +42,7 @@ def held_out_fixes(experiment: Experiment) -> list[Fix]:
         UnknownNameError: the split is not one of `FIX_SPLITS`, or a named bug is not in it.
     """
     from hrmgym.envs.interfaces.edit import EditInterface
-    from hrmgym.policies.config import HRMConfig
+    from hrmgym.policies.config import HRMPolicyConfig
     from hrmgym.trainers.sources import held_out_programs, made_fixes, real_fixes
 
     split, wanted = experiment.benchmark.eval_split, experiment.benchmark.tasks
@@ -51,7 +51,7 @@ def held_out_fixes(experiment: Experiment) -> list[Fix]:
     interface = EditInterface(experiment.env.canvas)
     policy = experiment.policy
     # The same for every policy, whatever the spans that it can write.
-    span = HRMConfig(kind="hrm").max_span if policy.kind != "hrm" else policy.max_span
+    span = HRMPolicyConfig(kind="hrm").max_span if policy.kind != "hrm" else policy.max_span
     if split == "real":
         fixes = real_fixes("valid", interface, max_span=span)
     else:

@@ -24,9 +24,8 @@ from hrmgym.experiments.evaluate.records import TaskRecord
 from hrmgym.experiments.evaluate.report import Report
 from hrmgym.experiments.evaluate.rollouts import Env, EnvFactory, Player, PolicyFactory
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.config import HRMConfig, NgramConfig
+from hrmgym.policies.config import HRMPolicyConfig, NgramConfig
 from hrmgym.policies.lexeme_model import file_hash
-from hrmgym.trainers.config import PPOConfig
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
@@ -192,7 +191,7 @@ def _digest(text: str) -> str:
 def policy_hash(experiment: Experiment) -> str | None:
     """Hash of the weights that an experiment's policy starts from; None where it has none."""
     policy = experiment.policy
-    if isinstance(policy, HRMConfig) and policy.checkpoint is not None:
+    if isinstance(policy, HRMPolicyConfig) and policy.checkpoint is not None:
         from hrmgym.hrm.checkpoint import checkpoint_hash  # imports torch
 
         return checkpoint_hash(policy.checkpoint)
@@ -204,7 +203,7 @@ def policy_hash(experiment: Experiment) -> str | None:
 def _described(experiment: Experiment) -> tuple[dict[str, Any], str | None]:
     """The policy as a report shows it, and the hash of its checkpoint."""
     policy = experiment.policy.model_dump(mode="json", exclude={"checkpoint", "file"})
-    if isinstance(experiment.policy, HRMConfig) and experiment.policy.checkpoint is not None:
+    if isinstance(experiment.policy, HRMPolicyConfig) and experiment.policy.checkpoint is not None:
         from hrmgym.policies.hrm import checkpoint_options  # imports torch
 
         policy |= checkpoint_options(experiment.policy)
@@ -243,14 +242,14 @@ def check(experiment: Experiment) -> None:
         select_tasks(benchmark, experiment)
     if experiment.trainer is not None:
         benchmark.check_split(config.train_split)
-        if isinstance(experiment.trainer, PPOConfig) and experiment.trainer.eval_every is not None:
+        if experiment.trainer.evaluates:
             benchmark.check_split(config.valid_split)
     env = make_env(experiment)
     try:
-        if experiment.score.mode == "episodes":
-            _make_policy(experiment, env)
-        else:
-            make_proposer(experiment, env)
+        episodes = experiment.score.mode == "episodes"
+        policy = _make_policy(experiment, env) if episodes else make_proposer(experiment, env)
+        if experiment.trainer is not None:
+            experiment.trainer.check(policy.model)  # type: ignore[attr-defined]
     finally:
         env.close()
 
@@ -294,7 +293,7 @@ def _make_policy(experiment: Experiment, env: Env | Spaces) -> Policy:
 
         config = with_file(config)
     policy = make_policy(config, env, experiment.seed)
-    if isinstance(experiment.policy, HRMConfig):
+    if isinstance(experiment.policy, HRMPolicyConfig):
         from hrmgym.policies.hrm import HRMPolicy
         from hrmgym.trainers.job import pick_device
 

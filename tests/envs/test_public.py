@@ -20,7 +20,7 @@ from hrmgym.envs.task import CallCase, CallTests, PytestTests, Task
 from hrmgym.errors import ActionError
 from hrmgym.policies import make_policy
 from hrmgym.policies.base import KnowsSolutions, Observation, PolicyState, Proposer, Spaces
-from hrmgym.policies.config import HRMConfig, RandomConfig
+from hrmgym.policies.config import HRMPolicyConfig, RandomConfig
 from hrmgym.policies.ngram import NgramPolicy
 from hrmgym.search.tries import tries
 from hrmgym.tests.tiny import DOUBLE_FIXED, OneTask, double_task
@@ -112,7 +112,7 @@ def test_a_policy_is_given_spaces_and_observations_alone() -> None:
 
 def proposers(env: SoftwareEnv) -> Iterator[Proposer]:
     spaces = Spaces.of(env)
-    for config in (RandomConfig(kind="random"), HRMConfig(kind="hrm", **SMALL)):
+    for config in (RandomConfig(kind="random"), HRMPolicyConfig(kind="hrm", **SMALL)):
         policy = make_policy(config, spaces, seed=3)
         assert isinstance(policy, Proposer)
         yield policy

@@ -103,7 +103,7 @@ def test_a_missing_file_names_the_nearest_shipped_experiment(name: str) -> None:
             "score:\n  k:\n  - 1\n  - 0",
             "x.yaml:7: score.k.1: should be greater than or equal to 1, not 0",
         ),
-        ("trainer: ppoo", "x.yaml:4: trainer.kind: unknown kind 'ppoo'; known: ppo, pretrain"),
+        ("trainer: ppoo", "x.yaml:4: trainer.kind: unknown kind 'ppoo'; did you mean 'ppo'?"),
         ("sandbox: 3", "x.yaml:4: sandbox: should be keys and values, or a type, not 3"),
         ("score: {k: [5]}", "x.yaml:4: score: k: 5 is more than episodes: 1"),
         ("seed: 1\nseed: 2", "x.yaml:5: seed: repeated key"),
@@ -121,7 +121,7 @@ def test_a_mistake_is_told_with_its_line_and_key(text: str, message: str) -> Non
 
 def test_an_unknown_kind_is_answered_with_the_legal_ones() -> None:
     assert mistake("name: a\nbenchmark: katas\npolicy:\n  kind: hrn") == (
-        "x.yaml:4: policy.kind: unknown kind 'hrn'; known: hrm, ngram, random, reference, noop"
+        "x.yaml:4: policy.kind: unknown kind 'hrn'; did you mean 'hrm'?"
     )
     assert mistake("name: a\nbenchmark: katas\npolicy:\n  hidden_size: 64") == (
         "x.yaml:3: policy.kind: required, and missing"
@@ -211,7 +211,7 @@ def test_naming_another_kind_replaces_the_whole_block() -> None:
         ("extends=demo", "extends belongs in a file"),
         (
             "policy=modal",
-            "policy.kind: unknown kind 'modal'; known: hrm, ngram, random, reference, noop",
+            "policy.kind: unknown kind 'modal'; known: hrm, ngram, noop, random, reference",
         ),
         ("score.k=[5]", "score: k: 5 is more than episodes: 1"),
     ],

@@ -80,7 +80,7 @@ def test_only_pretraining_is_finished_apart(
 ) -> None:
     run = RunFolder.create(load("demo", [TINY[0], "benchmark.tasks=null"]), tmp_path)
     assert main(["train", "--finish", str(run.path)]) == 2
-    assert "--finish is for trainer: pretrain alone" in capsys.readouterr().err
+    assert "--finish: trainer 'ppo' cannot be finished early" in capsys.readouterr().err
     assert not list(run.scores.iterdir())  # said at once
 
 

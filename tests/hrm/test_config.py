@@ -39,8 +39,8 @@ def test_json_round_trip():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"hidden_size": 33}, "hidden_size=33 is not a multiple of 2 \\* num_heads=4"),
-        ({"hidden_size": 34}, "hidden_size=34"),
+        ({"hidden_size": 33}, "hidden_size: 33 is not a multiple of twice num_heads: 2"),
+        ({"hidden_size": 34}, "hidden_size: 34"),
         ({"vocab_size": 4}, "vocab_size"),
         ({"R": 0}, "R"),
         ({"gradient": "all"}, "gradient"),

@@ -10,7 +10,7 @@ import pytest
 from hrmgym.errors import ConfigError
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.size import TRAINED_COPIES, check_fits, machine_memory, num_parameters
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.policies.hrm import HRMPolicy, edit_model_config, make_hrm_policy
 
 
@@ -44,7 +44,7 @@ def test_a_huge_network_is_a_sentence(options: dict[str, Any]) -> None:
         EditModel(edit_model_config(256, options))
     env = gymnasium.make("hrmgym/Katas-v0")
     with pytest.raises(ConfigError, match="hidden_size"):
-        make_hrm_policy(HRMConfig(kind="hrm", **options), env, 0)
+        make_hrm_policy(HRMPolicyConfig(kind="hrm", **options), env, 0)
     with pytest.raises(ConfigError, match="gradients and optimiser"):
         HRMPolicy(env.observation_space, env.action_space, lambda _: 1e-3, model=options)
     env.close()

@@ -11,7 +11,7 @@ from hrmgym.cli import main
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies import make_policy
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.policies.hrm import HRMPolicy
 from hrmgym.tests.tiny import Tiny
 
@@ -65,7 +65,7 @@ def test_an_unknown_task(capsys: pytest.CaptureFixture[str], folder: Path) -> No
 
 
 def test_a_checkpoint_of_another_model(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    small = HRMConfig(kind="hrm", hidden_size=32, num_heads=2, H_layers=1, L_layers=1)
+    small = HRMPolicyConfig(kind="hrm", hidden_size=32, num_heads=2, H_layers=1, L_layers=1)
     policy = make_policy(small, SoftwareEnv(Tiny(), canvas=96))
     assert isinstance(policy, HRMPolicy)
     save_checkpoint(folder / "ck", policy.model, "card", {})

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hrmgym.hrm.edit_model import EditModel
-from hrmgym.policies.config import SIZES, HRMConfig
+from hrmgym.policies.config import SIZES, HRMPolicyConfig
 from hrmgym.policies.hrm import checkpoint_options, edit_model_config
 from hrmgym.trainers.config import PretrainConfig
 
@@ -21,7 +21,7 @@ PARAMETERS = {
 
 
 def model(**options: object) -> EditModel:
-    shape = checkpoint_options(HRMConfig(kind="hrm", **options))  # type: ignore[arg-type]
+    shape = checkpoint_options(HRMPolicyConfig(kind="hrm", **options))  # type: ignore[arg-type]
     with torch.device("meta"):
         return EditModel(edit_model_config(512, shape))
 
@@ -37,7 +37,7 @@ def test_parameters_of_each_size(size: str) -> None:
 
 
 def test_what_is_given_beside_the_size_wins() -> None:
-    config = HRMConfig(kind="hrm", size="small", H_layers=1)
+    config = HRMPolicyConfig(kind="hrm", size="small", H_layers=1)
     assert (config.hidden_size, config.H_layers, config.L_layers) == (256, 1, 2)
 
 

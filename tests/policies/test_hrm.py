@@ -20,7 +20,7 @@ from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies import make_policy
 from hrmgym.policies.base import Proposer
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.policies.hrm import HRMPolicy, checkpoint_options
 from hrmgym.tests.tiny import Tiny
 
@@ -38,7 +38,7 @@ def env() -> Iterator[SoftwareEnv]:
 @pytest.fixture
 def policy(env: SoftwareEnv) -> HRMPolicy:
     """A small untrained network."""
-    made = make_policy(HRMConfig(kind="hrm", **SMALL), env, seed=0)
+    made = make_policy(HRMPolicyConfig(kind="hrm", **SMALL), env, seed=0)
     assert isinstance(made, HRMPolicy)
     return made
 
@@ -163,7 +163,7 @@ def test_checkpoints_act_as_the_network_they_came_from(
 ) -> None:
     folder = tmp_path / "ck"
     save_checkpoint(folder, policy.model, "card", {})
-    twin = make_policy(HRMConfig(kind="hrm", checkpoint=str(folder)), env, seed=9)
+    twin = make_policy(HRMPolicyConfig(kind="hrm", checkpoint=str(folder)), env, seed=9)
     observation, _ = env.reset(seed=0)
     one, two = (p.act(observation, deterministic=True)[0] for p in (policy, twin))
     assert (one == two).all()
@@ -182,7 +182,7 @@ def test_a_checkpoint_of_another_model_is_refused(
 ) -> None:
     folder = tmp_path / "ck"
     save_checkpoint(folder, policy.model, "card", {})
-    config = HRMConfig(kind="hrm", checkpoint=str(folder), **keys)
+    config = HRMPolicyConfig(kind="hrm", checkpoint=str(folder), **keys)
     with pytest.raises(CheckpointError, match=message):
         make_policy(config, SoftwareEnv(Tiny(), canvas=canvas))
 
@@ -191,16 +191,16 @@ def test_the_checkpoints_shape_is_taken_where_none_is_given(
     policy: HRMPolicy, tmp_path: Path
 ) -> None:
     save_checkpoint(tmp_path / "ck", policy.model, "card", {})
-    options = checkpoint_options(HRMConfig(kind="hrm", checkpoint=str(tmp_path / "ck")))
+    options = checkpoint_options(HRMPolicyConfig(kind="hrm", checkpoint=str(tmp_path / "ck")))
     assert options["hidden_size"] == 32
     with pytest.raises(CheckpointError):
-        checkpoint_options(HRMConfig(kind="hrm", checkpoint=str(tmp_path / "nothing")))
+        checkpoint_options(HRMPolicyConfig(kind="hrm", checkpoint=str(tmp_path / "nothing")))
 
 
 def test_wrong_use_says_so(env: SoftwareEnv) -> None:
     shell = SoftwareEnv(Tiny(), interface="shell")
     with pytest.raises(ConfigError, match="interface='edit'"):
-        make_policy(HRMConfig(kind="hrm"), shell)
+        make_policy(HRMPolicyConfig(kind="hrm"), shell)
     with pytest.raises(ConfigError, match=r"hiden_size: .*did you mean 'hidden_size'"):
         HRMPolicy(env.observation_space, env.action_space, lambda _: 0.0, {"hiden_size": 3})
 
@@ -221,7 +221,7 @@ def test_the_interface_and_the_network_agree_on_the_action(
 def test_int8_products_find_about_the_same(env: SoftwareEnv) -> None:
     shape: dict[str, Any] = {**SMALL, "hidden_size": 64}
     exact, rounded = (
-        make_policy(HRMConfig(kind="hrm", products=products, **shape), env, seed=0)
+        make_policy(HRMPolicyConfig(kind="hrm", products=products, **shape), env, seed=0)
         for products in ("exact", "int8")
     )
     assert isinstance(exact, HRMPolicy)
@@ -240,10 +240,10 @@ def test_int8_products_find_about_the_same(env: SoftwareEnv) -> None:
 
 
 def test_products_are_not_part_of_a_checkpoint(env: SoftwareEnv, tmp_path: Path) -> None:
-    policy = make_policy(HRMConfig(kind="hrm", **SMALL), env, seed=0)
+    policy = make_policy(HRMPolicyConfig(kind="hrm", **SMALL), env, seed=0)
     assert isinstance(policy, HRMPolicy)
     save_checkpoint(tmp_path / "ck", policy.model, "card", {})
-    config = HRMConfig(kind="hrm", checkpoint=str(tmp_path / "ck"), products="int8")
+    config = HRMPolicyConfig(kind="hrm", checkpoint=str(tmp_path / "ck"), products="int8")
     again = make_policy(config, env, seed=0)
     assert isinstance(again, HRMPolicy)
     assert again.model.core.packing == "int8"

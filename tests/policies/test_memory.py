@@ -16,7 +16,7 @@ from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.hrm.reverse import OUTCOME_FEATURES
 from hrmgym.policies import make_policy
-from hrmgym.policies.config import HRMConfig
+from hrmgym.policies.config import HRMPolicyConfig
 from hrmgym.policies.hrm import ActState, HRMPolicy, checkpoint_options
 from hrmgym.policies.memory import OUTCOME, PreviousStep, what_came
 from hrmgym.tests.tiny import Tiny
@@ -34,7 +34,7 @@ def env() -> Iterator[SoftwareEnv]:
 
 def policy_of(env: SoftwareEnv, **options: Any) -> HRMPolicy:
     """A small untrained network."""
-    made = make_policy(HRMConfig(kind="hrm", **SMALL, **options), env, seed=0)
+    made = make_policy(HRMPolicyConfig(kind="hrm", **SMALL, **options), env, seed=0)
     assert isinstance(made, HRMPolicy)
     return made
 
@@ -127,11 +127,11 @@ def test_a_checkpoint_can_be_given_new_parts_and_not_lose_any(
     save_checkpoint(tmp_path / "plain", policy_of(env).model, "card", {})
     grown = {"reverse": {"kind": "gate"}, "specialists": {"kind": "language"}}
     start = str(tmp_path / "plain")
-    policy = make_policy(HRMConfig(kind="hrm", checkpoint=start, **grown), env, seed=0)  # type: ignore[arg-type]
+    policy = make_policy(HRMPolicyConfig(kind="hrm", checkpoint=start, **grown), env, seed=0)  # type: ignore[arg-type]
     assert isinstance(policy, HRMPolicy)
     save_checkpoint(tmp_path / "grown", policy.model, "card", {})
-    kept = checkpoint_options(HRMConfig(kind="hrm", checkpoint=str(tmp_path / "grown")))
+    kept = checkpoint_options(HRMPolicyConfig(kind="hrm", checkpoint=str(tmp_path / "grown")))
     assert kept["reverse"]["kind"] == "gate"
-    off = HRMConfig(kind="hrm", checkpoint=str(tmp_path / "grown"), reverse={"kind": "mlp"})  # type: ignore[arg-type]
+    off = HRMPolicyConfig(kind="hrm", checkpoint=str(tmp_path / "grown"), reverse={"kind": "mlp"})  # type: ignore[arg-type]
     with pytest.raises(CheckpointError, match="reverse"):
         checkpoint_options(off)

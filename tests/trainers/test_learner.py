@@ -28,6 +28,7 @@ from hrmgym.tests.learning import (
 from hrmgym.trainers.data.bug_stream import BugStream, Sample
 from hrmgym.trainers.gradients import gradient_norms
 from hrmgym.trainers.learner import Learner, count_targets, parts_of, repair_loss
+from hrmgym.trainers.losses import supervised_terms
 
 SAMPLES = [stream().sample(index) for index in range(16)]
 
@@ -47,7 +48,7 @@ def test_accumulated_parts_make_the_same_update_as_the_whole(tokens: int) -> Non
 
 def test_the_loss_is_the_sum_of_its_parts_and_reaches_every_part_of_the_network() -> None:
     model = network()
-    loss, metrics, _ = repair_loss(model, SAMPLES, "cpu")
+    loss, metrics, _ = repair_loss(model, SAMPLES, "cpu", supervised_terms(model))
     loss.backward()  # type: ignore[no-untyped-call]
     parts = ("nll_tool", "nll_start", "nll_end", "nll_replacement")
     assert sum(metrics[part] for part in parts) == pytest.approx(metrics["nll"], rel=1e-4)
@@ -85,9 +86,12 @@ def test_every_target_counts_the_same_as_if_each_had_a_canvas_of_its_own() -> No
     losses, grads = [], []
     for group in (samples, apart):
         model = network()
-        _, metrics, _ = repair_loss(model, group, "cpu")
+        _, metrics, _ = repair_loss(model, group, "cpu", supervised_terms(model))
         losses.append(metrics)
-        loss = repair_loss(model, group, "cpu")[0] - 0.5 * metrics["halt_loss"]
+        loss = (
+            repair_loss(model, group, "cpu", supervised_terms(model))[0]
+            - 0.5 * metrics["halt_loss"]
+        )
         loss.backward()  # type: ignore[no-untyped-call]
         grads.append(model.span_head.start.weight.grad)
     for name in ("nll", "nll_start", "nll_end", "nll_replacement", "start_accuracy"):
@@ -107,12 +111,12 @@ def test_accumulated_parts_weigh_targets_not_canvases() -> None:
 def test_a_canvas_is_right_when_any_of_its_targets_is_the_greedy_action() -> None:
     sample = next(one for one in several() if one.others)
     one = learner(learning_rate=1e-2)
-    assert repair_loss(one.model, [sample], "cpu")[2] == [False]
+    assert repair_loss(one.model, [sample], "cpu", one.terms)[2] == [False]
     second = replace(sample, action=sample.others[0], others=())
-    while repair_loss(one.model, [second], "cpu")[2] == [False]:
+    while repair_loss(one.model, [second], "cpu", one.terms)[2] == [False]:
         one.update([second], 0.2)
         assert one.updates < 500
-    assert repair_loss(one.model, [sample], "cpu")[2] == [True]
+    assert repair_loss(one.model, [sample], "cpu", one.terms)[2] == [True]
 
 
 def test_training_draws_the_number_of_segments_where_rows_may_halt() -> None:
@@ -205,8 +209,9 @@ def test_parts_hold_every_sample_once_and_not_too_many_tokens() -> None:
 
 def test_the_balanced_loss_weighs_the_choices_and_reaches_the_same_parts() -> None:
     model = network()
-    loss, metrics, _ = repair_loss(model, SAMPLES, "cpu", "balanced")
-    plain, same, _ = repair_loss(model, SAMPLES, "cpu")
+    loss, metrics, _ = repair_loss(model, SAMPLES, "cpu", supervised_terms(model, "balanced"))
+    plain, same, _ = repair_loss(model, SAMPLES, "cpu", supervised_terms(model))
+    assert metrics.pop("nll_per_entry") <= metrics["nll_replacement"]
     assert metrics == pytest.approx(same)
     halt = 0.5 * metrics["halt_loss"]
     assert plain.item() == pytest.approx(metrics["nll"] + halt, rel=1e-4)

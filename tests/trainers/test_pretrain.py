@@ -161,10 +161,10 @@ def test_it_learns_what_it_is_shown(tmp_path: Path) -> None:
     fixes = made_fixes(clamp, INTERFACE, seed=0, max_span=32, most=2)
     shown = [stream(seed=5).sample(index) for index in range(64)]
     trained = learner(samples=1024, batch_size=32)
-    before = repair_loss(trained.model, shown, "cpu")[1]
+    before = repair_loss(trained.model, shown, "cpu", trained.terms)[1]
     watched = run(tmp_path / "a.pt", held_out={"made": fixes})
     learn(trained, watched)
-    after = repair_loss(trained.model, shown, "cpu")[1]
+    after = repair_loss(trained.model, shown, "cpu", trained.terms)[1]
     assert after["nll"] < 0.6 * before["nll"]
     assert set(evaluate(trained, watched)["made"]) == {
         *(f"exact@{k}" for k in KS),

@@ -163,7 +163,7 @@ def test_a_fitted_file_is_reported_by_its_hash(tmp_path: Path) -> None:
     path.write_bytes(fit([DOUBLE_FIXED] * 3).to_bytes())
     options = [*fixes("made")[:2], f"policy={{kind: ngram, file: {path}}}", "score.made=1"]
     data = score(load("score-heldout-fixes", options)).to_dict()
-    assert data["checkpoint_hash"] == file_hash(path)
+    assert data["hashes"]["checkpoint"] == file_hash(path)
     assert data["policy"] == {"kind": "ngram", "packages": False}
 
 
