@@ -147,12 +147,17 @@ CLIENTS = (
         {
             "ray_workers.py": "environments in actors",
             "ray_tune_trials.py": "trainings as Tune's trials, by docs/api.md",
+            "ray_tune_page.py": "the trials of docs/api.md, to the letter",
+            "ray_tune_asha.py": "ASHA ends a trial early, whose training then goes on",
         },
     ),
     Client(
         "Optuna",
         ("optuna==5.*",),
-        {"optuna_study.py": "trainings in a study, pruned by its pruner, by docs/api.md"},
+        {
+            "optuna_study.py": "trainings in a study, pruned by its pruner, by docs/api.md",
+            "optuna_page.py": "the study of docs/api.md, to the letter",
+        },
     ),
     Client(
         "Minari",
