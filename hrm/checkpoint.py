@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from hrmgym.config import expand_home
 from hrmgym.errors import CheckpointError, did_you_mean, first_line
 from hrmgym.hrm.config import EditModelConfig, HRMConfig
 from hrmgym.hrm.edit_model import EditModel
@@ -154,7 +155,7 @@ def checkpoint_folder(folder: str | Path, root: Path | None = None) -> Path:
         CheckpointError: no checkpoint of that name comes with the package.
     """
     if not str(folder).startswith(SHIPPED):
-        return Path(folder)
+        return Path(expand_home(folder))
     known = shipped_checkpoints(root)
     if str(folder) not in known:
         raise CheckpointError(f"no checkpoint {str(folder)!r}{did_you_mean(str(folder), known)}")
