@@ -416,15 +416,17 @@ def export(
 ) -> None:
     """Write a checkpoint in fewer bits, and say what that costs."""
     from hrmgym.experiments import export as exporting
+    from hrmgym.experiments.progress import progress
 
-    cost = exporting.export(
-        checkpoint,
-        out,
-        bits,
-        held_out=held_out,
-        most_lost=float("inf") if force else exporting.MOST_LOST,
-        on_progress=lambda what: print(f"{what} ...", file=sys.stderr),
-    )
+    with progress() as on_progress:
+        cost = exporting.export(
+            checkpoint,
+            out,
+            bits,
+            held_out=held_out,
+            most_lost=float("inf") if force else exporting.MOST_LOST,
+            on_progress=on_progress,
+        )
     for line in exporting.cost_lines(cost):
         print(line)
     print(f"checkpoint: {out}")
