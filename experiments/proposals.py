@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 from hrmgym.envs.bugs.real_edits import VERSION
 from hrmgym.envs.failures import REPEATS, failures_block, modes_block
 from hrmgym.envs.scoring import Estimate, estimate
-from hrmgym.envs.task import Outcome, Reason, Status
+from hrmgym.envs.task import Reason
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 from hrmgym.search.stages import Ran, TestRuns, Try, in_stages, limits_of
+from hrmgym.search.steps import step_within
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
@@ -364,16 +365,10 @@ def _run(env: SoftwareEnv, proposal: tuple[Any, Any], cpu_s: float) -> Ran[dict[
     """Takes one step from a snapshot; its visible tests have `cpu_s`, a grade all its time."""
     snapshot, action = proposal
     env.restore(snapshot)
-    env.visible_cpu_s, env.last_run = cpu_s, Outcome(tests={})  # a refused edit runs nothing
-    try:
-        _, _, terminated, _, info = env.step(action)
-    finally:
-        env.visible_cpu_s = math.inf
+    ran = step_within(env, action, cpu_s)
+    _, _, terminated, _, info = ran.result
     _check(info)
-    ran = env.last_run
-    # A process that the tests started may have met the limit and made them fail: time tells.
-    timed_out = Status.TIMEOUT in ran.tests.values() or ran.cpu_s >= cpu_s
-    return Ran(info | {"graded": terminated}, ran.cpu_s, timed_out and not ran.resolved)
+    return Ran(info | {"graded": terminated}, ran.cpu_s, ran.cut)
 
 
 def _check(info: Mapping[str, Any]) -> None:

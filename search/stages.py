@@ -100,6 +100,11 @@ def limits_of(stages: Sequence[float], own_s: float) -> tuple[float, ...]:
     return (*(stage for stage in stages if stage < own_s), own_s)
 
 
+def is_near(ran: Ran[Any], stages: Sequence[float]) -> bool:
+    """Whether a run came to its end within a factor of `NEAR` of a stage."""
+    return not ran.cut and any(stage / NEAR <= ran.cpu_s <= stage * NEAR for stage in stages)
+
+
 def in_stages(
     items: Iterable[Item],
     run: Callable[[Item, float], Ran[Result]],
@@ -139,5 +144,4 @@ def in_stages(
         still = ran.cut and limit < own
         if still:
             heappush(waiting, (at + 1, number, item))
-        near = not ran.cut and any(stage / NEAR <= ran.cpu_s <= stage * NEAR for stage in stages)
-        yield Try(done, number, at > 0, still, near, ran.result)
+        yield Try(done, number, at > 0, still, is_near(ran, stages), ran.result)
