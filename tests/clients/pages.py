@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+from hrmgym.tests.clients.registry import run_script
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -30,26 +30,47 @@ TINY = {
 _KEPT = {"trainer.eval_every": 8}
 
 #: Python imports it at the start of each process, Ray's workers too, so that the block itself is
-#: run to the letter.
+#: run to the letter. It costs nothing where `hrmgym.api` is not imported.
 _SITE = """
-import json, os
-from hrmgym import api
-
-_given = json.loads(os.environ["HRMGYM_TESTS_SMALL"])
-_train, _score = api.train, api.score
-
-
-def train(config=None, overrides=(), **options):
-    if config is not None:
-        overrides = {**_given["train"], **dict(overrides), **_given["kept"]}
-    return _train(config, overrides, **options)
+import importlib.abc
+import importlib.util
+import json
+import os
+import sys
 
 
-def score(config, overrides=(), **options):
-    return _score(config, {**_given["score"], **dict(overrides)}, **options)
+class WhenImported(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "hrmgym.api":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+
+        def exec_module(module):
+            load(module)
+            make_small(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
 
 
-api.train, api.score = train, score
+def make_small(api):
+    given = json.loads(os.environ["HRMGYM_TESTS_SMALL"])
+    real_train, real_score = api.train, api.score
+
+    def train(config=None, overrides=(), **options):
+        if config is not None:
+            overrides = {**given["train"], **dict(overrides), **given["kept"]}
+        return real_train(config, overrides, **options)
+
+    def score(config, overrides=(), **options):
+        return real_score(config, {**given["score"], **dict(overrides)}, **options)
+
+    api.train, api.score = train, score
+
+
+sys.meta_path.insert(0, WhenImported())
 """
 
 
@@ -94,19 +115,7 @@ def run_block(page: str, heading: str, folder: Path, task: str, timeout_s: float
         "kept": _KEPT,
         "score": {"benchmark.tasks": ["flatten"], "score.k": [1, 2]},
     }
-    env = os.environ | {
-        "HRMGYM_TESTS_SMALL": json.dumps(small),
-        "PYTHONPATH": str(folder),
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, "block.py"],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
+    variables = {"HRMGYM_TESTS_SMALL": json.dumps(small), "PYTHONPATH": str(folder)}
+    return run_script(
+        Path(sys.executable), folder / "block.py", folder, variables, timeout_s=timeout_s
     )
-    assert done.returncode == 0, f"{page}: {heading}: {done.stderr[-4000:]}"
-    return done.stdout
