@@ -8,7 +8,6 @@ the cache folder, with their hashes.
 from __future__ import annotations
 
 import json
-import os
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from hrmgym.config import named_path
 from hrmgym.envs.bugs.edits import apply
 from hrmgym.envs.bugs.operators import sample_mutation
 from hrmgym.envs.bugs.releases import Release, fetch
@@ -58,7 +58,8 @@ class Mutant:
 
 def exercises() -> Iterator[Subject]:
     """The exercises with their example solutions; none where the data is missing."""
-    top = Path(os.environ.get("HRMGYM_DATA", ""), "polyglot-benchmark/python/exercises/practice")
+    top = named_path("HRMGYM_DATA") or Path()
+    top /= "polyglot-benchmark/python/exercises/practice"
     for folder in sorted(top.glob("*")):
         module = folder.name.replace("-", "_")
         test, solution = folder / f"{module}_test.py", folder / ".meta/example.py"

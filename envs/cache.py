@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import platformdirs
 
-from hrmgym.config import expand_home
+from hrmgym.config import named_path
 
 CACHE_VARIABLE = "HRMGYM_CACHE"
 
 
 def cache_dir() -> Path:
     """The user's cache folder for this package; HRMGYM_CACHE overrides it."""
-    return Path(
-        expand_home(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("hrmgym"))
-    )
+    return named_path(CACHE_VARIABLE) or Path(platformdirs.user_cache_dir("hrmgym"))

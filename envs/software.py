@@ -158,6 +158,8 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         self._task: Task | None = None
         self._done, self._success = True, False
         self._failure: FailureCode | None = None
+        #: CPU seconds of a step's runs of the visible tests, if less than the task's own.
+        self.visible_cpu_s = math.inf
         self._started_s = 0.0
 
     def _select(
@@ -255,7 +257,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             after = self._transitions().failed(before, failure)
         else:
             try:
-                after = self.transition(before, action)
+                after = self.transition(before, action, cpu_s=self.visible_cpu_s)
                 ends = after.tool == "submit" or (self.auto_submit and after.passes)
                 if ends and not after.refused:
                     graded = self.grade(after)

@@ -25,6 +25,7 @@ from hrmgym.trainers.data.batches import collate
 from hrmgym.trainers.data.bug_stream import stdlib_programs
 from hrmgym.trainers.data.heldout import is_held_out
 from hrmgym.trainers.fixes import Fix, rates, search_fixes
+from hrmgym.trainers.job import OnProgress
 from hrmgym.trainers.sources import held_out_programs, made_fixes, real_fixes
 from hrmgym.trainers.threads import compute_threads, training_threads
 
@@ -71,7 +72,7 @@ def export(
     *,
     held_out: int = 64,
     most_lost: float = MOST_LOST,
-    on_progress: Callable[[str], None] = lambda what: None,
+    on_progress: OnProgress = lambda phase, done, total, text: None,
 ) -> Cost:
     """Writes a quantised copy of a checkpoint; `load_checkpoint` reads it as any other.
 
@@ -84,7 +85,7 @@ def export(
         bits: 4, 8 or 16.
         held_out: Most fixes of each kind that it is measured on.
         most_lost: As in `export_on`.
-        on_progress: Told what is being done.
+        on_progress: Called with (phase, done, total, text) as it goes on.
 
     Raises:
         CheckpointError: As `export_on` does.
@@ -103,19 +104,23 @@ def _export(
     config: EditModelConfig,
     held_out: int,
     most_lost: float,
-    on_progress: Callable[[str], None],
+    on_progress: OnProgress,
 ) -> Cost:
     interface, span = EditInterface(config.max_length), config.max_span
-    on_progress("making bugs to calibrate and to measure on")
+    phase, sets = "making bugs", 2 + (bits < 16)
+    on_progress(phase, 0, sets, "")
     seen: list[Fix] = []
     if bits < 16:
         known = [one for one in stdlib_programs(_MAX_LINES) if not is_held_out(one.code)]
         seen = made_fixes(
             known, interface, seed=1, max_span=span, most=_CALIBRATION, group="calibration"
         )
+        on_progress(phase, 1, sets, "")
     unknown = held_out_programs(_MAX_LINES)
     fixes = made_fixes(unknown, interface, seed=0, max_span=span, most=held_out)
+    on_progress(phase, sets - 1, sets, "")
     fixes += real_fixes("valid", interface, max_span=span)[:held_out]
+    on_progress(phase, sets, sets, "")
     return export_on(
         checkpoint, out, bits, seen, fixes, most_lost=most_lost, on_progress=on_progress
     )
@@ -129,7 +134,7 @@ def export_on(
     fixes: Sequence[Fix],
     *,
     most_lost: float = MOST_LOST,
-    on_progress: Callable[[str], None] = lambda what: None,
+    on_progress: OnProgress = lambda phase, done, total, text: None,
 ) -> Cost:
     """As `export`, calibrated on the fixes `seen` and measured on `fixes`.
 
@@ -141,7 +146,7 @@ def export_on(
         fixes: What to measure on.
         most_lost: Largest share of the exact fixes among the first `DECISIVE` proposals that may
             be lost.
-        on_progress: Told what is being done.
+        on_progress: Called with (phase, done, total, text) as it goes on.
 
     Raises:
         CheckpointError: The checkpoint cannot be read, `out` is the same folder, or more than
@@ -154,8 +159,8 @@ def export_on(
     card = read_card(checkpoint) + _note(bits)
     moments = None
     if bits < 16:
-        on_progress("calibrating")
-        moments = calibrate(model, lambda copy: drive(copy, seen))
+        told = _told(on_progress, "calibrating", len(seen))
+        moments = calibrate(model, lambda copy: drive(copy, seen, told))
     packed = pack(model, bits, moments)
     with tempfile.TemporaryDirectory() as scratch:
         sizes = []
@@ -163,11 +168,19 @@ def export_on(
             save_checkpoint(Path(scratch) / kind, model, card, extra, tensors)
             sizes.append((Path(scratch) / kind / WEIGHTS).stat().st_size)
         small = load_checkpoint(Path(scratch) / "quantised")[0]
-    on_progress(f"measuring on {len(fixes)} held-out fixes")
     dtype = pick_dtype("auto")  # the stored one may be many times slower here
     before, after = (
-        rates(search_fixes(computing_in(dtype, one), fixes, interface, ks=KS), KS)
-        for one in (model, small)
+        rates(
+            search_fixes(
+                computing_in(dtype, one),
+                fixes,
+                interface,
+                ks=KS,
+                on_done=_told(on_progress, f"measuring {what}", len(fixes)),
+            ),
+            KS,
+        )
+        for one, what in ((model, "the checkpoint"), (small, "the copy"))
     )
     cost = Cost(
         before=before,
@@ -188,12 +201,20 @@ def export_on(
     return cost
 
 
-def drive(model: EditModel, fixes: Sequence[Fix]) -> None:
+def drive(
+    model: EditModel, fixes: Sequence[Fix], on_done: Callable[[int], None] = lambda done: None
+) -> None:
     """Runs all of a network, its heads too, over fixes and their repairs."""
     for at in range(0, len(fixes), _ROWS):
         batch = collate([fix.sample for fix in fixes[at : at + _ROWS]])
         actions = batch.pop("action")
         edit_distribution(model, model.encode(batch), batch).evaluate(actions.long())
+        on_done(min(at + _ROWS, len(fixes)))
+
+
+def _told(on_progress: OnProgress, phase: str, total: int) -> Callable[[int], None]:
+    """Tells of a phase, by the number of fixes that are done."""
+    return lambda done: on_progress(phase, done, total, "")
 
 
 def cost_lines(cost: Cost) -> list[str]:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import hrmgym
+from hrmgym.config import expand_home, named_path
 from hrmgym.errors import ConfigError, DataError, did_you_mean
 from hrmgym.experiments.evaluate.html import report_html
 from hrmgym.experiments.evaluate.report import Report
@@ -62,7 +63,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(expand_home(path))
         self._locked = False
         for name in ("config.yaml", "run.json"):
             if not (self.path / name).is_file():
@@ -82,7 +83,7 @@ class RunFolder:
         Raises:
             ConfigError: The folder cannot be made.
         """
-        folder = Path(root or os.environ.get("HRMGYM_RUNS") or "runs")
+        folder = Path(expand_home(root)) if root else named_path("HRMGYM_RUNS") or Path("runs")
         stem = f"{experiment.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         number = 1
         while True:

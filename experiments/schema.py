@@ -162,10 +162,12 @@ class Experiment(Block):
             raise ValueError(
                 f"score.mode: fixes goes with benchmark {HELD_OUT!r}, and with no other"
             )
-        if self.sandbox.stages and self.score.mode != "proposals":
+        trains = self.trainer is not None and self.trainer.kind == "ppo"
+        if self.sandbox.stages and self.score.mode != "proposals" and not trains:
             raise ValueError(
-                f"sandbox.stages goes with score.mode: proposals, not {self.score.mode}; each step "
-                "of an episode runs its tests under the task's own limits"
+                f"sandbox.stages goes with trainer: ppo or score.mode: proposals, not with "
+                f"score.mode: {self.score.mode}; a scored episode runs its tests under the task's "
+                "own limits"
             )
         if self.trainer is not None and self.score.mode == "fixes":
             raise ValueError(

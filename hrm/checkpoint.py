@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hrmgym.config import read_block
+from hrmgym.config import expand_home, read_block
 from hrmgym.errors import CheckpointError, UserError, did_you_mean, first_line
 from hrmgym.hrm.config import EditModelConfig, HRMConfig, Mark, marked
 from hrmgym.hrm.edit_model import EditModel
@@ -154,7 +154,7 @@ def checkpoint_folder(folder: str | Path, root: Path | None = None) -> Path:
         CheckpointError: no checkpoint of that name comes with the package.
     """
     if not str(folder).startswith(SHIPPED):
-        return Path(folder)
+        return Path(expand_home(folder))
     known = shipped_checkpoints(root)
     if str(folder) not in known:
         raise CheckpointError(f"no checkpoint {str(folder)!r}{did_you_mean(str(folder), known)}")

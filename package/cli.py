@@ -416,15 +416,17 @@ def export(
 ) -> None:
     """Write a checkpoint in fewer bits, and say what that costs."""
     from hrmgym.experiments import export as exporting
+    from hrmgym.experiments.progress import progress
 
-    cost = exporting.export(
-        checkpoint,
-        out,
-        bits,
-        held_out=held_out,
-        most_lost=float("inf") if force else exporting.MOST_LOST,
-        on_progress=lambda what: print(f"{what} ...", file=sys.stderr),
-    )
+    with progress() as on_progress:
+        cost = exporting.export(
+            checkpoint,
+            out,
+            bits,
+            held_out=held_out,
+            most_lost=float("inf") if force else exporting.MOST_LOST,
+            on_progress=on_progress,
+        )
     for line in exporting.cost_lines(cost):
         print(line)
     print(f"checkpoint: {out}")
@@ -434,7 +436,9 @@ def export(
 def list_runs(
     folder: Annotated[
         Path,
-        typer.Argument(help="Folder of run folders.", envvar="HRMGYM_RUNS", show_default="runs"),
+        typer.Argument(
+            callback=_home, help="Folder of run folders.", envvar="HRMGYM_RUNS", show_default="runs"
+        ),
     ] = Path("runs"),
 ) -> None:
     """List runs: how each is, a dead one told from a living one, and what it scored."""
@@ -465,9 +469,12 @@ def _require_folder() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; the exit status is 2 for the user's mistakes, 3 where results have no
     verdict because the sandbox failed, 130 for Ctrl-C, 143 for SIGTERM and 129 for SIGHUP."""
-    from hrmgym.envs.streams import prepare_streams
+    from hrmgym.envs.streams import is_plain, prepare_streams
 
     prepare_streams()
+    # rich takes colours from its help under NO_COLOR, and leaves bold; in continuous integration
+    # it takes any stream for a terminal.
+    app.rich_markup_mode = None if is_plain(sys.stdout) else "rich"
     try:
         _require_folder()
         return int(app(arguments, prog_name="hrmgym", standalone_mode=False) or 0)
@@ -475,6 +482,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = str(error)
     except _ClickError as error:  # a bad option; __str__ would say less
         message = error.format_message()
+        if type(error).__name__ == "NoArgsIsHelpError":  # `hrmgym` alone: its help, if not printed
+            print(message, end="\n" if message else "", file=sys.stderr)
+            message = ""
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except OSError as error:
@@ -482,7 +492,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         where = f"{error.filename}: " if error.filename else ""
         message = f"{where}{error.strerror}"
-    if message:  # `hrmgym` alone has printed its help, and has no message
+    if message:
         from hrmgym.envs.showing import showable
 
         print(f"error: {showable(' '.join(message.split()))}", file=sys.stderr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -27,6 +28,15 @@ Word = Annotated[str, Field(min_length=1)]
 expand_home = os.path.expanduser
 #: A file or folder; `~` and `~user` stand for home folders, as in a shell.
 PathWord = Annotated[str, Field(min_length=1), AfterValidator(expand_home)]
+
+
+def named_path(variable: str) -> pathlib.Path | None:
+    """The path that an environment variable names, `~` expanded; None where it is unset, or empty.
+
+    No shell expands `~` in a file of variables, a container's or an editor's settings.
+    """
+    named = os.environ.get(variable)
+    return pathlib.Path(expand_home(named)) if named else None
 
 
 class Block(BaseModel):

@@ -1,16 +1,18 @@
 """Trying proposals under staged time limits: short first, and what timed out again with more.
 
 An endless loop is found out after its task's whole time; most other programs need a fraction of
-that. So every proposal first gets a short limit. Those that it cuts off wait until the others have
-been tried, and are repeated under the next limit, last under the task's own: no verdict depends on
-how fast the machine is. Counts of runs can, where a program needs about as long as a limit is; such
-runs are counted (`near`).
+that. So every proposal first gets a short limit. Those that it cuts off wait, and are repeated
+under the next limit, last under the task's own: no verdict depends on how fast the machine is.
+While there are proposals that have not run, one run in `TURN` is such a repeat, so that a slow fix
+is found although there are more proposals than runs; afterwards all are. Counts of runs can depend
+on speed, where a program needs about as long as a limit is; such runs are counted (`near`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -18,6 +20,9 @@ Result = TypeVar("Result")
 
 #: Within this factor of a limit, a faster or slower machine may have cut a run off, or not.
 NEAR = 2.0
+#: Of so many runs, one is a repeat while there are proposals that have not run. More would take
+#: runs from good proposals, since most of what is cut off is an endless loop.
+TURN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +100,23 @@ def limits_of(stages: Sequence[float], own_s: float) -> tuple[float, ...]:
     return (*(stage for stage in stages if stage < own_s), own_s)
 
 
+def is_near(ran: Ran[Any], stages: Sequence[float]) -> bool:
+    """Whether a run came to its end within a factor of `NEAR` of a stage."""
+    return not ran.cut and any(stage / NEAR <= ran.cpu_s <= stage * NEAR for stage in stages)
+
+
 def in_stages(
     items: Iterable[Item],
     run: Callable[[Item, float], Ran[Result]],
     limits: Sequence[float],
     budget: int,
 ) -> Iterator[Try[Result]]:
-    """Runs proposals in their order, and after the last one repeats those that were cut off.
+    """Runs proposals in their order, and repeats those that were cut off.
 
-    Whoever has found what they want stops asking. What is still `open` when the budget is spent
-    has timed out; it has not failed.
+    What waits is repeated by limit and then by rank: every `TURN`th run, and all of them once the
+    proposals are through. The last run of the budget, which nothing can follow, is under the task's
+    own limit. Whoever has found what they want stops asking. What is still `open` when the budget
+    is spent has timed out; it has not failed.
 
     Args:
         items: The proposals, best first.
@@ -116,20 +128,20 @@ def in_stages(
         Each run as it is done.
     """
     stages, own = limits[:-1], limits[-1]
-    done = 0
-    waiting: Iterable[tuple[int, Item]] = enumerate(items, start=1)
-    for at, limit in enumerate(limits):
-        cut: list[tuple[int, Item]] = []
-        for number, item in waiting:
-            if done == budget:
-                return
-            ran = run(item, limit)
-            done += 1
-            still = ran.cut and limit < own
-            if still:
-                cut.append((number, item))
-            near = not ran.cut and any(
-                stage / NEAR <= ran.cpu_s <= stage * NEAR for stage in stages
-            )
-            yield Try(done, number, at > 0, still, near, ran.result)
-        waiting = cut
+    fresh = enumerate(items, start=1)
+    waiting: list[tuple[int, int, Item]] = []  # numbers differ, so items are never compared
+    for done in range(1, budget + 1):
+        turn = bool(waiting) and done % TURN == 0
+        new = None if turn else next(fresh, None)
+        if new is not None:
+            at, (number, item) = 0, new
+        elif waiting:
+            at, number, item = heappop(waiting)
+        else:
+            return
+        limit = own if done == budget else limits[at]
+        ran = run(item, limit)
+        still = ran.cut and limit < own
+        if still:
+            heappush(waiting, (at + 1, number, item))
+        yield Try(done, number, at > 0, still, is_near(ran, stages), ran.result)

@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
-from hrmgym.envs.task import Outcome, Status
 from hrmgym.errors import ConfigError, SandboxError
 from hrmgym.search.stages import Ran, Try, in_stages, limits_of
+from hrmgym.search.steps import within
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
@@ -81,10 +81,7 @@ def best_edits(policy: Proposer, env: SoftwareEnv, k: int) -> list[Tried]:
 def _run(env: SoftwareEnv, proposal: Tried, cpu_s: float) -> Ran[State]:
     """Tries one proposal; its visible tests have `cpu_s`."""
     after = env.transition(*proposal, cpu_s=cpu_s)
-    ran = after.ran or Outcome(tests={})  # a refused edit runs nothing
-    # A process that the tests started may have met the limit and made them fail: time tells.
-    timed_out = Status.TIMEOUT in ran.tests.values() or ran.cpu_s >= cpu_s
-    return Ran(after, ran.cpu_s, timed_out and not ran.resolved)
+    return within(after, cpu_s, after)
 
 
 class _Ranked(Protocol):

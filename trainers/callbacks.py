@@ -31,6 +31,8 @@ class EnvTags(BaseCallback):
             self._add("tests_passed", info["tests_passed"])
             if done:
                 self._add("test_runs", info["test_runs"])
+                for name in {"repeats", "near_limit"} & info.keys():  # under staged limits
+                    self._add(name, info[name])
             for term, value in info["rewards"].items():
                 self._add(f"reward_{term}", value)
         return True

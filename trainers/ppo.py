@@ -35,6 +35,7 @@ from hrmgym.trainers.masking import (
 )
 from hrmgym.trainers.pretrain import learn, supervised_run
 from hrmgym.trainers.repair_examples import KeepExamples
+from hrmgym.trainers.staged import with_stages
 from hrmgym.trainers.stopping import stop_noted
 from hrmgym.trainers.tags import EVAL_METRICS, PPO_METRICS
 
@@ -61,7 +62,7 @@ def train_ppo(job: Job[PPOConfig], *, resume: bool = False) -> Path:
         curriculum.load(job.folder / "curriculum.json")
 
     def training_env() -> gymnasium.Env[Any, Any]:
-        made = job.make_env(job.train_split)
+        made = with_stages(job.make_env(job.train_split))
         return _seen(job, made if curriculum is None else with_curriculum(made, curriculum))
 
     env = make_vec_env(

@@ -47,7 +47,7 @@ class _Config(BaseModel):
             default=(),
             description="CPU seconds that a proposal's visible tests get first, then next, and so"
             " on; what timed out is repeated, last under the task's own limit. Stages that are not"
-            " below that are left out. For score.mode: proposals",
+            " below that are left out. For score.mode: proposals, and the steps of trainer: ppo",
         )
     )
 

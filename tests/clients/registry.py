@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,17 +72,33 @@ def run(client: Client, script: str, folder: Path, timeout_s: float = 600) -> st
         UnavailableError: The client cannot be installed.
         AssertionError: The script has failed.
     """
+    return run_script(python_of(client), SCRIPTS / script, folder, timeout_s=timeout_s)
+
+
+def run_script(
+    python: Path,
+    script: Path,
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+    timeout_s: float = 600,
+) -> str:
+    """Run a script in a folder; what it printed.
+
+    Raises:
+        AssertionError: The script has failed.
+    """
     env = os.environ | {"OMP_NUM_THREADS": "1", "SDL_VIDEODRIVER": "dummy", "MPLBACKEND": "agg"}
     done = subprocess.run(
-        [str(python_of(client)), str(SCRIPTS / script)],
+        [str(python), str(script)],
         cwd=folder,
-        env=env,
+        env=env | dict(variables or {}),
         capture_output=True,
         text=True,
         timeout=timeout_s,
         check=False,
     )
-    assert done.returncode == 0, f"{script}: exit status {done.returncode}\n{done.stderr[-4000:]}"
+    said = done.stderr[-4000:]
+    assert done.returncode == 0, f"{script.name}: exit status {done.returncode}\n{said}"
     return done.stdout
 
 
@@ -147,12 +164,17 @@ CLIENTS = (
         {
             "ray_workers.py": "environments in actors",
             "ray_tune_trials.py": "trainings as Tune's trials, by docs/api.md",
+            "ray_tune_page.py": "the trials of docs/api.md, to the letter",
+            "ray_tune_asha.py": "ASHA ends a trial early, whose training then goes on",
         },
     ),
     Client(
         "Optuna",
         ("optuna==5.*",),
-        {"optuna_study.py": "trainings in a study, pruned by its pruner, by docs/api.md"},
+        {
+            "optuna_study.py": "trainings in a study, pruned by its pruner, by docs/api.md",
+            "optuna_page.py": "the study of docs/api.md, to the letter",
+        },
     ),
     Client(
         "Minari",

@@ -55,6 +55,19 @@ def checkpoint(fixes, tmp_path_factory):
     return folder
 
 
+def test_its_phases_are_told_each_to_its_end(checkpoint, fixes, tmp_path):
+    told = []
+    export_on(
+        checkpoint, tmp_path / "small", 4, fixes, fixes, on_progress=lambda *one: told.append(one)
+    )
+    ends = [(phase, total) for phase, done, total, _ in told if done == total]
+    assert list(dict.fromkeys(ends)) == [
+        ("calibrating", 3),
+        ("measuring the checkpoint", 3),
+        ("measuring the copy", 3),
+    ]
+
+
 def test_a_checkpoint_is_written_and_its_cost_is_told(checkpoint, fixes, tmp_path):
     out = tmp_path / "deep" / "small"
     cost = export_on(checkpoint, out, 4, fixes, fixes)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from hrmgym.config import expand_home
+from hrmgym.cli import main
+from hrmgym.config import expand_home, named_path
+from hrmgym.envs.benchmarks.data import cache_dir, candidates
+from hrmgym.envs.benchmarks.quixbugs import SOURCE
+from hrmgym.envs.bugs.corpus import cache_folder
+from hrmgym.envs.bugs.protected import HUMANEVAL, protected_programs
+from hrmgym.envs.sandboxes.local import nursery
 from hrmgym.envs.streams import is_ascii, is_plain
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.progress import Bars, line, progress
+from hrmgym.experiments.run import RunFolder
+from hrmgym.hrm.checkpoint import checkpoint_folder
 
 SCRIPT = Path(sys.executable).parent / "hrmgym"
 
@@ -159,3 +169,53 @@ def test_a_tilde_is_the_home_folder(override: str, value: object) -> None:
     assert value(load("score-katas-random", [override])) == expand_home("~/x")
     nobody = override.replace("~/x", "~nobody-of-that-name/x")
     assert value(load("score-katas-random", [nobody])) == "~nobody-of-that-name/x"
+
+
+def test_a_tilde_in_a_variable_or_an_argument_is_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No shell has expanded what stands in a file of variables, or comes from Python."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("data", "cache", "runs"):
+        monkeypatch.setenv(f"HRMGYM_{name.upper()}", f"~/{name}")
+    (tmp_path / "data" / HUMANEVAL).parent.mkdir(parents=True)
+    (tmp_path / "data" / HUMANEVAL).write_bytes(gzip.compress(b""))
+    assert candidates(SOURCE)[0] == tmp_path / "data" / SOURCE.folder
+    assert not any("HumanEval" in one for one in protected_programs()[1])
+    assert str(tmp_path / "data") in nursery._hidden_paths()
+    assert cache_dir() == cache_folder() == tmp_path / "cache"
+    experiment = load("score-katas-random", [])
+    made = [RunFolder.create(experiment, root) for root in (None, "~/other")]
+    assert [run.path.parent for run in made] == [tmp_path / "runs", tmp_path / "other"]
+    assert RunFolder(f"~/runs/{made[0].path.name}").path == made[0].path
+    for run, arguments in zip(made, ([], ["~/other"]), strict=True):
+        assert main(["runs", *arguments]) == 0
+        assert run.path.name in capsys.readouterr().out
+    assert checkpoint_folder("~/x") == tmp_path / "x"
+    assert named_path("HRMGYM_DATA") == tmp_path / "data"
+    monkeypatch.setenv("HRMGYM_DATA", "")
+    assert named_path("HRMGYM_DATA") is None
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["score", "--k\x1b[1m"]])
+def test_help_and_errors_have_no_control_character_where_none_is_wanted(
+    arguments: list[str],
+) -> None:
+    """A pipe in continuous integration, whose FORCE_COLOR and GITHUB_ACTIONS move others; and a
+    terminal under NO_COLOR."""
+    asked = {"FORCE_COLOR": "1", "GITHUB_ACTIONS": "true", "LC_ALL": "C"}
+    done = subprocess.run([SCRIPT, *arguments], capture_output=True, env=os.environ | asked)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [SCRIPT, *arguments], stdout=theirs, stderr=theirs, env=os.environ | {"NO_COLOR": "1"}
+    )
+    os.close(theirs)
+    seen = b""
+    with suppress(OSError):  # the other end is closed
+        while read := os.read(ours, 65536):
+            seen += read
+    os.close(ours)
+    process.wait()
+    for text in (done.stdout + done.stderr, seen.replace(b"\r\n", b"\n")):
+        assert text
+        assert all(byte == 10 or 32 <= byte < 127 for byte in text), text

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 
-from hrmgym.search.stages import Ran, TestRuns, Try, in_stages, limits_of
+from hrmgym.search.stages import TURN, Ran, TestRuns, Try, in_stages, limits_of
 
 
 class Programs:
@@ -69,11 +70,51 @@ def test_the_verdicts_are_those_without_stages_whatever_the_stages() -> None:
         assert not any(one.open for one in last.values())
 
 
-@pytest.mark.parametrize(("budget", "late"), [(2, 1), (3, 2), (4, 2), (5, 1), (6, 0)])
+@pytest.mark.parametrize(("budget", "late"), [(1, 0), (2, 1), (3, 1), (4, 1), (5, 1), (6, 0)])
 def test_what_is_open_when_the_budget_ends_has_timed_out(budget: int, late: int) -> None:
     tries = Programs(math.inf, 0.01, 2.0).tries(limits_of((0.1, 10.0), 100.0), budget)
     assert counted(tries)["timed_out"] == late
     assert counted(tries)["test_runs"] == min(budget, 6)
+    assert tries[-1].open is False  # nothing can follow it, so it has the task's own limit
+
+
+@pytest.mark.parametrize("slow", [0, 5, 40, 100])
+def test_a_slow_fix_is_found_though_there_are_more_proposals_than_runs(slow: int) -> None:
+    needs = [0.001] * 500
+    needs[slow] = 3.0
+    tries = Programs(*needs).tries(limits_of((0.1,), 10.0), 128)
+    (found,) = [one for one in tries if one.result == f"{slow} ended"]
+    assert found.repeat
+    assert found.run == slow + 1 + TURN - (slow + 1) % TURN  # in the next turn, not at the end
+    assert counted(tries) == {"test_runs": 128, "repeats": 1, "timed_out": 0, "near_limit": 0}
+
+
+def test_one_run_in_eight_is_a_repeat_by_limit_and_then_by_rank() -> None:
+    programs = Programs(*[math.inf] * 40)
+    tries = programs.tries(limits_of((0.1, 1.0), 10.0), 33)
+    assert [one.run for one in tries if one.repeat] == [8, 16, 24, 32]
+    assert [one.number for one in tries if one.repeat] == [1, 2, 3, 4]
+    assert programs.asked[7::8] == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)]
+    assert programs.asked[-1] == (28, 10.0)  # the last run of all
+    assert counted(tries) == {"test_runs": 33, "repeats": 4, "timed_out": 28, "near_limit": 0}
+
+
+def test_a_turn_without_anything_that_waits_goes_to_the_next_proposal() -> None:
+    tries = Programs(*[0.001] * 20).tries(limits_of((0.1,), 10.0), 20)
+    assert [one.number for one in tries] == list(range(1, 21))
+    assert not any(one.repeat for one in tries)
+
+
+def test_proposals_are_made_only_as_they_are_run() -> None:
+    made: list[int] = []
+
+    def proposals() -> Iterator[int]:
+        for number in range(9):
+            made.append(number)
+            yield number
+
+    for one in in_stages(proposals(), Programs(*[0.01] * 9).run, (0.1, 10.0), 99):
+        assert made == list(range(one.number))
 
 
 def test_repeats_happen_only_when_they_are_asked_for() -> None:

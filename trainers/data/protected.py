@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from pathlib import Path
 
+from hrmgym.config import named_path
 from hrmgym.envs.benchmark import catalogue, make_benchmark
 from hrmgym.envs.benchmarks.data import DATA_VARIABLE
 from hrmgym.errors import DataError
@@ -35,7 +35,7 @@ def protected_programs() -> tuple[dict[str, str], list[str]]:
                                 found[f"{name}/{task.id}/{path}"] = text
         except DataError as error:
             missing.append(f"{name}: {error}")
-    humaneval = Path(os.environ.get(DATA_VARIABLE, "")) / HUMANEVAL
+    humaneval = (named_path(DATA_VARIABLE) or Path()) / HUMANEVAL
     if humaneval.is_file():
         with gzip.open(humaneval, "rt", encoding="utf-8") as lines:
             for row in map(json.loads, lines):

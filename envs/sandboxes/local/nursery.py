@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hrmgym.config import named_path
 from hrmgym.envs.outcome import FailureCode
 from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.inside import wire
@@ -299,6 +300,6 @@ def _hidden_paths() -> list[str]:
     hidden = [str(checkout)] if (checkout / "pyproject.toml").exists() else []
     if sys.prefix != sys.base_prefix:
         hidden.append(os.path.realpath(sys.prefix))
-    if data := os.environ.get("HRMGYM_DATA"):
+    if data := named_path("HRMGYM_DATA"):
         hidden.append(os.path.realpath(data))
     return hidden

@@ -6,20 +6,9 @@ import optuna
 
 from hrmgym import api
 from hrmgym.experiments.run import RunFolder
+from hrmgym.tests.clients.pages import TINY
 
-TINY = {
-    "policy": {
-        **{"kind": "hrm", "hidden_size": 16, "num_heads": 2, "H_layers": 1, "L_layers": 1},
-        **{"H_cycles": 1, "L_cycles": 1},
-    },
-    "trainer": {
-        **{"kind": "ppo", "total_timesteps": 16, "n_envs": 2, "n_steps": 4, "batch_size": 8},
-        **{"n_epochs": 1, "eval_every": 8, "eval_episodes": 1},
-    },
-    "trainer.warm_start": None,
-    "benchmark.tasks": ["seat_groups/hand-1"],
-    "env.max_steps": 2,
-}
+TINY_RUN = TINY | {"benchmark.tasks": ["seat_groups/hand-1"]}
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -30,7 +19,7 @@ def objective(trial: optuna.Trial) -> float:
                 raise optuna.TrialPruned
 
     gamma = trial.suggest_float("gamma", 0.5, 0.99)
-    overrides = {**TINY, "trainer.gamma": gamma, "seed": trial.number}
+    overrides = {**TINY_RUN, "trainer.gamma": gamma, "seed": trial.number}
     return api.train("demo", overrides, callback=report, runs="runs").scores["pass@1"]
 
 

@@ -7,21 +7,10 @@ from ray import tune
 
 from hrmgym import api
 from hrmgym.experiments.run import RunFolder
+from hrmgym.tests.clients.pages import TINY
 
 HERE = Path.cwd()
-TINY = {
-    "policy": {
-        **{"kind": "hrm", "hidden_size": 16, "num_heads": 2, "H_layers": 1, "L_layers": 1},
-        **{"H_cycles": 1, "L_cycles": 1},
-    },
-    "trainer": {
-        **{"kind": "ppo", "total_timesteps": 16, "n_envs": 2, "n_steps": 4, "batch_size": 8},
-        **{"n_epochs": 1, "eval_every": 8, "eval_episodes": 1},
-    },
-    "trainer.warm_start": None,
-    "benchmark.tasks": ["seat_groups/hand-1"],
-    "env.max_steps": 2,
-}
+TINY_RUN = TINY | {"benchmark.tasks": ["seat_groups/hand-1"]}
 
 
 def trainable(config: dict) -> None:
@@ -29,7 +18,7 @@ def trainable(config: dict) -> None:
         if "eval/mean_reward" in now.values:
             tune.report({"step": now.step, **now.values})
 
-    result = api.train("demo", {**TINY, **config}, callback=report, runs=HERE / "runs")
+    result = api.train("demo", {**TINY_RUN, **config}, callback=report, runs=HERE / "runs")
     tune.report({"step": -1, **result.scores})
 
 

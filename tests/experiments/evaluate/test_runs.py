@@ -88,13 +88,16 @@ def test_a_stopped_scoring_reports_what_is_there_and_goes_on_to_the_same_report(
     assert status(run) == "finished"
 
 
-@pytest.mark.nightly
-def test_the_shipped_repairs_killed_at_20_random_moments_resume_to_the_undisturbed_report(
-    tmp_path: Path,
-) -> None:
-    few = ["repair-katas", "score.k=[1, 8]", chosen([*KATAS, "crop_grid/hand-1"])]
+def killed_and_resumed(few: list[str], folder: Path, trials: int) -> str:
+    """The report of a scoring that is killed at random moments, the same each time.
+
+    Args:
+        few: The scoring, as on the command line.
+        folder: Of the run folders.
+        trials: How often it is killed.
+    """
     began = time.monotonic()
-    whole, whole_run = started(tmp_path / "whole", *few)
+    whole, whole_run = started(folder / "whole", *few)
     at = time.monotonic()
     assert ended(whole) == 0
     most = time.monotonic() - at
@@ -102,10 +105,10 @@ def test_the_shipped_repairs_killed_at_20_random_moments_resume_to_the_undisturb
     undisturbed = (whole_run / "scores" / "score.json").read_text()
     rng = random.Random(20)
     kinds = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    for trial in range(20):
+    for trial in range(trials):
         kind, after = kinds[trial % 4], rng.uniform(0, most)
         workers = f"score.workers={1 + trial % 2}"
-        process, run = started(tmp_path / f"{trial}", *few, workers)
+        process, run = started(folder / f"{trial}", *few, workers)
         time.sleep(after)
         if trial % 8 < 4:
             process.send_signal(kind)
@@ -117,6 +120,27 @@ def test_the_shipped_repairs_killed_at_20_random_moments_resume_to_the_undisturb
             assert resumed(run) == undisturbed, (trial, kind.name, after)
         assert (run / "scores" / "score.json").read_text() == undisturbed
         print(f"{trial}: {kind.name} after {after:.1f} s, {count} results were there", flush=True)
+    return undisturbed
+
+
+@pytest.mark.nightly
+def test_the_shipped_repairs_killed_at_20_random_moments_resume_to_the_undisturbed_report(
+    tmp_path: Path,
+) -> None:
+    few = ["repair-katas", "score.k=[1, 8]", chosen([*KATAS, "crop_grid/hand-1"])]
+    killed_and_resumed(few, tmp_path, 20)
+
+
+@pytest.mark.nightly
+def test_a_staged_scoring_killed_at_random_moments_resumes_to_the_undisturbed_report(
+    tmp_path: Path,
+) -> None:
+    """Of these programs some loop; the others take a tenth of the stage."""
+    loops = [f"run_registers/{bug}-1" for bug in ("hand", "comparison", "unwrap", "branch")]
+    staged = [*RANDOM, "env.canvas=96", "score.k=[1, 24]", "sandbox.stages=[0.1]", chosen(loops)]
+    runs = json.loads(killed_and_resumed(staged, tmp_path, 8))["test_runs"]
+    assert runs["repeats"] > 0
+    assert runs["near_limit"] == 0
 
 
 def test_a_full_disk_keeps_the_results_and_the_scoring_goes_on(tmp_path: Path) -> None:

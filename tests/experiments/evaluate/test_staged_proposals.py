@@ -43,7 +43,8 @@ def env() -> Iterator[SoftwareEnv]:
     made.close()
 
 
-def scored(env: SoftwareEnv, texts: list[str], ks: tuple[int, ...]) -> TaskRecord:
+def edits(env: SoftwareEnv, texts: list[str]) -> list[Action]:
+    """Each puts a text in the place of the operator and the number in `double`."""
     start, names = int(fixing(env, "double")[1]), load_tokens()
     actions: list[Action] = []
     for text in texts:
@@ -52,7 +53,11 @@ def scored(env: SoftwareEnv, texts: list[str], ks: tuple[int, ...]) -> TaskRecor
         action[3 : 3 + len(ids)] = ids
         action[3 + len(ids)] = Tokens.END
         actions.append(action)
-    item = score_task("double", (), Known(actions), env, ks, seed=0)
+    return actions
+
+
+def scored(env: SoftwareEnv, texts: list[str], ks: tuple[int, ...]) -> TaskRecord:
+    item = score_task("double", (), Known(edits(env, texts)), env, ks, seed=0)
     assert item is not None
     return item
 
@@ -132,5 +137,5 @@ def test_a_report_counts_repeats_and_says_the_same_twice() -> None:
 
 
 def test_stages_are_refused_where_nothing_is_repeated() -> None:
-    with pytest.raises(ConfigError, match=r"sandbox\.stages goes with score.mode: proposals"):
+    with pytest.raises(ConfigError, match=r"sandbox\.stages goes with trainer: ppo or score.mode"):
         experiment("sandbox.stages=[0.5]", "score.mode=episodes", "score.k=[1]")
