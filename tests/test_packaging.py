@@ -76,7 +76,7 @@ def test_a_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
     for folder, name in FOLDERS.items():
         inside = name.replace(".", "/")
         for path in (ROOT / folder).rglob("*"):
-            wanted = path.suffix in (".py", ".yaml", ".json", ".jsonl", ".typed")
+            wanted = path.suffix in (".py", ".yaml", ".json", ".jsonl", ".gz", ".typed")
             below = path.relative_to(ROOT / folder)
             if wanted and "__pycache__" not in path.parts and _packaged(path.parent, folder):
                 assert f"{inside}/{below}" in held
@@ -95,7 +95,8 @@ def test_an_installed_wheel_works_away_from_the_sources(wheel: Path, tmp_path: P
         "import hrmgym, sys, gymnasium as gym;"
         "assert hrmgym.__file__.startswith(sys.argv[1]), hrmgym.__file__;"
         "env = gym.make('hrmgym/Katas-v0'); env.reset(seed=0); env.close();"
-        "from hrmgym.experiments.loader import load; load('demo')"
+        "from hrmgym.experiments.loader import load; load('demo');"
+        "from hrmgym.trainers.data.real_edits import real_edits; assert real_edits('valid')"
     )
     site = str(tmp_path / "site")
     done = run(sys.executable, "-c", code, site, cwd=tmp_path, PYTHONPATH=site)

@@ -1,1 +1,1 @@
-"""Making bugs in working programs, each with its exact inverse."""
+"""Making bugs in working programs, each with its exact inverse; pinned releases of packages."""
