@@ -10,7 +10,6 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from hrmgym.config import Block
-from hrmgym.envs.rewards import DEFAULT_WEIGHTS, TERMS
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.experiments import schema
 from hrmgym.experiments.schema import TAGS, Experiment
@@ -66,12 +65,6 @@ def test_blocks_with_several_kinds_can_be_written_as_one_word() -> None:
     for name, tag in TAGS.items():
         assert found[name]
         assert all(tag in model.model_fields for model in found[name])
-
-
-def test_reward_terms_are_those_of_the_environment() -> None:
-    weights = schema.RewardConfig().model_dump()
-    assert set(weights) == set(TERMS)
-    assert {name: value for name, value in weights.items() if value} == dict(DEFAULT_WEIGHTS)
 
 
 @pytest.mark.parametrize(

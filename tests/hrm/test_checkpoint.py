@@ -74,9 +74,15 @@ def test_official_tensors_are_checked(damage, message):
         (without("H_cycles"), "config: H_cycles: required, and missing"),
         (replaced("hiden_size", 4), "config: hiden_size: unknown key; did you mean 'hidden_size'"),
         (replaced("hidden_size", "64"), "config: hidden_size: should be a valid integer, not '64'"),
-        (replaced("num_heads", 5), "config: hidden_size: 64 is not a multiple of twice num_heads: 5"),
+        (
+            replaced("num_heads", 5),
+            "config: hidden_size: 64 is not a multiple of twice num_heads: 5",
+        ),
         (replaced("causal", True), "config: causal: found true, expected false"),
-        (replaced("pos_encodings", "alibi"), "config: unknown pos_encodings 'alibi'; known: learned, rope"),
+        (
+            replaced("pos_encodings", "alibi"),
+            "config: unknown pos_encodings 'alibi'; known: learned, rope",
+        ),
     ],
 )
 def test_official_config_is_checked(damage, message):
