@@ -13,6 +13,7 @@ from hrmgym.config import Block
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.experiments import schema
 from hrmgym.experiments.schema import TAGS, Experiment
+from hrmgym.registry import OneOf
 
 START: dict[str, Any] = {
     "name": "a",
@@ -23,9 +24,13 @@ START: dict[str, Any] = {
 
 def kinds(annotation: Any) -> Iterator[type[BaseModel]]:
     """The models that an annotation names."""
+    parts = get_args(annotation)
+    registries = [part for part in parts if isinstance(part, OneOf)]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    for part in get_args(annotation):
+    for part in registries:
+        yield from (part.block(name) for name in part.registry)
+    for part in () if registries else parts:
         yield from kinds(part)
 
 
