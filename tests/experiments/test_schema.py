@@ -76,6 +76,14 @@ def test_blocks_with_several_kinds_can_be_written_as_one_word() -> None:
     ("change", "text"),
     [
         ({"policy": {"kind": "hrm", "hidden_size": 130}}, "not a multiple of twice num_heads"),
+        (
+            {"policy": {"kind": "hrm", "architecture": "transformer", "carry": "keep"}},
+            "carry: 'keep' needs architecture 'hrm'",
+        ),
+        (
+            {"policy": {"kind": "hrm", "halting": True, "latent_samples": 2}},
+            "latent_samples: more than 1 needs halting: false",
+        ),
         ({"env": {"interface": "shell"}}, "policy 'hrm' needs env.interface: edit"),
         ({"env": {"auto_test": False, "keep_edits": "if_better"}}, "needs auto_test: true"),
         ({"score": {"before": True}}, "score.before: true needs a trainer"),
