@@ -6,7 +6,6 @@ A benchmark from outside the package needs one class with a `tasks` method and o
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
 from hrmgym.envs.scoring import Estimate, estimate
 from hrmgym.envs.task import Task, TestSpec
 from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.registry import from_entry_point
 
 if TYPE_CHECKING:
     from hrmgym.envs.sandboxes.handle import TestRunner
@@ -211,14 +211,7 @@ def make_benchmark(name: str, path: str | None = None) -> Benchmark:
         entry_point = _CATALOGUE[name].entry_point
     else:
         raise UnknownNameError("benchmark", name, _CATALOGUE)
-    module_name, _, class_name = entry_point.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the benchmark's own import failed: not a misspelt entry point
-        raise ConfigError(f"benchmark {name!r}: no module {module_name!r}") from error
-    cls = getattr(module, class_name, None)
+    cls = from_entry_point("benchmark", name, entry_point)
     if not (isinstance(cls, type) and issubclass(cls, Benchmark)):
         raise ConfigError(f"benchmark {name!r}: {entry_point} is not a Benchmark class")
     made = cls(path if path is None else expand_home(path))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsFloat
+from typing import Any, SupportsFloat, get_args
 
 import gymnasium
 import numpy as np
@@ -20,6 +20,7 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 
 from hrmgym.envs.benchmark import Benchmark
+from hrmgym.envs.config import KeepEdits
 from hrmgym.envs.copying import Copied
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
@@ -106,7 +107,7 @@ class CandidateActions(Copied, gymnasium.Wrapper[Any, Any, Any, Any], RecordCons
         k: int = 128,
         propose: str | Propose = rule_candidates,
         mask_in_observation: bool = False,
-        keep_edits: Literal["if_better", "always"] = "if_better",
+        keep_edits: KeepEdits = "if_better",
     ) -> None:
         base = env.unwrapped
         if not isinstance(base, SoftwareEnv) or not isinstance(base.interface, EditInterface):
@@ -115,8 +116,8 @@ class CandidateActions(Copied, gymnasium.Wrapper[Any, Any, Any, Any], RecordCons
             raise ConfigError("CandidateActions needs auto_test=True: it undoes what helps nothing")
         if k < 1:
             raise ConfigError(f"CandidateActions: k must be at least 1, got {k}")
-        if keep_edits not in ("if_better", "always"):
-            raise UnknownNameError("keep_edits", keep_edits, ("if_better", "always"))
+        if keep_edits not in get_args(KeepEdits):
+            raise UnknownNameError("keep_edits", keep_edits, get_args(KeepEdits))
         self._propose, name = find_propose(propose)
         RecordConstructorArgs.__init__(
             self,
@@ -298,7 +299,7 @@ def make_candidates(
     k: int = 128,
     propose: str | Propose = rule_candidates,
     mask_in_observation: bool = False,
-    keep_edits: Literal["if_better", "always"] = "if_better",
+    keep_edits: KeepEdits = "if_better",
     **options: Any,
 ) -> CandidateActions:
     """What `gymnasium.make` calls for `<Name>-Candidates-v0`.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Annotated
 
+from hrmgym.config import Block
 from hrmgym.envs.state import State
 from hrmgym.errors import ConfigError, UnknownNameError
 
@@ -26,23 +28,42 @@ class Transition:
 RewardTerm = Callable[[Transition], float]
 
 
-def _progress(step: Transition) -> float:
-    return step.after.passing - step.before.passing
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Marks a key of `RewardConfig` with what its weight multiplies."""
+
+    function: RewardTerm
+
+
+class RewardConfig(Block):
+    """Weights of the reward's terms; the reward of a step is their sum."""
+
+    solved: Annotated[float, Term(lambda step: float(step.solved))] = 1.0
+    """Given once, when the hidden tests pass."""
+    progress: Annotated[float, Term(lambda step: step.after.passing - step.before.passing)] = 0.2
+    """Times the change in the share of visible tests that pass."""
+    illegal: Annotated[float, Term(lambda step: float(step.refused))] = -0.05
+    """Given for an action that is refused."""
+    step: Annotated[float, Term(lambda step: 1.0)] = -0.01
+    """Given for every step."""
+    wrong_submit: Annotated[
+        float, Term(lambda step: float(step.terminated and not step.solved))
+    ] = 0.0
+    """Given when the episode is submitted and the hidden tests do not pass."""
 
 
 #: The terms that can be named; a weight multiplies each.
 TERMS: Mapping[str, RewardTerm] = MappingProxyType(
     {
-        "solved": lambda step: float(step.solved),
-        "progress": _progress,  # change in the share of visible tests that pass
-        "illegal": lambda step: float(step.refused),
-        "step": lambda step: 1.0,
-        "wrong_submit": lambda step: float(step.terminated and not step.solved),
+        name: mark.function
+        for name, field in RewardConfig.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Term)
     }
 )
 
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"solved": 1.0, "progress": 0.2, "illegal": -0.05, "step": -0.01}
+    {name: weight for name, weight in RewardConfig().model_dump().items() if weight}
 )
 
 

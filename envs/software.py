@@ -8,13 +8,15 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Literal, SupportsFloat
+from typing import Any, ClassVar, SupportsFloat
 
 import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from hrmgym.config import read_block, takes_keys_of
 from hrmgym.envs.benchmark import Benchmark, benchmark_in_use, find_task, make_benchmark
+from hrmgym.envs.config import EnvConfig, KeepEdits
 from hrmgym.envs.copying import Copied
 from hrmgym.envs.interfaces import Interface, make_interface
 from hrmgym.envs.outcome_cache import Capped, Remembered
@@ -74,6 +76,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         "render_fps": 4,
     }
 
+    @takes_keys_of(EnvConfig)
     def __init__(
         self,
         benchmark: str | Benchmark,
@@ -81,18 +84,11 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         task: str | None = None,
         tasks: Sequence[str] | None = None,
         split: str | None = None,
-        interface: Literal["edit", "shell"] = "edit",
         sandbox: str | Mapping[str, Any] | SandboxConfig = "local",
-        canvas: int = 256,
-        max_steps: int = 8,
-        max_test_runs: int | None = None,
-        max_seconds: float | None = None,
-        auto_test: bool = True,
-        auto_submit: bool = True,
-        keep_edits: Literal["always", "if_better"] = "always",
         rewards: Mapping[str, float | RewardTerm] | None = None,
         benchmark_path: str | None = None,
         render_mode: str | None = None,
+        **options: Any,
     ) -> None:
         """Makes the environment; the sandbox starts at the first test run.
 
@@ -101,22 +97,13 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             task: The one task to play; by default each reset draws one.
             tasks: The tasks to draw from; by default all of the split.
             split: The benchmark's split; by default that of `task`, else the first.
-            interface: `edit` (token canvas, whole edits) or `shell` (text, any command).
             sandbox: A sandbox type, or its config block.
-            canvas: Tokens of the `edit` interface's canvas, L.
-            max_steps: Steps until truncation.
-            max_test_runs: Runs of the visible tests until truncation; by default `max_steps`.
-            max_seconds: Wall-clock seconds until truncation, checked after each step. A machine's
-                speed then decides, so runs with it cannot be reproduced exactly.
-            auto_test: Run the visible tests at reset (free) and after every change (counted).
-            auto_submit: Submit as soon as every visible test passes.
-            keep_edits: `always`, or `if_better`: take back a change after which no more visible
-                tests pass than before (needs `auto_test`).
             rewards: Term -> weight or function; see `hrmgym.envs.rewards`.
             benchmark_path: Data file or folder, for benchmarks that take one.
             render_mode: `ansi` (render returns text), `human` (printed after every step) or
                 `rgb_array` (render returns the same as a picture of a fixed size). With another
                 one `render` warns and returns None, as in Gymnasium's own environments.
+            **options: Keys of `hrmgym.envs.config.EnvConfig`:
 
         Raises:
             UnknownNameError: no such benchmark, split, task or interface.
@@ -130,22 +117,17 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             self._benchmark_name = f"{kind.__module__}:{kind.__qualname__}", benchmark_path
         elif benchmark_path is not None:
             raise ConfigError("benchmark_path goes with a benchmark's name, not with a benchmark")
-        if max_steps < 1 or (max_test_runs is not None and max_test_runs < 1):
-            raise ConfigError("max_steps and max_test_runs must be at least 1")
-        if keep_edits not in ("always", "if_better"):
-            raise UnknownNameError("keep_edits", keep_edits, ("always", "if_better"))
-        if keep_edits == "if_better" and not auto_test:
-            raise ConfigError("keep_edits='if_better' needs auto_test=True")
+        config = read_block(EnvConfig, options, "SoftwareEnv")
         self.benchmark = benchmark
-        self.interface: Interface = make_interface(interface, canvas)
-        self.interface_name = interface
+        self.interface: Interface = make_interface(config.interface, config.canvas)
+        self.interface_name = config.interface
         self.observation_space = self.interface.observation_space
         self.action_space = self.interface.action_space
         self.render_mode = render_mode
-        self.max_steps = max_steps
-        self.max_test_runs = max_steps if max_test_runs is None else max_test_runs
-        self.max_seconds = max_seconds
-        self.auto_test, self.auto_submit, self.keep_edits = auto_test, auto_submit, keep_edits
+        self.max_steps, self.max_seconds = config.max_steps, config.max_seconds
+        self.max_test_runs = config.max_test_runs or config.max_steps
+        self.auto_test, self.auto_submit = config.auto_test, config.auto_submit
+        self.keep_edits: KeepEdits = config.keep_edits
         self.rewards = Rewards(rewards)
         self.sandbox_config = sandbox_config(sandbox)
         self._sandbox: Pool | None = None

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hrmgym.config import Block, Count, PathWord, Seconds, Word
+from hrmgym.config import Block, Count, PathWord, Word
+from hrmgym.envs.config import EnvConfig
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.policies.config import PolicyConfig
 from hrmgym.trainers.config import TrainerConfig
@@ -38,51 +39,6 @@ class BenchmarkConfig(Block):
     """Split that is scored."""
     tasks: Annotated[tuple[Word, ...], Field(strict=False, min_length=1)] | None = None
     """Ids of the tasks to score; null scores the whole split."""
-
-
-class RewardConfig(Block):
-    """Weights of the reward's terms; the reward of a step is their sum."""
-
-    solved: float = 1.0
-    """Given once, when the hidden tests pass."""
-    progress: float = 0.2
-    """Times the change in the fraction of visible tests that pass."""
-    illegal: float = -0.05
-    """Given for an action that is refused."""
-    step: float = -0.01
-    """Given for every step."""
-    wrong_submit: float = 0.0
-    """Given when the episode is submitted and the hidden tests do not pass."""
-
-
-class EnvConfig(Block):
-    """How a task becomes an episode."""
-
-    interface: Literal["edit", "shell"] = "edit"
-    """How the policy sees and acts: token canvas and whole edits, or text and commands."""
-    canvas: Annotated[int, Field(ge=32)] = 256
-    """Tokens that the `edit` interface shows at once."""
-    max_steps: Count = 8
-    """Actions of one episode."""
-    max_test_runs: Count | None = None
-    """Runs of the visible tests in one episode; null allows as many as `max_steps`."""
-    max_seconds: Seconds | None = 60.0
-    """Wall-clock seconds of one episode; null sets no limit. An episode that reaches it depends on
-    the machine's speed, so a lower number makes runs harder to reproduce."""
-    auto_test: bool = True
-    """Run the visible tests at the start (not counted) and after every change."""
-    auto_submit: bool = True
-    """Submit as soon as the visible tests pass."""
-    keep_edits: Literal["always", "if_better"] = "always"
-    """`if_better` takes back a change after which no more visible tests pass than before."""
-    rewards: RewardConfig = RewardConfig()
-    """Weights of the reward's terms."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> EnvConfig:
-        if not self.auto_test and self.keep_edits == "if_better":
-            raise ValueError("keep_edits: if_better needs auto_test: true")
-        return self
 
 
 class ScoreConfig(Block):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrmgym.errors import ConfigError, UserError
+from hrmgym.keys_command import list_keys
 
 if TYPE_CHECKING:
     from hrmgym.experiments.run import RunFolder
@@ -31,7 +32,11 @@ _ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "
 _CONFIG = "An experiment file, or a shipped experiment, for example demo."
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="For example trainer.gamma=0.9.", show_default=False),
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="For example trainer.gamma=0.9; `hrmgym keys` lists them.",
+        show_default=False,
+    ),
 ]
 
 
@@ -339,6 +344,9 @@ def tasks(
         listing.tasks(benchmark, path, split)
     else:
         listing.task(benchmark, path, split, task, reference=reference)
+
+
+app.command("keys")(list_keys)
 
 
 @app.command()

@@ -7,10 +7,13 @@ in Python, `hrmgym keys` and docs/configuration.md all come from that one place.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+import re
+import textwrap
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -52,6 +55,7 @@ class Block(BaseModel):
 
 
 B = TypeVar("B", bound=BaseModel)
+F = TypeVar("F", bound=Callable[..., Any])
 #: Keys and list indices from a block to a value.
 Path = tuple[str | int, ...]
 
@@ -68,8 +72,10 @@ def read_block(kind: type[B], data: Mapping[str, Any], where: str) -> B:
         UnknownNameError: a value is none of the words that are legal.
         ConfigError: an unknown key, a value out of range, or values that contradict each other.
     """
+    # Numbers of NumPy are taken for what they hold.
+    plain = {key: one.item() if hasattr(one, "dtype") else one for key, one in data.items()}
     try:
-        return kind.model_validate(dict(data))
+        return kind.model_validate(plain)
     except ValidationError as error:
         # A misspelt key often causes a second error about the missing one, so it comes first.
         detail = first_detail(error)
@@ -86,6 +92,57 @@ def read_block(kind: type[B], data: Mapping[str, Any], where: str) -> B:
         path, text = explain(detail, path, owner)
         key = ".".join(map(str, path))
         raise ConfigError(f"{where}: {f'{key}: ' if key else ''}{text}") from None
+
+
+def takes_keys_of(kind: type[BaseModel]) -> Callable[[F], F]:
+    """Shows a function's `**options` as a block's keys, with their defaults and descriptions.
+
+    That is what `help` and notebooks know of it; the function reads them with `read_block`. Its
+    docstring has a line `**options: ...:`, below which the keys come. Keys that are arguments
+    of its own are left out.
+    """
+
+    def shown(function: F) -> F:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        fields = {
+            name: field
+            for name, field in kind.model_fields.items()
+            if name not in signature.parameters
+        }
+        keys = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.get_default(call_default_factory=True),
+                annotation=written(kind, name),
+            )
+            for name, field in fields.items()
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *keys])  # type: ignore[attr-defined]
+        place = re.search(r"^( *)\*\*options:.*\n", function.__doc__ or "", re.MULTILINE)
+        if place:
+            indent = place[1] + " " * 4
+            lines = (
+                textwrap.fill(
+                    f"{name}: {' '.join((field.description or '').split())}",
+                    width=96,
+                    initial_indent=indent,
+                    subsequent_indent=indent + " " * 4,
+                )
+                for name, field in fields.items()
+            )
+            doc = function.__doc__ or ""
+            function.__doc__ = doc[: place.end()] + "\n".join(lines) + "\n" + doc[place.end() :]
+        return function
+
+    return shown
+
+
+def written(kind: type[BaseModel], name: str) -> str:
+    """A key's type as its declaration has it: `Count | None`."""
+    every = (inspect.get_annotations(one) for one in kind.__mro__)
+    return str(next(one[name] for one in every if name in one))
 
 
 def first_detail(error: ValidationError) -> ErrorDetails:
@@ -138,6 +195,8 @@ def show(value: Any, most: int = 60) -> str:
     """A value as it would stand in a file, cut to a readable length."""
     if isinstance(value, str):
         text = repr(value)
+    elif isinstance(value, int) and value.bit_length() > 1000:  # Python may refuse to print it
+        text = f"a number of {value.bit_length()} bits"
     else:
         text = json.dumps(value, default=str, ensure_ascii=False)
         text = text.encode("utf-8", "backslashreplace").decode()  # JSON may hold half a character

@@ -1,4 +1,4 @@
-"""What `hrmgym tasks` prints. Plain text, so that it can be piped."""
+"""What `hrmgym tasks` and `runs` print. Plain text, so that it can be piped."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Vali
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.errors import ConfigError, UnknownNameError, did_you_mean
 
 T = TypeVar("T")
 
@@ -42,7 +42,9 @@ def from_entry_point(what: str, name: str, entry_point: str) -> object:
         raise ConfigError(f"{what} {name!r}: no module {module_name!r}") from error
     found = getattr(module, attribute, None)
     if found is None:
-        raise ConfigError(f"{what} {name!r}: module {module_name!r} has no {attribute!r}")
+        known = {one for one in vars(module) if not one.startswith("_")}
+        near = did_you_mean(attribute, known)
+        raise ConfigError(f"{what} {name!r}: module {module_name!r} has no {attribute!r}{near}")
     return found
 
 

@@ -9,8 +9,8 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from hrmgym.envs.interfaces import EditInterface
+from hrmgym.envs.rewards import RewardConfig
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.experiments.schema import RewardConfig
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config
 from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED, Tiny

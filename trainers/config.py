@@ -16,12 +16,40 @@ if TYPE_CHECKING:  # experiment files are read without torch
     from hrmgym.hrm.edit_model import EditModel
     from hrmgym.trainers.job import Job
 
+#: Keys whose default depends on the trainer.
+_Samples = Annotated[
+    Count,
+    Field(
+        description="Bugs to learn from; none is made from a task that is scored. May be raised at"
+        " a resume."
+    ),
+]
+_Schedule = Annotated[
+    Literal["cosine", "constant"],
+    Field(
+        description="`cosine`: down to a tenth of the rate at the end of `samples` or `seconds`."
+        " `constant`: the run can be extended for as long as one likes, and the rate"
+        " decays in `finish` alone."
+    ),
+]
+_Average = Annotated[
+    Annotated[float, Field(ge=0, lt=1)] | None,
+    Field(
+        description="Decay of the moving average of the weights, which is what is evaluated and"
+        " saved; null keeps none."
+    ),
+]
+_WarmUp = Annotated[int, Field(ge=0, description="Samples over which the rate rises from 0.")]
+_EvaluateEvery = Annotated[
+    Count,
+    Field(description="Updates between two evaluations on held-out bugs."),
+]
+
 
 class SupervisedConfig(Block):
     """Supervised training on bugs and their repairs: what a warm start and pretraining share."""
 
-    samples: Count = 20_000
-    """Bugs to learn from; none is made from a task that is scored. May be raised at a resume."""
+    samples: _Samples = 20_000
     batch_size: Count | None = None
     """Bugs for each update; null takes what suits the network's width."""
     part_tokens: Annotated[int, Field(ge=64)] = 4096
@@ -41,17 +69,12 @@ class SupervisedConfig(Block):
     """Weights of the loss's terms by name, in place of those of `loss`: `likelihood`, `tool`,
     `start`, `end`, `replacement`, `per_entry`, `halting`, `balance`; or a registered term, or
     `module:function` of one. 0 leaves a term out, null takes its own weight."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """`cosine`: down to a tenth of the rate at the end of `samples` or `seconds`. `constant`: the
-    run can be extended for as long as one likes, and the rate decays in `finish` alone."""
-    warm_up: Annotated[int, Field(ge=0)] = 2000
-    """Samples over which the rate rises from 0."""
+    schedule: _Schedule = "cosine"
+    warm_up: _WarmUp = 2000
     finish: Annotated[float, Field(gt=0, le=1)] = 0.15
     """With `schedule: constant`: after `samples`, or when `hrmgym train --finish` asks for it, the
     rate decays to 0 over further samples, this share of those seen so far."""
-    ema: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Decay of the moving average of the weights, which is what is evaluated and saved; null keeps
-    none."""
+    ema: _Average = None
     benchmark_share: Fraction = 0.0
     """Part of the samples that is made from the benchmark's training split: its tasks, and more
     bugs in their solutions, with what the visible tests say about them."""
@@ -82,8 +105,7 @@ class SupervisedConfig(Block):
     """Longest function that bugs are made in; short ones train faster."""
     seconds: Seconds | None = None
     """Stop after this much wall-clock time; null runs through all samples."""
-    evaluate_every: Count = 100
-    """Updates between two evaluations on held-out bugs."""
+    evaluate_every: _EvaluateEvery = 100
     held_out: Count = 256
     """Held-out samples of each kind (made bugs, real edits) in an evaluation."""
     save_every: Seconds = 120.0
@@ -132,18 +154,11 @@ class PretrainConfig(SupervisedConfig, Trainer):
 
     kind: Literal["pretrain"]
     """Tag of this block."""
-    samples: Count = 2_000_000
-    """Bugs to learn from; none is made from a task that is scored. May be raised at a resume."""
-    schedule: Literal["cosine", "constant"] = "constant"
-    """`cosine`: down to a tenth of the rate at the end of `samples` or `seconds`. `constant`: the
-    run can be extended for as long as one likes, and the rate decays in `finish` alone."""
-    ema: Annotated[float, Field(ge=0, lt=1)] | None = 0.999
-    """Decay of the moving average of the weights, which is what is evaluated and saved; null keeps
-    none."""
-    warm_up: Annotated[int, Field(ge=0)] = 20_000
-    """Samples over which the rate rises from 0."""
-    evaluate_every: Count = 1000
-    """Updates between two evaluations on held-out bugs."""
+    samples: _Samples = 2_000_000
+    schedule: _Schedule = "constant"
+    ema: _Average = 0.999
+    warm_up: _WarmUp = 20_000
+    evaluate_every: _EvaluateEvery = 1000
     calibrate: bool = False
     """At the end, fit the temperature of where edits start on the tasks of the benchmark's
     `valid_split`: what was trained on made bugs is too sure elsewhere."""

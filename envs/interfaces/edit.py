@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from hrmgym.envs.config import LONGEST, SHORTEST
 from hrmgym.envs.interfaces import canvas as cv
 from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
 from hrmgym.envs.interfaces.canvas import Canvas, Code, lay_out, tokenise, window_ranges
@@ -44,8 +45,6 @@ BUDGET = (
     "failure_elsewhere",  # 1: the failing line is known, and the window does not show it
 )
 _COUNT_MAX = 2**20
-#: The longest canvas: attention over it takes some 16 GiB a layer and head.
-LONGEST = 2**16
 
 Observation = dict[str, npt.NDArray[np.int32]]
 Action = npt.NDArray[np.int64]
@@ -85,14 +84,14 @@ class EditInterface:
     """The token canvas and its whole edits.
 
     Attributes:
-        length: L, the number of canvas positions; 64 to `LONGEST`.
+        length: L, the number of canvas positions; `SHORTEST` to `LONGEST`.
     """
 
     length: int = 256
 
     def __post_init__(self) -> None:
-        if self.length < 64:
-            raise ConfigError(f"canvas length {self.length} is too short; the least is 64")
+        if self.length < SHORTEST:
+            raise ConfigError(f"canvas length {self.length} is too short; the least is {SHORTEST}")
         if self.length > LONGEST:
             raise ConfigError(f"canvas length {self.length:,} is too long; the most is {LONGEST:,}")
 

@@ -11,12 +11,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from hrmgym.config import expand_home
-from hrmgym.errors import ConfigError, SandboxUnavailableError, UnknownNameError
+from hrmgym.config import expand_home, read_block
+from hrmgym.errors import SandboxUnavailableError, UnknownNameError
 
 if TYPE_CHECKING:
     from swerex.deployment.abstract import AbstractDeployment
@@ -223,27 +223,25 @@ SandboxConfig = Annotated[
 """Any of the above, told apart by `type`."""
 
 
-_TYPES = ("local", "docker", "modal", "fargate", "remote")
+_BLOCKS: dict[str, type[_Config]] = {
+    one.model_fields["type"].default: one for one in get_args(get_args(SandboxConfig)[0])
+}
 
 
 def sandbox_config(given: str | Mapping[str, Any] | SandboxConfig) -> SandboxConfig:
     """A config from a type's name, a mapping, or a config.
 
     Raises:
-        UnknownNameError: no sandbox of that type.
+        UnknownNameError: no sandbox of that type, or a value is none of its key's words.
         ConfigError: the mapping is not legal.
     """
     if isinstance(given, _Config):
         return given
     block = {"type": given} if isinstance(given, str) else dict(given)
-    if block.get("type") not in _TYPES:
-        raise UnknownNameError("sandbox type", str(block.get("type")), _TYPES)
-    try:
-        config: SandboxConfig = TypeAdapter(SandboxConfig).validate_python(block)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"][1:]))
-        raise ConfigError(f"sandbox.{where}: {fault['msg']}") from error
+    kind = _BLOCKS.get(str(block.get("type")))
+    if kind is None:
+        raise UnknownNameError("sandbox type", str(block.get("type")), _BLOCKS)
+    config: SandboxConfig = read_block(kind, block, "sandbox")  # type: ignore[assignment]
     return config
 
 

@@ -70,7 +70,7 @@ def test_outcomes_are_summed_up_with_an_interval() -> None:
     [
         ("kata", "unknown benchmark 'kata'; did you mean 'katas'"),
         ("nowhere.at.all:Thing", "no module 'nowhere.at.all'"),
-        ("hrmgym.tests.tiny:Tinny", "hrmgym.tests.tiny:Tinny is not a Benchmark class"),
+        ("hrmgym.tests.tiny:Tinny", "has no 'Tinny'; did you mean 'Tiny'?"),
         ("hrmgym.tests.tiny:double_task", "is not a Benchmark class"),
     ],
 )

@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from hrmgym.config import Block
-from hrmgym.envs.rewards import DEFAULT_WEIGHTS, TERMS
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.experiments import schema
 from hrmgym.experiments.schema import TAGS, Experiment
+from hrmgym.registry import OneOf
 
 START: dict[str, Any] = {
     "name": "a",
@@ -24,9 +24,13 @@ START: dict[str, Any] = {
 
 def kinds(annotation: Any) -> Iterator[type[BaseModel]]:
     """The models that an annotation names."""
+    parts = get_args(annotation)
+    registries = [part for part in parts if isinstance(part, OneOf)]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    for part in get_args(annotation):
+    for part in registries:
+        yield from (part.block(name) for name in part.registry)
+    for part in () if registries else parts:
         yield from kinds(part)
 
 
@@ -68,16 +72,18 @@ def test_blocks_with_several_kinds_can_be_written_as_one_word() -> None:
         assert all(tag in model.model_fields for model in found[name])
 
 
-def test_reward_terms_are_those_of_the_environment() -> None:
-    weights = schema.RewardConfig().model_dump()
-    assert set(weights) == set(TERMS)
-    assert {name: value for name, value in weights.items() if value} == dict(DEFAULT_WEIGHTS)
-
-
 @pytest.mark.parametrize(
     ("change", "text"),
     [
         ({"policy": {"kind": "hrm", "hidden_size": 130}}, "not a multiple of twice num_heads"),
+        (
+            {"policy": {"kind": "hrm", "architecture": "transformer", "carry": "keep"}},
+            "carry: 'keep' needs architecture 'hrm'",
+        ),
+        (
+            {"policy": {"kind": "hrm", "halting": True, "latent_samples": 2}},
+            "latent_samples: more than 1 needs halting: false",
+        ),
         ({"env": {"interface": "shell"}}, "policy 'hrm' needs env.interface: edit"),
         ({"env": {"auto_test": False, "keep_edits": "if_better"}}, "needs auto_test: true"),
         ({"score": {"before": True}}, "score.before: true needs a trainer"),

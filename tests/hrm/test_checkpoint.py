@@ -13,6 +13,7 @@ from hrmgym.hrm.checkpoint import (
     save_checkpoint,
     shipped_checkpoints,
 )
+from hrmgym.hrm.config import EditModelConfig, Mark, marked
 
 from .conftest import canvases, small_model
 from .test_parity import official_config, official_weights
@@ -209,6 +210,36 @@ def test_damage_is_one_clear_line(tmp_path, damage, message):
         load_checkpoint(folder)
     assert "\n" not in str(caught.value)
     assert str(folder) in str(caught.value)
+
+
+def without_model_key(name):
+    def change(folder):
+        path = folder / "config.json"
+        data = json.loads(path.read_text())
+        del data["model"][name]
+        path.write_text(json.dumps(data))
+
+    return change
+
+
+NEWER = [name for name, field in EditModelConfig.model_fields.items() if not field.is_required()]
+STATED = list(marked(EditModelConfig, Mark.STATED))
+
+
+@pytest.mark.parametrize("name", [name for name in NEWER if name not in STATED])
+def test_a_checkpoint_from_before_a_key_was_there_can_be_read(tmp_path, name):
+    model = small_model(R=16, max_span=32)  # all else as by default
+    save_checkpoint(tmp_path / "a", model, "", {})
+    without_model_key(name)(tmp_path / "a")
+    assert load_checkpoint(tmp_path / "a")[0].config == model.config
+
+
+@pytest.mark.parametrize("name", [*STATED, "vocab_size", "max_length"])
+def test_a_checkpoint_says_its_shape_itself(tmp_path, name):
+    save_checkpoint(tmp_path / "a", small_model(), "", {})
+    without_model_key(name)(tmp_path / "a")
+    with pytest.raises(CheckpointError, match=f"model: {name}: required, and missing"):
+        load_checkpoint(tmp_path / "a")
 
 
 def test_missing_folder(tmp_path):

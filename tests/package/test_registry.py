@@ -57,7 +57,10 @@ def test_names_and_entry_points_lead_to_the_same() -> None:
         ("circel", "unknown shape 'circel'; did you mean 'circle'?"),
         ("hexagon", "unknown shape 'hexagon'; known: circle, square"),
         ("no_such_module_x:A", "shape 'no_such_module_x:A': no module 'no_such_module_x'"),
-        (f"{HERE}:Crcle", f"shape '{HERE}:Crcle': module '{HERE}' has no 'Crcle'"),
+        (
+            f"{HERE}:Crcle",
+            f"shape '{HERE}:Crcle': module '{HERE}' has no 'Crcle'; did you mean 'Circle'?",
+        ),
         (f"{HERE}:HERE", f"shape '{HERE}:HERE': {HERE}:HERE is not a Shape class"),
         (f"{HERE}:", f"shape '{HERE}:': should be a name, or `module:Name`"),
         (":A", "shape ':A': should be a name, or `module:Name`"),

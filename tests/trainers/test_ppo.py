@@ -9,8 +9,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from hrmgym.envs.rewards import RewardConfig
 from hrmgym.errors import CheckpointError, ConfigError
-from hrmgym.experiments.schema import RewardConfig
 from hrmgym.hrm.checkpoint import load_checkpoint
 from hrmgym.tests.learning import ppo_job
 from hrmgym.trainers.job import pick_device
