@@ -11,13 +11,11 @@ from pydantic_core import ErrorDetails
 
 from hrmgym.errors import did_you_mean
 from hrmgym.experiments.schema import TAGS
-from hrmgym.experiments.yaml12 import Path
+from hrmgym.yaml12 import Path, dotted
 
 #: Where each value comes from, in the order in which it was set: a path into the experiment ->
 #: `experiments/x.yaml:5` or `override 'seed=1'`. The empty path is the experiment as a whole.
 Origins = Mapping[Path, str]
-#: Characters of a key that a message shows.
-_MOST_KEY = 200
 
 
 def message(error: ValidationError, model: type[BaseModel], origins: Origins) -> str:
@@ -26,14 +24,10 @@ def message(error: ValidationError, model: type[BaseModel], origins: Origins) ->
     details = sorted(error.errors(include_url=False), key=lambda d: d["type"] != "extra_forbidden")
     path, owner = _clean(details[0]["loc"], model)
     path, text = _explain(details[0], path, owner)
-    key = _short(".".join(map(str, path)))
+    key = dotted(path)
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
     whole_block = details[0]["type"] == "value_error"
     return f"{_where(path, origins, whole_block)}: {f'{key}: ' if key else ''}{text}{more}"
-
-
-def _short(key: str) -> str:
-    return key if len(key) <= _MOST_KEY else f"{key[:_MOST_KEY]}..."
 
 
 def _where(path: Path, origins: Origins, whole_block: bool) -> str:

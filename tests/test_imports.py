@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "experiments": {"experiments", "trainers", "search", "policies", "envs", "hrm"},
     "package": {"experiments", "trainers", "search", "policies", "envs", "hrm", "__version__"},
 }
-EVERYBODYS = {"errors", "config", "jsonfile"}
+EVERYBODYS = {"errors", "config", "jsonfile", "yaml12"}
 
 
 def imported(path: Path) -> set[str]:

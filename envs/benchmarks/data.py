@@ -19,7 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from hrmgym.config import expand_home
+from hrmgym.config import expand_home, is_folder
 from hrmgym.errors import DataError
 
 DATA_VARIABLE = "HRMGYM_DATA"
@@ -88,7 +88,7 @@ def locate(source: DataSource, path: str | None = None) -> Path:
 
 
 def _checked(root: Path, source: DataSource) -> Path:
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"{root}: no such folder (wanted: {source.folder} at {source.commit[:12]})")
     files = source.files(root)
     found = content_checksum(root, files)

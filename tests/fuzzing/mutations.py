@@ -162,10 +162,17 @@ def _one_fault(data: Any, rng: random.Random) -> Any:
         text = holder[key].encode("utf-8", "surrogatepass")
         holder[key] = bytes_of(text, rng).decode("utf-8", "surrogateescape")
     elif type(holder[key]) in (int, float) and rng.random() < 0.4:
-        holder[key] = rng.choice((-1, 0, 0.5, 2, 1000, 1e300)) * holder[key]
+        holder[key] = _times(rng.choice((-1, 0, 0.5, 2, 1000, 1e300)), holder[key])
     else:
         holder[key] = copy.deepcopy(rng.choice(_VALUES))
     return data
+
+
+def _times(factor: float, number: float) -> float:
+    try:
+        return factor * number
+    except OverflowError:  # a whole number beyond what a float holds
+        return math.inf
 
 
 def _places(data: Any) -> Any:
