@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from hrmgym.experiments.loader import load
 from hrmgym.experiments.reports import read_report
 from hrmgym.experiments.run import RunFolder
 from hrmgym.hrm.checkpoint import load_checkpoint
+from hrmgym.tests.fuzzing.fuzzing import Fault, play
+from hrmgym.tests.fuzzing.loaders_torch import TORCH
 from hrmgym.trainers.best import Best
 from hrmgym.yaml12 import parse
 
@@ -102,3 +106,9 @@ def test_a_broken_best_is_no_best(tmp_path: Path, extra: str) -> None:
     (tmp_path / "best" / "config.json").write_text(f'{{"extra": {extra}}}')
     best = Best(tmp_path, ("b",), lambda name, more: None)
     assert best.offer({"b": 0.0})
+
+
+def test_a_fuzzing_of_too_few_cases_says_so(tmp_path: Path) -> None:
+    slow = replace(TORCH["best"], load=lambda path: time.sleep(0.05))
+    with pytest.raises(Fault, match=r"^best: only \d cases in 0\.2 s"):
+        play("best", slow, tmp_path / "fuzz", 0.2, most=100)
