@@ -33,6 +33,7 @@ from hrmgym.envs.proposals import (
     find_propose,
     rule_candidates,
 )
+from hrmgym.envs.snapshots import check_seen
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import Snapshot, State, files_key
 from hrmgym.errors import ActionError, ConfigError, UnknownNameError
@@ -217,12 +218,10 @@ class CandidateActions(Copied, gymnasium.Wrapper[Any, Any, Any, Any], RecordCons
         """
         if isinstance(snapshot, CandidateSnapshot):
             inner, seen = snapshot.inner, snapshot.seen
-        elif isinstance(snapshot, Snapshot):
-            inner, seen = snapshot, frozenset()
+            check_seen(seen)
         else:
-            raise ConfigError(
-                f"restore takes a snapshot that save has made, got {type(snapshot).__name__}"
-            )
+            inner, seen = snapshot, frozenset()
+        self._base.checked(inner)
         if self._shown is None:
             self.env.reset()  # wrappers in between, OrderEnforcing for one, want to have seen it
         observation, info = self._base.restore(inner)

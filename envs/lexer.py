@@ -10,7 +10,7 @@ indentation after it. The lexer has no state: in a string, words are words and q
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -121,6 +121,11 @@ _BARE_WORD = re.compile(rf"{_NAME}|{_NUMBER}")
 def lex(text: str) -> list[str]:
     """Cuts text into lexemes; joined, they are the text again, whatever the text is."""
     return _LEXEME.findall(text)
+
+
+def lexemes_from(text: str, begin: int) -> Iterator[str]:
+    """The lexemes from a place on where one begins, one by one."""
+    return (found[0] for found in _LEXEME.finditer(text, begin))
 
 
 def is_word(lexeme: str) -> bool:

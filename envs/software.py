@@ -26,6 +26,7 @@ from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, drop, release
 from hrmgym.envs.sandboxes.verdicts.trial import shown_apart
+from hrmgym.envs.snapshots import check_snapshot, sound
 from hrmgym.envs.state import Cursor, Snapshot, State
 from hrmgym.envs.task import FailureCode, Outcome, Reason, Task
 from hrmgym.envs.transitions import (
@@ -368,7 +369,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
 
     def save(self) -> Snapshot:
         """The episode's state, exact and picklable; it costs microseconds."""
-        return Snapshot.of(
+        made = Snapshot.of(
             self.state,
             benchmark=self.benchmark.name,
             done=self._done,
@@ -377,6 +378,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             elapsed_s=time.monotonic() - self._started_s,
             rng=self.np_random.bit_generator.state,
         )
+        return sound(made)
 
     def restore(self, snapshot: Snapshot) -> tuple[Any, dict[str, Any]]:
         """Goes back to a snapshot, of this environment or of another one over the same benchmark.
@@ -385,25 +387,17 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             Observation and info, as `reset` does.
 
         Raises:
-            ConfigError: the snapshot is of another benchmark, or of other data.
+            ConfigError: it is no snapshot, or of another benchmark or other data; nothing changes.
         """
-        state = self._state_of(snapshot)
+        state = self.checked(snapshot)
         observation = self.interface.observe(state)
         self._go_back(state, snapshot)  # nothing can fail any more
         return observation, self._info(state)
 
-    def _state_of(self, snapshot: Snapshot) -> State:
-        if snapshot.benchmark != self.benchmark.name:
-            raise ConfigError(
-                f"the snapshot is of benchmark {snapshot.benchmark!r}, "
-                f"this environment plays {self.benchmark.name!r}"
-            )
-        task = self._task_of(snapshot.task)
-        if task.workspace.base().id != snapshot.files.base_id:
-            raise ConfigError(
-                f"the snapshot's task {snapshot.task!r} began with other files than it does here: "
-                "both need the same version of the benchmark's data"
-            )
+    def checked(self, snapshot: Snapshot) -> State:
+        """The state that `restore` goes back to; it raises what that raises."""
+        task = check_snapshot(snapshot, self.benchmark, self.np_random.bit_generator, self._task)
+        self._task = task
         return snapshot.state(task.public, self.max_steps, self.max_test_runs)
 
     def _go_back(self, state: State, snapshot: Snapshot) -> None:
@@ -411,7 +405,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         self._done, self._success = snapshot.done, snapshot.is_success
         self._failure = snapshot.failure
         self._started_s = time.monotonic() - snapshot.elapsed_s
-        self.np_random.bit_generator.state = snapshot.rng
+        self.np_random.bit_generator.state = dict(snapshot.rng)
 
     # --- copies: see `Copied` --------------------------------------------------------------------
 
@@ -440,7 +434,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         self._tasks = self._select(*self._selection)
         self._state = self._task = None
         if snapshot is not None:
-            self._go_back(self._state_of(snapshot), snapshot)
+            self._go_back(self.checked(snapshot), snapshot)
 
     # --- the rest --------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ class State:
         return own.limited_to(self.task.editable)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Snapshot:
     """An episode's state for `SoftwareEnv.restore`: exact, picklable, and free of tests.
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import NamedTuple
 
 from tokenizers import Tokenizer
+from tokenizers.models import Model
 
 from hrmgym.envs.lexer import lex
 from hrmgym.errors import ActionError, DataError
@@ -33,6 +35,42 @@ class Encoding(NamedTuple):
     starts: list[bool]
 
 
+class _Known(dict[str, tuple[int, ...]]):
+    """Lexeme -> its tokens, found where they are first asked for."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._model = model
+
+    def __missing__(self, lexeme: str) -> tuple[int, ...]:
+        try:
+            piece = lexeme.encode("utf-8", "surrogateescape").decode("latin-1")
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"lexeme {lexeme[:40]!a}: character {error.start} is a lone surrogate, "
+                "which UTF-8 cannot express; read the text with errors='replace'"
+            ) from None
+        tokens = tuple(token.id for token in self._model.tokenize(piece))
+        if len(lexeme) <= _CACHE_LENGTH:
+            if len(self) >= _CACHE_SIZE:
+                self.clear()
+            self[lexeme] = tokens
+        return tokens
+
+
+class _Starts(dict[int, tuple[bool, ...]]):
+    """Number of a lexeme's tokens -> which of them begins it: the first."""
+
+    def __missing__(self, count: int) -> tuple[bool, ...]:
+        pattern = (True,) + (False,) * (count - 1)
+        if count <= _CACHE_LENGTH:
+            self[count] = pattern
+        return pattern
+
+
+_STARTS = _Starts()
+
+
 class Tokens:
     """Text to token numbers and back.
 
@@ -48,14 +86,13 @@ class Tokens:
         """Reads a file of the `tokenizers` library that `benchmarks/train_tokens.py` has made."""
         self.version = version
         tokenizer = Tokenizer.from_buffer(data)
-        self._model = tokenizer.model
+        self._known = _Known(tokenizer.model)
         vocabulary = tokenizer.get_vocab(with_added_tokens=False)
         self.size = len(vocabulary)
         for number, name in enumerate(SPECIALS):
             if vocabulary.pop(name, None) != number:
                 raise DataError(f"tokens version {version}: token {number} is not {name[1:]}")
         self._bytes = {number: piece.encode("latin-1") for piece, number in vocabulary.items()}
-        self._cache: dict[str, tuple[int, ...]] = {}
 
     def encode(self, text: str) -> Encoding:
         """Cuts text into lexemes and these into tokens, never a special one.
@@ -65,34 +102,19 @@ class Tokens:
         Raises:
             DataError: if the text holds another lone surrogate, which UTF-8 cannot express.
         """
-        ids: list[int] = []
-        starts: list[bool] = []
-        known = self._cache
-        for lexeme in lex(text):
-            tokens = known.get(lexeme) or self.encode_lexeme(lexeme)
-            ids += tokens
-            starts.append(True)
-            if len(tokens) > 1:
-                starts += [False] * (len(tokens) - 1)
-        return Encoding(ids, starts)
+        return self.encode_lexemes(lex(text))
+
+    def encode_lexemes(self, lexemes: Sequence[str]) -> Encoding:
+        """The tokens of lexemes, as `hrmgym.envs.lexer.lex` has cut them; see `encode`."""
+        parts = list(map(self._known.__getitem__, lexemes))  # all of it at C's speed
+        ids = list(chain.from_iterable(parts))
+        if len(ids) == len(parts):
+            return Encoding(ids, [True] * len(ids))
+        return Encoding(ids, list(chain.from_iterable(map(_STARTS.__getitem__, map(len, parts)))))
 
     def encode_lexeme(self, lexeme: str) -> tuple[int, ...]:
         """The tokens of one lexeme, as `hrmgym.envs.lexer.lex` has cut it."""
-        tokens = self._cache.get(lexeme)
-        if tokens is None:
-            try:
-                piece = lexeme.encode("utf-8", "surrogateescape").decode("latin-1")
-            except UnicodeEncodeError as error:
-                raise DataError(
-                    f"lexeme {lexeme[:40]!a}: character {error.start} is a lone surrogate, "
-                    "which UTF-8 cannot express; read the text with errors='replace'"
-                ) from None
-            tokens = tuple(token.id for token in self._model.tokenize(piece))
-            if len(lexeme) <= _CACHE_LENGTH:
-                if len(self._cache) >= _CACHE_SIZE:
-                    self._cache.clear()
-                self._cache[lexeme] = tokens
-        return tokens
+        return self._known[lexeme]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of the tokens.

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from hrmgym.config import is_folder
 from hrmgym.envs.blobs import (
     FILE,
     FOLDER,
@@ -87,7 +88,7 @@ class Base:
         Raises:
             ConfigError: no such folder, or it holds what is neither file, link nor folder.
         """
-        if not Path(top).is_dir():
+        if not is_folder(top):
             raise ConfigError(f"workspace tree {top!r} is no folder of this machine")
         entries: dict[str, Entry] = {}
         for folder, folders, names in os.walk(top):

@@ -24,12 +24,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hrmgym import yaml12
 from hrmgym.config import Path as KeyPath
-from hrmgym.config import expand_home, show
+from hrmgym.config import expand_home, is_file, show
 from hrmgym.envs.sandboxes.config import SandboxConfig
 from hrmgym.envs.showing import is_utf8
 from hrmgym.errors import ConfigError, did_you_mean
-from hrmgym.experiments import yaml12
 from hrmgym.experiments.messages import message
 from hrmgym.experiments.schema import TAGS, Experiment
 
@@ -99,7 +99,7 @@ def find(path_or_name: str | os.PathLike[str]) -> Path:
         ConfigError: There is neither; the message holds the nearest shipped name.
     """
     path, known = Path(expand_home(path_or_name)), shipped()
-    if path.is_file():
+    if is_file(path):
         return path
     if path.parent.parts in ((), ("configs",), ("experiments", "configs")):
         name = path.name.removesuffix(".yaml")
@@ -222,7 +222,7 @@ def _add_file(layers: _Layers, path: Path, above: tuple[Path, ...]) -> None:
             raise ConfigError(f"{line}: extends: should be a file's name, not {show(base)}")
         beside = path.parent / expand_home(base)
         try:
-            base_path = beside if beside.is_file() else find(base)
+            base_path = beside if is_file(beside) else find(base)
         except ConfigError as error:
             raise ConfigError(f"{line}: extends: {error}") from None
         chain = (*above, path.resolve())

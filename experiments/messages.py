@@ -12,12 +12,11 @@ from hrmgym.config import Path, explain, first_detail
 from hrmgym.errors import UserError
 from hrmgym.experiments.schema import TAGS
 from hrmgym.registry import OneOf
+from hrmgym.yaml12 import dotted
 
 #: Where each value comes from, in the order in which it was set: a path into the experiment ->
 #: `experiments/x.yaml:5` or `override 'seed=1'`. The empty path is the experiment as a whole.
 Origins = Mapping[Path, str]
-#: Characters of a key that a message shows.
-_MOST_KEY = 200
 
 
 def message(
@@ -34,14 +33,10 @@ def message(
     detail, count = first_detail(error), error.error_count()
     path, owner = _clean(detail["loc"], model, data)
     path, text = explain(detail, path, owner, TAGS.get(str(path[-1])) if path else None)
-    key = _short(".".join(map(str, path)))
+    key = dotted(path)
     more = f" (and {count - 1} more)" if count > 1 else ""
     whole_block = detail["type"] == "value_error"
     return f"{_where(path, origins, whole_block)}: {f'{key}: ' if key else ''}{text}{more}"
-
-
-def _short(key: str) -> str:
-    return key if len(key) <= _MOST_KEY else f"{key[:_MOST_KEY]}..."
 
 
 def _where(path: Path, origins: Origins, whole_block: bool) -> str:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import hrmgym
-from hrmgym.config import expand_home, named_path
+from hrmgym.config import expand_home, is_file, is_folder, named_path
 from hrmgym.errors import ConfigError, DataError, did_you_mean
 from hrmgym.experiments.evaluate.html import report_html
 from hrmgym.experiments.evaluate.report import Report
@@ -66,7 +66,7 @@ class RunFolder:
         self.path = Path(expand_home(path))
         self._locked = False
         for name in ("config.yaml", "run.json"):
-            if not (self.path / name).is_file():
+            if not is_file(self.path / name):
                 raise DataError(f"{self.path}: not a run folder: it has no {name}")
         self.experiment: Experiment = load(self.path / "config.yaml")
 
@@ -92,7 +92,7 @@ class RunFolder:
                 path.mkdir(parents=True)
                 break
             except FileExistsError:
-                if not folder.is_dir():
+                if not is_folder(folder):
                     raise ConfigError(f"runs folder {folder} is not a folder") from None
                 number += 1
             except OSError as error:

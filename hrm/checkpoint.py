@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hrmgym.config import expand_home, read_block
+from hrmgym.config import expand_home, is_file, is_folder, read_block
 from hrmgym.errors import CheckpointError, UserError, did_you_mean, first_line
 from hrmgym.hrm.config import EditModelConfig, HRMConfig, Mark, marked
 from hrmgym.hrm.edit_model import EditModel
@@ -223,10 +223,10 @@ def checkpoint_hash(folder: str | Path) -> str:
 
 
 def _existing(folder: Path, name: str) -> Path:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise CheckpointError(f"{folder}: no such folder")
     path = folder / name
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(f"{folder}: no file {name!r}")
     return path
 

@@ -223,6 +223,7 @@ def score(
     runs: Runs = None,
 ) -> int:
     """Score a policy on a benchmark. Exit status 3: some results have no verdict."""
+    from hrmgym.config import is_folder
     from hrmgym.experiments.evaluate.runs import reopen
     from hrmgym.experiments.evaluate.score import check
     from hrmgym.experiments.loader import expand
@@ -239,7 +240,7 @@ def score(
     if config is None:
         raise ConfigError(f"which experiment? {_CONFIG}")
     experiments = expand(config, overrides or ())
-    if len(experiments) > 1 and output is not None and not output.is_dir():
+    if len(experiments) > 1 and output is not None and not is_folder(output):
         raise ConfigError(f"--output {output}: {len(experiments)} reports need an existing folder")
     for experiment in experiments:
         check(experiment)
@@ -249,7 +250,9 @@ def score(
 
 
 def _target(output: Path | None, experiment: Experiment) -> Path | None:
-    return output / f"{experiment.name}.json" if output and output.is_dir() else output
+    from hrmgym.config import is_folder
+
+    return output / f"{experiment.name}.json" if output and is_folder(output) else output
 
 
 def _score_one(run: RunFolder, experiment: Experiment, output: Path | None) -> int:

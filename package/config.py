@@ -29,6 +29,9 @@ NonNegative = Annotated[float, Field(ge=0)]
 Word = Annotated[str, Field(min_length=1)]
 #: `~` and `~user` as a shell reads them; `Path.expanduser` raises where there is no such user.
 expand_home = os.path.expanduser
+#: Unlike `Path.is_file`, these say no, too, where the system refuses to look: a name is too long,
+#: or a folder on the way may not be entered.
+is_file, is_folder = os.path.isfile, os.path.isdir
 #: A file or folder; `~` and `~user` stand for home folders, as in a shell.
 PathWord = Annotated[str, Field(min_length=1), AfterValidator(expand_home)]
 

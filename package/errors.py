@@ -20,7 +20,15 @@ class HrmgymError(Exception):
 
 
 class UserError(HrmgymError, ValueError):
-    """Something the caller passed is not usable."""
+    """Something the caller passed is not usable.
+
+    Args:
+        message: What goes into the error is one line that a terminal can show, of a readable
+            length: a broken file may hold anything where a name or a key should be.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_one_line(message))
 
 
 class ConfigError(UserError):
@@ -32,6 +40,7 @@ class UnknownNameError(UserError, KeyError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
         names = sorted(known)
+        name = name if len(name) <= _MOST_NAME else f"{name[:_MOST_NAME]}..."
         super().__init__(f"{where}unknown {kind} {name!r}{did_you_mean(name, names)}")
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
@@ -81,6 +90,20 @@ class SandboxUnavailableError(SandboxError, UserError):
 
 class WorkerError(HrmgymError, RuntimeError):
     """A process that works for this one died."""
+
+
+#: Characters of an unknown name, and of a whole message, that are shown.
+_MOST_NAME, _MOST_MESSAGE = 100, 1000
+
+
+def _one_line(text: str) -> str:
+    """The text with an escape for what is no plain character, and without the middle of much."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    if len(text) > _MOST_MESSAGE:  # the beginning says where, the end says what
+        half = _MOST_MESSAGE // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return text
 
 
 def first_line(error: BaseException) -> str:

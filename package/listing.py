@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from hrmgym.config import is_file, is_folder
 from hrmgym.envs.benchmark import Benchmark, catalogue, find_task, make_benchmark
 from hrmgym.envs.changes import diff
 from hrmgym.envs.showing import showable
@@ -63,11 +64,11 @@ def runs(folder: Path) -> None:
     Raises:
         DataError: There is no such folder.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"{folder}: no such folder of runs")
     found: list[tuple[str, tuple[str, ...]]] = []
     for path in sorted(folder.iterdir()):
-        if (path / "run.json").is_file():
+        if is_file(path / "run.json"):
             found.append(_run_row(path))
     found.sort(reverse=True)
     print_columns([("RUN", "STATUS", "STARTED", "SCORES"), *(row for _, row in found)])

@@ -45,8 +45,8 @@ class HRMPolicyConfig(EditConfig):
     @model_validator(mode="before")
     @classmethod
     def _sized(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("size") in SIZES:
-            return {**SIZES[data["size"]], **data}
+        if isinstance(data, dict) and isinstance(data.get("size"), str):
+            return {**SIZES.get(data["size"], {}), **data}
         return data
 
 

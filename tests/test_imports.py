@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "experiments": {"experiments", "trainers", "search", "policies", "envs", "hrm"},
     "package": {"experiments", "trainers", "search", "policies", "envs", "hrm", "__version__"},
 }
-EVERYBODYS = {"errors", "config", "jsonfile", "registry"}
+EVERYBODYS = {"errors", "config", "jsonfile", "registry", "yaml12"}
 #: Module or package -> packages that nothing in it imports, though the folders above would let it.
 NEVER_IMPORTS = {
     "hrmgym.envs.bugs": ("hrmgym.envs.benchmarks", "hrmgym.envs.benchmark"),

@@ -22,7 +22,7 @@ from hrmgym.envs.bugs.making import Bug, Mix, make_bug
 from hrmgym.envs.bugs.operators import WEIGHTS
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Task
-from hrmgym.errors import CheckpointError, ConfigError, DataError
+from hrmgym.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from hrmgym.jsonfile import check_keys, read_object, shown
 
 #: Depth of the deepest made start.
@@ -130,15 +130,20 @@ class Curriculum:
         scratch.replace(path)
 
     def load(self, path: Path) -> None:
-        """Takes up a saved state, if there is one.
+        """Takes up a saved state, if there is one; every task has been made known before.
 
         Raises:
-            CheckpointError: it is broken.
+            CheckpointError: it is broken, or knows a task that is not played here.
         """
         if not os.path.lexists(path):
             return
         state = read_object(path, CheckpointError)
-        wrong = check_keys(state, {"frontier": dict, "at_frontier": dict, "full": dict}, path)
+        names = ("frontier", "at_frontier", "full")
+        wrong = check_keys(state, dict.fromkeys(names, dict), path)
+        for name, task in ((n, t) for n in names for t in state[n]) if not wrong else ():
+            if task not in self.frontier:
+                near = did_you_mean(task, self.frontier)
+                wrong = f"{path}: {name}: unknown task {shown(task)}{near}"
         for task, depth in state["frontier"].items() if not wrong else ():
             if type(depth) is not int or not 1 <= depth <= MAX_DEPTH + 1:
                 legal = f"should be a whole number from 1 to {MAX_DEPTH + 1}, not {shown(depth)}"
@@ -149,7 +154,7 @@ class Curriculum:
                     wrong = f"{path}: {name}.{task}: should be a list of true and false"
         if wrong:
             raise CheckpointError(wrong)
-        self.frontier = dict(state["frontier"])
+        self.frontier.update(state["frontier"])
         for kept, name in ((self._at_frontier, "at_frontier"), (self._full, "full")):
             kept.update({task: deque(seen, maxlen=WINDOW) for task, seen in state[name].items()})
 

@@ -58,8 +58,6 @@ def train_ppo(job: Job[PPOConfig], *, resume: bool = False) -> Path:
     job.folder.mkdir(parents=True, exist_ok=True)
     config = job.config
     curriculum = None if config.curriculum == "none" else Curriculum(config.curriculum, job.seed)
-    if curriculum is not None and resume:
-        curriculum.load(job.folder / "curriculum.json")
 
     def training_env() -> gymnasium.Env[Any, Any]:
         made = with_stages(job.make_env(job.train_split))
@@ -72,6 +70,8 @@ def train_ppo(job: Job[PPOConfig], *, resume: bool = False) -> Path:
         env_kwargs=None,
     )
     try:
+        if curriculum is not None and resume:  # the environments have told it their tasks
+            curriculum.load(job.folder / "curriculum.json")
         model = _model(job, env, resume)
         if config.warm_start is not None and model.num_timesteps == 0:
             _warm_start(job, model, config.warm_start)

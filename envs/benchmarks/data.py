@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrmgym.config import named_path
+from hrmgym.config import is_folder, named_path
 from hrmgym.envs.cache import cache_dir
 from hrmgym.errors import DataError
 
@@ -78,7 +78,7 @@ def locate(source: DataSource, path: str | None = None) -> Path:
 
 
 def _checked(root: Path, source: DataSource) -> Path:
-    if not root.is_dir():
+    if not is_folder(root):
         raise DataError(f"{root}: no such folder (wanted: {source.folder} at {source.commit[:12]})")
     files = source.files(root)
     found = content_checksum(root, files)

@@ -9,14 +9,15 @@ it may be edited.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
+from hrmgym.envs.interfaces.splicing import spliced
 from hrmgym.envs.showing import showable
 from hrmgym.envs.tokens import SPECIALS, Tokens, load_tokens
 
@@ -70,28 +71,40 @@ def tokenise(text: str) -> Code:
     Bytes that are no UTF-8 have tokens too. Of a text that is longer than `MOST_SHOWN`, only the
     beginning is told: tokens of a large data file would take minutes.
     """
-    tokens, text = load_tokens(), text[:MOST_SHOWN]
-    encoding = tokens.encode(text)
+    text = text[:MOST_SHOWN]
+    encoding = None
+    if len(text) >= _LONG:
+        near = (spliced(code, text) for code in tuple(_recent))
+        encoding = next((one for one in near if one is not None), None)
+    if encoding is None:
+        encoding = load_tokens().encode(text)
     lengths, breaks = _lengths_and_breaks()
-    line_starts = [0]
-    line_starts += [i for i, token in enumerate(encoding.ids[:-1], 1) if token in breaks]
-    return Code(
+    ids = np.array(encoding.ids, np.int32)
+    code = Code(
         text=text,
         data=text.encode("utf-8", "surrogateescape"),
         ids=tuple(encoding.ids),
         starts=tuple(encoding.starts),
-        offsets=tuple(accumulate(map(lengths.__getitem__, encoding.ids), initial=0)),
-        line_starts=tuple(line_starts),
+        offsets=(0, *lengths[ids].cumsum().tolist()),
+        line_starts=(0, *(np.flatnonzero(breaks[ids[:-1]]) + 1).tolist()),
     )
+    if len(text) >= _LONG:
+        _recent.appendleft(code)
+    return code
+
+
+#: Of a text of so many characters, what is as in one that was seen lately is not cut again.
+_LONG = 2048
+_recent: deque[Code] = deque(maxlen=4)
 
 
 @cache
-def _lengths_and_breaks() -> tuple[dict[int, int], frozenset[int]]:
-    """Bytes of each token that is text, and the tokens that break a line: looked up per token."""
+def _lengths_and_breaks() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """By token [V]: the bytes of its text, and whether it breaks a line."""
     tokens = load_tokens()
-    texts = {token: tokens.token_bytes(token) for token in range(len(SPECIALS), tokens.size)}
-    breaks = frozenset(token for token, data in texts.items() if b"\n" in data)
-    return {token: len(data) for token, data in texts.items()}, breaks
+    texts = [b""] * len(SPECIALS)
+    texts += [tokens.token_bytes(token) for token in range(len(SPECIALS), tokens.size)]
+    return np.array([len(data) for data in texts]), np.array([b"\n" in data for data in texts])
 
 
 @dataclass(frozen=True)  # without slots, for the cached property

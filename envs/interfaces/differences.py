@@ -11,15 +11,51 @@ import difflib
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 
 from hrmgym.envs.interfaces.canvas import Code
+from hrmgym.envs.interfaces.splicing import common_end, common_start
 
 #: Most pairs of tokens that `difflib` compares.
 _MOST_PAIRS = 1 << 16
 _PIECE = 128
 
+#: Characters behind the first difference that say how to go on from it.
+_NEAR = 1 << 13
+
 Difference = tuple[int, int, int, int]
 """`(begin, stop, low, high)`: old tokens begin:stop became new tokens low:high."""
+
+
+def waypoint(text: str, target: str) -> str:
+    """A text that lies on the way to the target, and differs from `text` near one place only.
+
+    It is the target up to the first line behind the first difference that both have once, at most
+    `_NEAR` characters, and goes on as `text` does: so little of it has to be cut into tokens. Who
+    comes nearer to it, comes nearer to the target: what is equal at the beginning grows, or what
+    is not gets shorter.
+    """
+    shortest = min(len(text), len(target))
+    low = common_start(text, target, shortest)
+    tail = common_end(text, target, shortest - low)
+    stop, high = len(text) - tail, len(target) - tail
+    if high - low <= _NEAR:
+        return target
+    ours, theirs = _lines_once(text[low:stop]), _lines_once(target[low:high])
+    meets = [(start, theirs[line]) for line, start in ours.items() if line in theirs]
+    if meets:
+        behind, beyond = min(meets, key=sum)
+        stop, high = low + behind, low + beyond
+    return target[: min(high, low + _NEAR)] + text[stop:]
+
+
+def _lines_once(text: str) -> dict[str, int]:
+    """Each whole line that stands once in a text, but its first -> where it begins."""
+    lines = text.split("\n")
+    starts = accumulate(map(len, lines), lambda start, size: start + size + 1, initial=0)
+    count = Counter(lines[1:-1])
+    places = list(zip(lines, starts, strict=False))[1:-1]
+    return {line: start for line, start in places if count[line] == 1}
 
 
 def differences(old: Code, new: Code) -> list[Difference]:
@@ -29,8 +65,9 @@ def differences(old: Code, new: Code) -> list[Difference]:
     grows, or the old one gets shorter.
     """
     a, b = old.ids, new.ids
-    low, shortest = _common(a, b), min(len(a), len(b))
-    tail = _common_end(a, b, shortest - low)
+    shortest = min(len(a), len(b))
+    low = common_start(a, b, shortest)
+    tail = common_end(a, b, shortest - low)
     stop, high = len(a) - tail, len(b) - tail
     if low == stop == high:
         return []
@@ -64,26 +101,6 @@ def _opcodes(
         for kind, begin, end, first, last in matcher.get_opcodes()
         if kind != "equal"
     ]
-
-
-def _common(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many tokens are the same at the beginning."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:  # halving, for slices are compared at C's speed
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _common_end(a: Sequence[int], b: Sequence[int], most: int) -> int:
-    """How many tokens are the same at the end, of at most `most`."""
-    count = 0
-    while count < most and a[-1 - count] == b[-1 - count]:
-        count += 1
-    return count
 
 
 def _anchor(old: Code, new: Code, low: int, stop: int, high: int) -> tuple[int, int] | None:

@@ -24,7 +24,7 @@ from hrmgym.envs.config import LONGEST, SHORTEST
 from hrmgym.envs.interfaces import canvas as cv
 from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
 from hrmgym.envs.interfaces.canvas import Canvas, Code, lay_out, tokenise, window_ranges
-from hrmgym.envs.interfaces.differences import differences
+from hrmgym.envs.interfaces.differences import differences, waypoint
 from hrmgym.envs.showing import is_utf8
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import LANGUAGES
@@ -329,7 +329,8 @@ class EditInterface:
             create = self._edit_action(canvas, 0, 0, list(tokenise(_EMPTY).ids))
             assert create is not None
             return create
-        old, new = canvas.code, tokenise(target[path])
+        old = canvas.code
+        new = tokenise(waypoint(old.text, target[path][: cv.MOST_SHOWN]))
         for begin, stop, low, high in differences(old, new):
             # Tokens may be single bytes of a character, and what is left must be UTF-8.
             begin, low = _character(old, begin, -1), _character(new, low, -1)

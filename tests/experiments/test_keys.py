@@ -10,8 +10,8 @@ import fastjsonschema
 import pytest
 from pydantic import BaseModel
 
+from hrmgym import yaml12
 from hrmgym.cli import main
-from hrmgym.experiments import yaml12
 from hrmgym.experiments.keys import file_schema, keys, markdown, matching
 from hrmgym.experiments.loader import shipped
 from hrmgym.experiments.schema import Experiment

@@ -138,14 +138,20 @@ def replay(name: str, loader: Loader, folder: Path, number: int) -> str:
 def play(name: str, loader: Loader, folder: Path, seconds: float, most: int | None = None) -> int:
     """Plays the cases of a loader until a time, or a number of them, is over; returns how many.
 
+    The time counts from the first case on: good files of some loaders take a training to make.
+
     Raises:
-        Fault: See `check`; the message holds what repeats the case.
+        Fault: See `check`; the message holds what repeats the case. Or so few cases were played
+            that it says nothing of the loader: less than one a second.
     """
-    end, played = time.monotonic() + seconds, 0
+    start, played = 0.0, 0
     for _ in cases(name, loader, folder):
+        start = start or time.monotonic()
         played += 1
-        if time.monotonic() > end or played == most:
+        if time.monotonic() > start + seconds or played == most:
             break
+    if played < (seconds if most is None else most):
+        raise Fault(f"{name}: only {played} cases in {seconds:g} s: what makes them so slow?")
     return played
 
 

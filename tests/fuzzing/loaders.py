@@ -132,7 +132,7 @@ def _run_json(folder: Path) -> Path:
 def _read_run(path: Path) -> object:
     run = RunFolder(path.parent)
     run.note(threads=1)
-    run.override(["trainer.gamma=0.5"])
+    run.override(["seed=5"])  # legal whatever the file says
     return run.status, run.holder
 
 

@@ -53,7 +53,7 @@ _PIECES: tuple[bytes, ...] = (
 )
 
 #: What takes the place of a value.
-_VALUES: tuple[Any, ...] = (
+VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, -(10**30), 0.5, -0.0, 1e308, math.nan),
     *(
         math.inf,
@@ -132,7 +132,7 @@ def value_of(data: Any, rng: random.Random) -> Any:
 def _one_fault(data: Any, rng: random.Random) -> Any:
     places = list(_places(data))
     if not places or rng.random() < 0.02:
-        return rng.choice(_VALUES)
+        return rng.choice(VALUES)
     holder, key = rng.choice(places)
     if isinstance(holder, dict) and rng.random() < 0.5:
         value = holder[key]
@@ -162,10 +162,17 @@ def _one_fault(data: Any, rng: random.Random) -> Any:
         text = holder[key].encode("utf-8", "surrogatepass")
         holder[key] = bytes_of(text, rng).decode("utf-8", "surrogateescape")
     elif type(holder[key]) in (int, float) and rng.random() < 0.4:
-        holder[key] = rng.choice((-1, 0, 0.5, 2, 1000, 1e300)) * holder[key]
+        holder[key] = _times(rng.choice((-1, 0, 0.5, 2, 1000, 1e300)), holder[key])
     else:
-        holder[key] = copy.deepcopy(rng.choice(_VALUES))
+        holder[key] = copy.deepcopy(rng.choice(VALUES))
     return data
+
+
+def _times(factor: float, number: float) -> float:
+    try:
+        return factor * number
+    except OverflowError:  # a whole number beyond what a float holds
+        return math.inf
 
 
 def _places(data: Any) -> Any:

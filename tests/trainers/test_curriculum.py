@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -77,13 +78,32 @@ def test_it_goes_on_from_its_state(tmp_path: Path) -> None:
     play(one, 1, WINDOW)
     play(one, 0, 8)
     one.save(tmp_path / "c.json")
-    two.load(tmp_path / "c.json")
     two.add("a", True)
+    two.load(tmp_path / "c.json")
     assert two.metrics() == one.metrics()
     assert two.frontier == {"a": 2}
+    two.add("b", True)
+    two.load(tmp_path / "c.json")
+    assert two.frontier == {"a": 2, "b": 1}, "a task that the state does not know is new"
     (tmp_path / "c.json").write_text("[]")
     with pytest.raises(CheckpointError, match="should be an object with keys"):
         two.load(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("name", ["frontier", "at_frontier", "full"])
+def test_a_state_of_other_tasks_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "c.json"
+    known = Curriculum("reverse", 0)
+    known.add("double", True)
+    known.save(path)
+    state = json.loads(path.read_text())
+    state[name]["doubl"] = state[name]["double"]
+    path.write_text(json.dumps(state))
+    before = dict(known.frontier)
+    with pytest.raises(CheckpointError) as caught:
+        known.load(path)
+    assert str(caught.value) == f"{path}: {name}: unknown task 'doubl'; did you mean 'double'?"
+    assert known.frontier == before
 
 
 def test_bugs_have_the_depth_that_was_asked_for() -> None:

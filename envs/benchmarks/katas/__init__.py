@@ -12,9 +12,9 @@ of the same name, and the cases that pin it down. The keys, all required:
     bugs      2 or 3 mistakes by hand {note, find, replace}; `find` occurs exactly once in `code`,
               and `replace` takes its place
 
-Arguments and values are plain YAML data (null, bool, int, float, str, list, dict), so no program
-takes or returns a tuple or a set. The bugs that make tasks of the katas, by hand and by operator,
-are in `bugs.json`, which `hrmgym.envs.benchmarks.katas.bugs` builds and reads.
+Arguments and values are plain data of YAML 1.2 (null, bool, int, float, str, list, dict with text
+as keys), so no program takes or returns a tuple or a set. The bugs that make tasks of the katas, by
+hand and by operator, are in `bugs.json`; `hrmgym.envs.benchmarks.katas.bugs` builds and reads it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from importlib.resources.abc import Traversable
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-import yaml
-
+from hrmgym.config import Path as KeyPath
 from hrmgym.envs.task import Value
 from hrmgym.errors import DataError, did_you_mean, first_line
+from hrmgym.jsonfile import shown
+from hrmgym.yaml12 import dotted, parse
 
 PACKAGE = "hrmgym.envs.benchmarks.katas"
 SPLITS = ("train", "valid", "test")
@@ -103,119 +104,111 @@ def parse_kata(text: str, where: str) -> Kata:
     Raises:
         DataError: the text breaks a rule of the schema.
     """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
-    except (ValueError, OverflowError, RecursionError) as error:  # a date or a number; depth
-        raise DataError(f"{where}: not YAML: {first_line(error)}") from None
-    fields = _mapping(data, _KEYS, where)
-    for key in ("name", "split", "prompt", "code"):
-        _text(fields[key], f"{where}: {key}")
+    data, lines = parse(text, where, error=DataError)
+    source = _Source(where, lines)
+    fields = source.mapping(data, _KEYS, ())
     kata = Kata(
-        name=fields["name"],
-        split=fields["split"],
-        prompt=fields["prompt"],
-        code=fields["code"],
-        visible=_cases(fields["visible"], f"{where}: visible"),
-        hidden=_cases(fields["hidden"], f"{where}: hidden"),
-        bugs=_hand_bugs(fields["bugs"], fields["code"], f"{where}: bugs"),
+        name=source.text(fields["name"], ("name",)),
+        split=source.text(fields["split"], ("split",)),
+        prompt=source.text(fields["prompt"], ("prompt",)),
+        code=source.text(fields["code"], ("code",)),
+        visible=_cases(fields["visible"], source, ("visible",)),
+        hidden=_cases(fields["hidden"], source, ("hidden",)),
+        bugs=_hand_bugs(fields["bugs"], fields["code"], source),
     )
-    _check(kata, where)
+    _check(kata, source)
     return kata
 
 
-def _check(kata: Kata, where: str) -> None:
-    if kata.name != PurePath(where).stem:
-        raise DataError(f"{where}: name is {kata.name!r}, the file's is {PurePath(where).stem!r}")
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a kata's values stand."""
+
+    file: str
+    lines: Mapping[KeyPath, int]
+
+    def wrong(self, path: KeyPath, what: str) -> DataError:
+        line = self.lines.get(path, 1)
+        return DataError(f"{self.file}:{line}: {f'{dotted(path)}: ' if path else ''}{what}")
+
+    def mapping(self, data: object, keys: tuple[str, ...], path: KeyPath) -> Mapping[str, Any]:
+        if not isinstance(data, dict):
+            raise self.wrong(path, f"must be a mapping with the keys {', '.join(keys)}")
+        for key in data:
+            if key not in keys:
+                raise self.wrong((*path, key), f"unknown key{did_you_mean(key, keys)}")
+        for key in keys:
+            if key not in data:
+                raise self.wrong(path, f"key {key!r} is missing")
+        return data
+
+    def text(self, value: object, path: KeyPath) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise self.wrong(path, f"must be text that is not blank, is {shown(value)}")
+        return value
+
+    def items(self, value: object, path: KeyPath) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.wrong(path, f"must be a list, is {type(value).__name__}")
+        return value
+
+
+def _check(kata: Kata, source: _Source) -> None:
+    if kata.name != PurePath(source.file).stem:
+        own = PurePath(source.file).stem
+        raise source.wrong(("name",), f"is {shown(kata.name)}, the file's is {own!r}")
     if kata.split not in SPLITS:
-        raise DataError(
-            f"{where}: split: unknown split {kata.split!r}{did_you_mean(kata.split, SPLITS)}"
-        )
+        near = did_you_mean(kata.split, SPLITS)
+        raise source.wrong(("split",), f"unknown split {shown(kata.split)}{near}")
     for key, count, low, high in (
         ("visible", len(kata.visible), 3, 6),
         ("hidden", len(kata.hidden), 5, 10),
         ("bugs", len(kata.bugs), 2, 3),
     ):
         if not low <= count <= high:
-            raise DataError(f"{where}: {key}: {count} entries, must be {low} to {high}")
-    seen = [repr(case.args) for case in kata.visible + kata.hidden]
-    twice = sorted({args for args in seen if seen.count(args) > 1})
-    if twice:
-        raise DataError(f"{where}: two cases have the arguments {twice[0]}")
+            raise source.wrong((key,), f"{count} entries, must be {low} to {high}")
+    seen: set[str] = set()
+    for key, cases in (("visible", kata.visible), ("hidden", kata.hidden)):
+        for number, case in enumerate(cases):
+            arguments = repr(case.args)
+            if arguments in seen:
+                raise source.wrong((key, number), f"a case above has the arguments {arguments}")
+            seen.add(arguments)
     try:
         tree = ast.parse(kata.code)
     except SyntaxError as error:
-        raise DataError(f"{where}: code: line {error.lineno}: {error.msg}") from None
+        raise source.wrong(("code",), f"line {error.lineno}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # a NUL; too deep
+        raise source.wrong(("code",), first_line(error)) from None
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if functions.count(kata.name) != 1:
-        raise DataError(
-            f"{where}: code: must define the function {kata.name!r} once; defines {functions}"
-        )
+        what = f"must define the function {kata.name!r} once; defines {functions}"
+        raise source.wrong(("code",), what)
 
 
-def _mapping(data: object, keys: tuple[str, ...], where: str) -> Mapping[str, Any]:
-    if not isinstance(data, dict):
-        raise DataError(f"{where}: must be a mapping with the keys {', '.join(keys)}")
-    for key in data:
-        if key not in keys:
-            raise DataError(f"{where}: unknown key {key!r}{did_you_mean(str(key), keys)}")
-    for key in keys:
-        if key not in data:
-            raise DataError(f"{where}: key {key!r} is missing")
-    return data
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{where}: must be text that is not blank, is {value!r}")
-    return value
-
-
-def _list(value: object, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise DataError(f"{where}: must be a list, is {type(value).__name__}")
-    return value
-
-
-def _cases(value: object, where: str) -> tuple[Case, ...]:
+def _cases(value: object, source: _Source, path: KeyPath) -> tuple[Case, ...]:
     cases = []
-    for number, entry in enumerate(_list(value, where), start=1):
+    for number, entry in enumerate(source.items(value, path)):
         if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], list)):
-            raise DataError(f"{where}: case {number}: must be [[argument, ...], expected value]")
-        _plain(entry, f"{where}: case {number}")
+            raise source.wrong((*path, number), "must be [[argument, ...], expected value]")
         cases.append(Case(args=tuple(entry[0]), expected=entry[1]))
     return tuple(cases)
 
 
-def _plain(value: object, where: str) -> None:
-    """Dates and sets, which YAML reads from unquoted text, are refused."""
-    if isinstance(value, list):
-        for item in value:
-            _plain(item, where)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _plain(key, where)
-            _plain(item, where)
-    elif value is not None and type(value) not in (bool, int, float, str):
-        raise DataError(f"{where}: {value!r} is a {type(value).__name__}; quote it to make it text")
-
-
-def _hand_bugs(value: object, code: str, where: str) -> tuple[HandBug, ...]:
+def _hand_bugs(value: object, code: str, source: _Source) -> tuple[HandBug, ...]:
     bugs = []
-    for number, entry in enumerate(_list(value, where), start=1):
-        here = f"{where}: bug {number}"
-        fields = _mapping(entry, _BUG_KEYS, here)
+    for number, entry in enumerate(source.items(value, ("bugs",))):
+        here: KeyPath = ("bugs", number)
+        fields = source.mapping(entry, _BUG_KEYS, here)
         bug = HandBug(
-            note=_text(fields["note"], f"{here}: note"),
-            find=_text(fields["find"], f"{here}: find"),
+            note=source.text(fields["note"], (*here, "note")),
+            find=source.text(fields["find"], (*here, "find")),
             replace=fields["replace"],
         )
         if not isinstance(bug.replace, str):
-            raise DataError(f"{here}: replace: must be text, is {bug.replace!r}")
-        if code.count(bug.find) != 1:
-            raise DataError(
-                f"{here}: {bug.find!r} occurs {code.count(bug.find)} times in the code, not once"
-            )
+            raise source.wrong((*here, "replace"), f"must be text, is {shown(bug.replace)}")
+        if (times := code.count(bug.find)) != 1:
+            what = f"{shown(bug.find)} occurs {times} times in the code, not once"
+            raise source.wrong((*here, "find"), what)
         bugs.append(bug)
     return tuple(bugs)

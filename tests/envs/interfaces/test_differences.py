@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hrmgym.envs.interfaces import EditInterface, differences
 from hrmgym.envs.interfaces.canvas import tokenise
 from hrmgym.envs.interfaces.differences import _MOST_PAIRS
+from hrmgym.envs.interfaces.splicing import common_start
 from hrmgym.envs.task import Workspace
 from hrmgym.tests.tiny import double_task, state_of
 
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "edit_toward.py"
 CODE = "".join(
     f"def f{n}(a, b):\n    if a > {n}:\n        return b\n    return a - b\n\n" for n in range(40)
 )
@@ -44,10 +50,15 @@ def test_the_target_is_reached_exactly(
 ) -> None:
     monkeypatch.setattr("hrmgym.envs.interfaces.differences._MOST_PAIRS", few)
     monkeypatch.setattr("hrmgym.envs.interfaces.differences._PIECE", 128 if few > 64 else 16)
-    text, target = SHAPES[shape]
-    interface, goal = EditInterface(256), {"double.py": target}
+    monkeypatch.setattr("hrmgym.envs.interfaces.differences._NEAR", 8192 if few > 64 else 100)
+    assert replayed(*SHAPES[shape], most=2000) == SHAPES[shape][1]
+
+
+def replayed(text: str, target: str, most: int, length: int = 256) -> str:
+    """What becomes of a text by the expert's actions, until it submits."""
+    interface, goal = EditInterface(length), {"double.py": target}
     state = state_of(replace(double_task(), workspace=Workspace(files={"double.py": text})))
-    for _ in range(2000):
+    for _ in range(most):
         call = interface.decode(interface.toward(state, goal), state)
         if call.tool == "submit":
             break
@@ -57,7 +68,58 @@ def test_the_target_is_reached_exactly(
             state = replace(state, files=state.files.with_text("double.py", now))
         else:
             state = interface.look(call, state)
-    assert state.files["double.py"] == target
+    return state.files["double.py"]
+
+
+PIECES = [
+    "x",
+    "foo",
+    "foo_bar_baz1",
+    " = ",
+    "\n",
+    "\n    ",
+    "\r\n",
+    "é",
+    "日本",
+    "(",
+    "# ",
+    "'",
+    " ",
+]
+texts = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
+
+
+@settings(max_examples=40)
+@given(texts, texts, texts, st.integers(1, 40))
+def test_any_target_is_reached_in_the_ways_of_long_texts(
+    text: str, target: str, both: str, near: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("_NEAR", near), ("_PIECE", 1 + near // 8), ("_MOST_PAIRS", near)):
+            patch.setattr(differences, name, value)
+        target += both
+        assert replayed(text + both, target, most=500, length=64) == target
+
+
+@settings(max_examples=40)
+@given(texts, texts, texts, texts, st.integers(1, 40))
+def test_a_waypoint_is_on_the_way(one: str, other: str, head: str, tail: str, near: int) -> None:
+    text, target = head + one + tail, head + other + tail
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(differences, "_NEAR", near)
+        way = differences.waypoint(text, target)
+    low = common_start(text, target, min(len(text), len(target)))
+    assert (way == text) == (text == target)
+    assert common_start(way, target, min(len(way), len(target))) >= min(low + 1, len(target))
+
+
+@pytest.mark.nightly
+def test_targets_of_100_kB_are_reached() -> None:
+    """Those of the benchmark."""
+    shapes = runpy.run_path(str(BENCHMARK))["shapes"](100_000)
+    assert len(shapes) > 10
+    for name, (text, target) in shapes.items():
+        assert replayed(text, target, most=20_000, length=4096) == target, name
 
 
 def test_what_is_far_away_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrmgym.errors import ConfigError
-from hrmgym.experiments.yaml12 import dump, parse
+from hrmgym.yaml12 import dump, parse
 
 
 @pytest.mark.parametrize(
