@@ -6,7 +6,6 @@ A benchmark from outside the package needs one class with a `tasks` method and o
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import gymnasium
 from gymnasium.envs.registration import get_env_id, parse_env_id
 
 from hrmgym.config import expand_home
+from hrmgym.envs.entrypoints import load_class
 from hrmgym.envs.outcome import Outcome, Status, grade_of
 from hrmgym.envs.sandboxes.verdicts import trial
 from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
@@ -202,16 +202,7 @@ def make_benchmark(name: str, path: str | None = None) -> Benchmark:
         entry_point = _CATALOGUE[name].entry_point
     else:
         raise UnknownNameError("benchmark", name, _CATALOGUE)
-    module_name, _, class_name = entry_point.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the benchmark's own import failed: not a misspelt entry point
-        raise ConfigError(f"benchmark {name!r}: no module {module_name!r}") from error
-    cls = getattr(module, class_name, None)
-    if not (isinstance(cls, type) and issubclass(cls, Benchmark)):
-        raise ConfigError(f"benchmark {name!r}: {entry_point} is not a Benchmark class")
+    cls = load_class(entry_point, Benchmark, f"benchmark {name!r}")  # type: ignore[type-abstract]
     made = cls(path if path is None else expand_home(path))
     _in_use[f"{cls.__module__}:{cls.__qualname__}", path] = made
     return made

@@ -22,7 +22,7 @@ Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limi
 - `command`: `command` (a list of words), which passes when it exits with 0, and `files`.
 
 Values in `args` and `expected` that JSON cannot say, such as tuples, bytes and classes, are objects
-with one key that begins with `$`: see `hrmgym.envs.benchmarks.jsonl_values`. `reference` maps paths
+with one key that begins with `$`: see `hrmgym.envs.testkinds.jsonvalues`. `reference` maps paths
 to whole texts; it is needed, for a task whose solution is not known to pass cannot be told from one
 that cannot be solved. A path in `editable` that is not in `files` is one that the reference makes.
 
@@ -42,7 +42,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from hrmgym.envs.benchmark import Benchmark
-from hrmgym.envs.benchmarks.jsonl_format import KINDS, Case, Line, Mark, Model, Run, RunLimits
+from hrmgym.envs.benchmarks.jsonl_format import Line, known_fields
 from hrmgym.envs.showing import is_utf8
 from hrmgym.envs.task import LANGUAGES, Limits, Marked, Task, Workspace
 from hrmgym.errors import DataError, UnknownNameError, did_you_mean
@@ -180,28 +180,12 @@ def _finite(text: str) -> float:
 def _first_fault(error: ValidationError, data: Any) -> str:
     """`field: what is wrong`, with the nearest field for one that is unknown."""
     fault = error.errors()[0]
-    # The tag of a union stands in pydantic's location; it is no field.
-    parts = [str(part) for part in fault["loc"]]
-    field = ".".join(p for i, p in enumerate(parts) if not (p in KINDS and i == 1)) or "the line"
+    parts = fault["loc"]
+    field = ".".join(map(str, parts)) or "the line"
     match fault["type"]:
         case "extra_forbidden":
-            return f"{field}: unknown field{did_you_mean(parts[-1], _known_fields(parts))}"
-        case "union_tag_invalid":
-            tag = str(fault["ctx"]["tag"])
-            return f"{field}: kind: unknown kind {tag!r}{did_you_mean(tag, KINDS)}"
+            near = did_you_mean(str(parts[-1]), known_fields(parts[:-1], data))
+            return f"{field}: unknown field{near}"
         case "literal_error" if field == "language":
             return f"language: {UnknownNameError('language', str(data['language']), LANGUAGES)!s}"
     return f"{field}: {fault['msg'].removeprefix('Value error, ')}"
-
-
-def _known_fields(parts: list[str]) -> list[str]:
-    model: type[Model] = Line
-    if parts[0] == "limits":
-        model = RunLimits
-    elif parts[0] == "marked":
-        model = Mark
-    elif "cases" in parts:
-        model = Run if "stdio" in parts else Case
-    elif len(parts) > 1:
-        model = KINDS[parts[1]]
-    return list(model.model_fields)

@@ -290,6 +290,9 @@ def _library_paths() -> dict[str, str]:
                 origin = Path(os.path.realpath(spec.origin))
                 path = origin.parent if spec.submodule_search_locations else origin
                 _found[path.name] = str(path)
+                if name == "pluggy":  # pytest prints the version that only this tells
+                    infos = path.parent.glob("pluggy-*.dist-info")
+                    _found.update((info.name, str(info)) for info in infos)
     return _found
 
 

@@ -1,0 +1,39 @@
+"""Parsers of test logs: an open list, one module a format.
+
+A parser of your own is a subclass of `LogParser`, and one line:
+
+    register_parser("mine", "my_package.parsers:MyParser")
+
+or `parser="my_package.parsers:MyParser"` in the tests, which needs no registration.
+"""
+
+from __future__ import annotations
+
+from hrmgym.envs.entrypoints import Registry
+from hrmgym.envs.testkinds.parsers.base import Log, LogParser, Told
+
+__all__ = ["Log", "LogParser", "Told", "parser_named", "parser_names", "register_parser"]
+
+_PARSERS: Registry[LogParser] = Registry("parser of test logs", LogParser)  # type: ignore[type-abstract]
+
+
+def register_parser(name: str, entry_point: str) -> None:
+    """Adds a parser; see `Registry.register`."""
+    _PARSERS.register(name, entry_point)
+
+
+def parser_names() -> tuple[str, ...]:
+    """Names of all registered parsers."""
+    return _PARSERS.names
+
+
+def parser_named(name: str) -> LogParser:
+    """The parser of that name, or of that `module:Class`; see `Registry.get`."""
+    return _PARSERS.get(name)
+
+
+for _name, _class in (
+    ("pytest", "pytest_log:PytestLog"),
+    ("tap", "tap:Tap"),
+):
+    register_parser(_name, f"hrmgym.envs.testkinds.parsers.{_class}")
