@@ -93,7 +93,7 @@ class Harness(TestKind[HarnessTests]):
         tree = _tree(Files.of(files), tests, parser)
         first = await _once(bench, tree, tests, limits, parser, "")
         outcome = first
-        if first.resolved and tests.control and (control := _control(tests, parser)) is not None:
+        if first.resolved and (control := _control(tests, parser)) is not None:
             path, text, name = control
             second = await _once(bench, laid_over(tree, {path: text}), tests, limits, parser, name)
             outcome = replace(
@@ -111,7 +111,7 @@ class Harness(TestKind[HarnessTests]):
     def mode(self, tests: HarnessTests, *, sandbox: str) -> tuple[Mode, str]:
         """In a harness, confirmed by a control or not."""
         word = f"the log of {tests.command[0]!r} decides"
-        if not tests.control or _control(tests, parser_named(tests.parser)) is None:
+        if _control(tests, parser_named(tests.parser)) is None:
             return "harness", f"{word}, and no test that must fail confirms it"
         return "harness", f"{word}, confirmed by a test that must fail"
 
@@ -139,7 +139,9 @@ def _tree(files: Files, tests: HarnessTests, parser: LogParser) -> Files:
 
 
 def _control(tests: HarnessTests, parser: LogParser) -> _Control | None:
-    """A test that fails, in one of the tests' files; None where the parser knows none."""
+    """A test that fails, in one of the tests' files; None where that cannot be had."""
+    if not tests.control or not parser.goes_on(tests.command):
+        return None
     nonce = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_NONCE))
     for path, text in reversed(list(tests.files.items())):
         if isinstance(text, str) and (made := parser.control(path, text, nonce)) is not None:
@@ -159,7 +161,8 @@ async def _once(
     await bench.renew(tree, limits)
     ran = await bench.run(tests.command, limits)
     if is_timeout(ran.status):
-        return _judge(tests, Told(fault=f"{tests.command[0]} timed out"), ran, Status.TIMEOUT)
+        told = Told(fault=f"{tests.command[0]} timed out")
+        return _judge(tests, parser, told, ran, Status.TIMEOUT)
     assert ran.status is not None
     reports = tuple([await bench.read(path) for path in tests.reports])
     told = parser.parse(Log(output=ran.output, status=ran.status, reports=reports))
@@ -173,7 +176,7 @@ async def _once(
         for path, text in tests.files.items():
             if isinstance(text, str) and await bench.read(path) not in (text, tree[path]):
                 told.doubt(f"{path} is not what it was before the tests ran")
-    return _judge(tests, told, ran, Status.MISSING)
+    return _judge(tests, parser, told, ran, Status.MISSING)
 
 
 def _check_control(told: Told, name: str) -> None:
@@ -185,11 +188,13 @@ def _check_control(told: Told, name: str) -> None:
         del told.tests[one]
 
 
-def _judge(tests: HarnessTests, told: Told, ran: Ran, otherwise: Status) -> Outcome:
+def _judge(
+    tests: HarnessTests, parser: LogParser, told: Told, ran: Ran, otherwise: Status
+) -> Outcome:
     """The statuses of the tests that count; `otherwise` for what is not known to have passed."""
     statuses = {}
     for name in tests.test_ids:
-        status = told.tests.get(name, otherwise)
+        status = _status(told, parser.canonical(name), otherwise)
         statuses[name] = otherwise if told.fault and status is Status.PASSED else status
     passed = all(status is Status.PASSED for status in statuses.values())
     missing = [name for name, status in statuses.items() if status is Status.MISSING]
@@ -208,6 +213,19 @@ def _judge(tests: HarnessTests, told: Told, ran: Ran, otherwise: Status) -> Outc
 
 
 _BAD = (Status.FAILED, Status.ERROR)
+
+
+def _status(told: Told, name: str, otherwise: Status) -> Status:
+    """The status of a test that is named in full, or without its file or package.
+
+    Of several that have the same name then, the first that has not passed decides.
+    """
+    if name in told.tests:
+        return told.tests[name]
+    found = [status for one, status in told.tests.items() if one.endswith(f"::{name}")]
+    return (
+        next((one for one in found if one is not Status.PASSED), *found[:1]) if found else otherwise
+    )
 
 
 async def _has_program(bench: Bench, tests: HarnessTests, limits: Limits) -> bool:

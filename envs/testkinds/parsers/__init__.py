@@ -34,6 +34,12 @@ def parser_named(name: str) -> LogParser:
 
 for _name, _class in (
     ("pytest", "pytest_log:PytestLog"),
+    ("unittest", "unittest_log:UnittestLog"),
+    ("go", "go:GoTest"),
+    ("cargo", "cargo:CargoTest"),
+    ("jest", "jest:Jest"),
+    ("junit", "junit:JUnit"),
     ("tap", "tap:Tap"),
+    ("catch2", "catch2:Catch2"),
 ):
     register_parser(_name, f"hrmgym.envs.testkinds.parsers.{_class}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -53,29 +52,28 @@ class Told:
     line: int = 0
 
     def note(self, name: str, status: Status) -> None:
-        """Takes down a status. A test has one: two different ones are a fault."""
-        before = self.tests.setdefault(name, status)
-        if before is not status:
-            self.doubt(f"{name!r} is said to have {before}, and to have {status}")
-            self.tests[name] = Status.ERROR
+        """Takes down a status. A test has one: a second one is a fault."""
+        if name in self.tests:
+            self.doubt(f"{name!r} has {self.tests[name]}, and then {status}")
+            status = Status.ERROR
+        self.tests[name] = status
 
     def doubt(self, fault: str) -> None:
         """Takes down a fault; the first one stays."""
         self.fault = self.fault or fault
 
-    def check_counts(self, counts: Mapping[Status, int], what: str = "the summary") -> None:
-        """Compares the statuses with the numbers that the log itself gives.
+    def check_counts(self, found: Mapping[str, int], said: Mapping[str, int], where: str) -> None:
+        """Compares what the log names with the numbers that the log itself gives.
 
         Args:
-            counts: Status -> number of tests; one that is not in it is 0.
-            what: Where the numbers stand.
+            found: Word for a status -> number of tests that the log names with it.
+            said: The same, as the log says it; a word that is missing is 0.
+            where: Where it says so, such as "the summary".
         """
-        found = Counter(self.tests.values())
-        for status in (Status.PASSED, Status.FAILED, Status.ERROR, Status.SKIPPED):
-            if found[status] != counts.get(status, 0):
+        for word in {**found, **said}:
+            if found.get(word, 0) != said.get(word, 0):
                 self.doubt(
-                    f"{what} counts {counts.get(status, 0)} {status}, and the log names "
-                    f"{found[status]}"
+                    f"{where} counts {said.get(word, 0)} {word}, the log names {found.get(word, 0)}"
                 )
 
     def check_exit(self, status: int, failing: Sequence[int] = (1,)) -> None:
@@ -132,7 +130,25 @@ class LogParser(ABC):
         """
         return None
 
+    def goes_on(self, command: Sequence[str]) -> bool:
+        """Whether a command runs all tests, those after one that fails, too.
+
+        Only then can a test that fails be put among the others.
+        """
+        return True
+
+    def canonical(self, name: str) -> str:
+        """The id that `parse` gives to a test which somebody may call `name`."""
+        return name
+
 
 def first_of(lines: Iterable[str], pattern: re.Pattern[str]) -> re.Match[str] | None:
     """The first match of a pattern at the beginning of a line."""
     return next((found for line in lines if (found := pattern.match(line))), None)
+
+
+def before_main(text: str, more: str) -> str:
+    """A Python module with more of it, before what only happens where it is the main program."""
+    main = re.search(r"^if __name__\b", text, re.MULTILINE)
+    cut = main.start() if main else len(text)
+    return f"{text[:cut]}\n\n{more}\n\n{text[cut:]}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from hrmgym.envs.outcome import Status
-from hrmgym.envs.testkinds.parsers.base import Log, LogParser, Told, first_of
+from hrmgym.envs.testkinds.parsers.base import Log, LogParser, Told, before_main, first_of
 
 _WORDS = {
     "PASSED": Status.PASSED,
@@ -32,7 +33,6 @@ _SUMMARY = re.compile(r"=+ short test summary info =+$")
 _END = re.compile(
     r"=+ (no tests ran|\d+ [a-z]+(?:, \d+ [a-z]+)*) in \d+\.\d+s(?: \([\d:, days]+\))? =+$"
 )
-_RAN = re.compile(rf"(\S.*?) ({_WORD})(?: \(.*\))? +\[ *\d+%\]$")
 _LISTED = re.compile(rf"({_WORD}) (?:\[(\d+)\] )?(\S.*)$")
 _RAISED = re.compile(r"E +(\S.*)$")
 _PLACE = re.compile(r"([\w./-]+\.py):(\d{1,9}): [\w.]+$")
@@ -51,22 +51,22 @@ class PytestLog(LogParser):
     def parse(self, log: Log) -> Told:
         """See `LogParser.parse`."""
         told, lines = Told(), log.lines
-        while lines and not lines[-1].strip():
-            lines.pop()
         heads = [i for i, line in enumerate(lines) if _HEAD.match(line)]
         ends = [i for i, line in enumerate(lines) if _END.match(line)]
         summaries = [i for i, line in enumerate(lines) if _SUMMARY.match(line)]
         told.only(heads, "'test session starts' line (needs `pytest` without -q)")
-        if told.only(ends, "line of totals") and ends[0] != len(lines) - 1:
-            told.doubt("the log goes on after the line of totals")
+        told.only(ends, "line of totals")
         if len(summaries) > 1:
             told.doubt(f"{len(summaries)} times 'short test summary info'")
         head, end = (heads or [-1])[0], (ends or [len(lines)])[-1]
         sections = (i for i in range(head + 1, end) if _SECTION.match(lines[i]))
         ran = _ran(lines[head + 1 : next(sections, end)])
         listed = _listed(lines[summaries[0] + 1 : end]) if summaries else []
-        for events in (ran, listed):
-            _note(told, events)
+        seen, again = (_statuses(told, events) for events in (ran, listed))
+        for name, status in {**seen, **again}.items():
+            told.note(name, status)
+            if name in seen and seen[name] is not status:
+                told.doubt(f"{name!r} has {seen[name]}, and then {status}")
         if ends:
             totals = _totals(lines[end])
             if totals not in (_count(ran), _count(listed)):
@@ -83,16 +83,40 @@ class PytestLog(LogParser):
         return told
 
     def control(self, path: str, text: str, nonce: str) -> tuple[str, str] | None:
-        """A function at the end of a test module."""
+        """A function in a test module."""
         name = path.rpartition("/")[2]
         if not name.endswith(".py") or not (name.startswith("test_") or name.endswith("_test.py")):
             return None
-        return f"{text}\n\ndef test_{nonce}():\n    assert 1 == 2\n", f"::test_{nonce}"
+        return before_main(text, f"def test_{nonce}():\n    assert 1 == 2\n"), f"::test_{nonce}"
+
+    def goes_on(self, command: Sequence[str]) -> bool:
+        """Not with -x and --maxfail."""
+        return not any(
+            word == "-x" or word.startswith(("--exitfirst", "--maxfail")) for word in command
+        )
 
 
 def _ran(lines: list[str]) -> list[_Event]:
-    """Tests as -v names them while they run."""
-    return [(found[2], found[1], 1) for line in lines if (found := _RAN.match(line))]
+    """Tests as -v names them while they run: an id, a word, perhaps a reason, and a percentage."""
+    events = []
+    for line in lines:
+        if not line.endswith("%]"):
+            continue
+        told = line[: line.rindex("[")].rstrip() if "[" in line else ""
+        if told.endswith(")"):
+            told = max(
+                (
+                    told[: told.rfind(f" {word} (")] + f" {word}"
+                    for word in _WORDS
+                    if f" {word} (" in told
+                ),
+                key=len,
+                default="",
+            )
+        name, _, word = told.rpartition(" ")
+        if name and word in _WORDS:
+            events.append((word, name, 1))
+    return events
 
 
 def _listed(lines: list[str]) -> list[_Event]:
@@ -107,22 +131,20 @@ def _listed(lines: list[str]) -> list[_Event]:
     return events
 
 
-def _note(told: Told, events: list[_Event]) -> None:
+def _statuses(told: Told, events: list[_Event]) -> dict[str, Status]:
     seen: dict[str, Status] = {}
     for word, name, _ in events:
         if not name:
             continue
         status = _WORDS[word]
-        before = seen.get(name)
-        if before is None:
+        if name not in seen:
             seen[name] = status
-        elif {before, status} == {Status.PASSED, Status.ERROR}:  # in a fixture, afterwards
+        elif Status.ERROR in (seen[name], status):  # in a fixture, before or afterwards
             seen[name] = Status.ERROR
         else:
             told.doubt(f"{name!r} stands twice")
             seen[name] = Status.ERROR
-    for name, status in seen.items():
-        told.note(name, status)
+    return seen
 
 
 def _count(events: list[_Event]) -> Counter[str]:
