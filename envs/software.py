@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from hrmgym.envs.benchmark import Benchmark, benchmark_in_use, find_task, make_benchmark
 from hrmgym.envs.copying import Copied
+from hrmgym.envs.editable import first_shown, may_edit
 from hrmgym.envs.interfaces import Interface, RefusedError, ToolCall, make_interface
 from hrmgym.envs.outcome_cache import Capped, Remembered
 from hrmgym.envs.rendering import render
@@ -204,7 +205,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             task = self._tasks[int(self.np_random.integers(len(self._tasks)))]
         files = task.workspace.start
         for path, text in (options or {}).get("files", {}).items():
-            if path not in task.editable:
+            if not may_edit(task.editable, path):
                 raise ConfigError(
                     f"reset option files: task {task.id!r} lets nobody edit {path!r}, only "
                     f"{', '.join(task.editable)}"
@@ -213,7 +214,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         state = State(
             task=task,
             files=files,
-            cursor=Cursor(task.editable[0]),
+            cursor=Cursor(first_shown(task.editable, files)),
             max_steps=self.max_steps,
             max_test_runs=self.max_test_runs,
         )

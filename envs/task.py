@@ -140,7 +140,9 @@ class Task:
     prompt: str
     workspace: Workspace
     editable: tuple[str, ...]
-    """Paths that the agent may change; changes to any other file do not reach a grade."""
+    """Paths that the agent may change, and patterns of such paths: see `hrmgym.envs.editable`. What
+    it makes, changes, renames, deletes and makes executable there reaches a grade, and nothing
+    else."""
     visible_tests: TestSpec
     """What the agent may run, and sees the failures of."""
     hidden_tests: TestSpec

@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from hrmgym.envs.editable import may_edit
 from hrmgym.envs.interfaces import EditInterface, canvas
 from hrmgym.envs.interfaces.base import TOOLS
 from hrmgym.envs.interfaces.edit import REPLACEMENT, legal_tools, tool_action, tool_number
@@ -117,7 +118,9 @@ class ReferencePolicy:
         now = self._env.state
         task = now.task
         # What nobody may edit does not reach a grade.
-        solution = {path: text for path, text in task.reference.items() if path in task.editable}
+        solution = {
+            path: text for path, text in task.reference.items() if may_edit(task.editable, path)
+        }
         if any(now.files.get(path) != text for path, text in solution.items()):
             self._env.reset(options={"task": task.id, "files": solution})
         return _submit(self._env), None

@@ -10,7 +10,8 @@
 
 Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limits`), `tags`,
 `source`, `licence`, `marked` (`what` is known to be wrong with the task, and the `reason`: see
-`hrmgym.envs.task.Marked`). Tests are of one of four kinds:
+`hrmgym.envs.task.Marked`). Tests are of one of these kinds, or of
+one that somebody has registered (see `hrmgym.envs.testkinds`; `kind` may be `module:Class`, too):
 
 - `calls`: calls of one function; a case has `args`, either `expected` or `raises`, and optionally
   `match`, `id`, `compare`, `tolerance` and `consume`: see `hrmgym.envs.task.CallCase`;
@@ -19,7 +20,10 @@ Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limi
 - `pytest`: `files` (path -> text, laid over the workspace only while they run), `ids`, and
   `together`, which is true where the tests must share a process with the code, that can then fool
   them;
-- `command`: `command` (a list of words), which passes when it exits with 0, and `files`.
+- `command`: `command` (a list of words), which passes when it exits with 0, and `files`;
+- `harness`: `command`, `files`, the `parser` of its log ("pytest", "unittest", "go", "cargo", "jest",
+  "junit", "tap", "catch2"), ids of tests in `fail_to_pass` and `pass_to_pass`, and optionally
+  `reports`, `control` and `may_change`: see `hrmgym.envs.task.HarnessTests`.
 
 Values in `args` and `expected` that JSON cannot say, such as tuples, bytes and classes, are objects
 with one key that begins with `$`: see `hrmgym.envs.testkinds.jsonvalues`. `reference` maps paths

@@ -24,7 +24,7 @@ def _tests(data: Any) -> TestsLine:
     if not isinstance(data, dict):
         raise PydanticCustomError("model_type", "Input should be an object")
     kind = data.get("kind")
-    if not isinstance(kind, str) or kind not in kind_names():
+    if not isinstance(kind, str) or (":" not in kind and kind not in kind_names()):
         if "kind" not in data:
             said = f"has no kind: one of {', '.join(kind_names())}"
         else:

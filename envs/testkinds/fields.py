@@ -84,7 +84,9 @@ class Model(BaseModel):
 
 
 class TestsLine(Model):
-    """The tests of a line; subclasses add their kind and their fields."""
+    """The tests of a line; subclasses add their fields."""
+
+    kind: str
 
     def spec(self) -> TestSpec:
         """The tests.
