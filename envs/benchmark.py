@@ -19,10 +19,10 @@ from hrmgym.config import expand_home
 from hrmgym.envs.entrypoints import load_class
 from hrmgym.envs.outcome import Outcome, Status, grade_of
 from hrmgym.envs.sandboxes.verdicts import trial
-from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
+from hrmgym.envs.sandboxes.verdicts.modes import Mode
 from hrmgym.envs.scoring import Estimate, estimate
-from hrmgym.envs.task import Task, TestSpec
-from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.envs.task import NO_ENVIRONMENT, FailureCode, Task, TestSpec
+from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 
 if TYPE_CHECKING:
     from hrmgym.envs.sandboxes.handle import TestRunner
@@ -85,6 +85,17 @@ class Benchmark(ABC):
         Tests that do not say the same apart from the known solution run together with the code:
         see `trial.tried`.
         """
+        if task.environment != NO_ENVIRONMENT:
+            try:
+                sandbox = sandbox.within(task.environment)
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                return Outcome(
+                    tests=dict.fromkeys(tests.test_ids, Status.ERROR),
+                    message=str(error),
+                    failure=FailureCode(error.code),
+                )
         tests = trial.tried(tests, task, sandbox)
         outcome = sandbox.run_tests(files, tests, task.limits, fresh=fresh)
         return self.counted(task, tests, outcome, sandbox)
@@ -94,7 +105,7 @@ class Benchmark(ABC):
 
         The first time, they may run on the known solution: see `trial.tried`.
         """
-        return tests_apart(trial.tried(tests, task, sandbox), sandbox=sandbox.kind)
+        return trial.mode_of(tests, task, sandbox)
 
     def counted(
         self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: TestRunner

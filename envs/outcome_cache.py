@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from hrmgym.envs.task import Limits, Outcome, Status, TestSpec
+from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, Status, TestSpec
 from hrmgym.envs.testkinds import kind_of
 from hrmgym.envs.workspace import Files
 
@@ -185,6 +185,13 @@ class Remembered:
         """See `TestRunner.kind`."""
         return self._runner.kind
 
+    def within(self, environment: Environment) -> Remembered:
+        """See `Sandbox.within`."""
+        if environment == NO_ENVIRONMENT:
+            return self
+        inner = self._runner.within(environment)
+        return Remembered(inner, f"{self._place} {environment}", self._memory)
+
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
     ) -> Outcome:
@@ -216,6 +223,10 @@ class Capped:
     def kind(self) -> str:
         """See `TestRunner.kind`."""
         return self._runner.kind
+
+    def within(self, environment: Environment) -> Capped:
+        """See `Sandbox.within`."""
+        return Capped(self._runner.within(environment), self._candidate, self._cpu_s)
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False

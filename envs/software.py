@@ -330,7 +330,8 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
     def _run_command(self, command: str, state: State) -> State:
         if self._session is None:
             self._session = Sandbox(self.sandbox_config)
-        done = self._session.change(state.files, command, state.task.limits.wall_s)
+        session = self._session.within(state.task.environment)
+        done = session.change(state.files, command, state.task.limits.wall_s)
         status = done.status if done.status >= -1 else 128 - done.status  # a signal, as bash has it
         output = f"{done.output}\n(exit code {status})" if status else done.output
         after = state if done.files == state.files else changed(state, done.files)

@@ -28,9 +28,11 @@ from hrmgym.errors import DataError, did_you_mean
 
 __all__ = [
     "LANGUAGES",
+    "NO_ENVIRONMENT",
     "CallCase",
     "CallTests",
     "CommandTests",
+    "Environment",
     "FailureCode",
     "HarnessTests",
     "Limits",
@@ -102,6 +104,33 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a task's programs find installed, beside what the sandbox has anyway."""
+
+    lock: str = ""
+    """Python packages: the text of a requirements file that names every package with its version
+    and the hashes of its wheels, as `pip install --require-hashes` takes it. They are shown
+    read-only, their programs are on the path; a compiler that comes as a wheel is one, too."""
+    image: str = ""
+    """Name of a container image, which has all that the tests need, sh, bash and Python 3.11."""
+
+    def __post_init__(self) -> None:
+        """Checks that it is one thing.
+
+        Raises:
+            DataError: It is two, or a lock without hashes.
+        """
+        if self.lock and self.image:
+            raise DataError("an environment has a lock or an image, not both")
+        if self.lock and "--hash=" not in self.lock:
+            raise DataError("the lock of an environment needs a --hash= for every package")
+
+
+#: What most tasks need.
+NO_ENVIRONMENT = Environment()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
     """What a benchmark declares of a task that is not sound, so that it is no surprise.
 
@@ -148,6 +177,8 @@ class Task:
     hidden_tests: TestSpec
     """What decides, in a fresh sandbox."""
     limits: Limits = Limits()
+    environment: Environment = NO_ENVIRONMENT
+    """What its programs find installed."""
     reference: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     """The known solution: path -> whole text. It never enters a sandbox that an agent acts in."""
     source: str = ""

@@ -10,7 +10,9 @@
 
 Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limits`), `tags`,
 `source`, `licence`, `marked` (`what` is known to be wrong with the task, and the `reason`: see
-`hrmgym.envs.task.Marked`). Tests are of one of these kinds, or of
+`hrmgym.envs.task.Marked`), `environment` (`lock` or `image`: see `hrmgym.envs.task.Environment`).
+Entries of `editable` may be patterns (see `hrmgym.envs.editable`), and the content of a file that
+is no text is `{"$bytes": "..."}`, in base64. Tests are of one of these kinds, or of
 one that somebody has registered (see `hrmgym.envs.testkinds`; `kind` may be `module:Class`, too):
 
 - `calls`: calls of one function; a case has `args`, either `expected` or `raises`, and optionally
@@ -21,9 +23,9 @@ one that somebody has registered (see `hrmgym.envs.testkinds`; `kind` may be `mo
   `together`, which is true where the tests must share a process with the code, that can then fool
   them;
 - `command`: `command` (a list of words), which passes when it exits with 0, and `files`;
-- `harness`: `command`, `files`, the `parser` of its log ("pytest", "unittest", "go", "cargo", "jest",
-  "junit", "tap", "catch2"), ids of tests in `fail_to_pass` and `pass_to_pass`, and optionally
-  `reports`, `control` and `may_change`: see `hrmgym.envs.task.HarnessTests`.
+- `harness`: `command`, `files`, the `parser` of its log ("pytest", "unittest", "go", "cargo",
+  "jest", "junit", "tap", "catch2"), ids of tests in `fail_to_pass` and `pass_to_pass`, and
+  optionally `reports`, `control` and `may_change`: see `hrmgym.envs.task.HarnessTests`.
 
 Values in `args` and `expected` that JSON cannot say, such as tuples, bytes and classes, are objects
 with one key that begins with `$`: see `hrmgym.envs.testkinds.jsonvalues`. `reference` maps paths
@@ -48,7 +50,7 @@ from pydantic import ValidationError
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.benchmarks.jsonl_format import Line, known_fields
 from hrmgym.envs.showing import is_utf8
-from hrmgym.envs.task import LANGUAGES, Limits, Marked, Task, Workspace
+from hrmgym.envs.task import LANGUAGES, Environment, Limits, Marked, Task, Workspace
 from hrmgym.errors import DataError, UnknownNameError, did_you_mean
 
 
@@ -128,6 +130,10 @@ def _read_line(line: str, where: str) -> Task:
             specs[name] = getattr(parsed, name).spec()
         except DataError as error:
             raise DataError(f"{where}: {name}: {error}") from error
+    try:
+        environment = Environment(**parsed.environment.model_dump())
+    except DataError as error:
+        raise DataError(f"{where}: environment: {error}") from error
     return Task(
         id=parsed.id,
         benchmark=JsonlTasks.name,
@@ -138,6 +144,7 @@ def _read_line(line: str, where: str) -> Task:
         editable=tuple(parsed.editable),
         **specs,
         limits=Limits(**parsed.limits.model_dump()),
+        environment=environment,
         reference=parsed.reference,
         source=parsed.source or where,
         licence=parsed.licence,

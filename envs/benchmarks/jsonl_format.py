@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import Field, PlainValidator, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from hrmgym.envs.editable import may_edit, named
 from hrmgym.envs.task import Limits
 from hrmgym.envs.testkinds import SHIPPED, jsonvalues, kind_named, kind_names
 from hrmgym.envs.testkinds.fields import FilesField, Model, Path, TestsLine, normal_files
@@ -47,6 +48,13 @@ class RunLimits(Model):
     file_mb: int = Field(default=Limits().file_mb, ge=1)
 
 
+class Installed(Model):
+    """What a task's programs find installed; see `hrmgym.envs.task.Environment`."""
+
+    lock: str = ""
+    image: str = ""
+
+
 class Mark(Model):
     """What is known to be wrong with a task; see `hrmgym.envs.task.Marked`."""
 
@@ -67,6 +75,7 @@ class Line(Model):
     reference: FilesField = Field(min_length=1)
     split: str = "test"
     limits: RunLimits = RunLimits()
+    environment: Installed = Installed()
     tags: list[str] = Field(default_factory=list)
     source: str = ""
     licence: str = ""
@@ -75,10 +84,11 @@ class Line(Model):
     @model_validator(mode="after")
     def _paths_agree(self) -> Line:
         files = {**self.files, **self.reference}
-        for path in self.editable:
+        for path in named(self.editable):
             self._check(path, files, f"editable {path!r} is not in files")
         for path in self.reference:
-            self._check(path, self.editable, f"reference {path!r} is not editable")
+            if not may_edit(self.editable, path):
+                self._check(path, self.editable, f"reference {path!r} is not editable")
         normal_files(files)
         for name in ("visible_tests", "hidden_tests"):
             for field, path in getattr(self, name).paths().items():

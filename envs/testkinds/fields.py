@@ -63,6 +63,16 @@ def _value(data: Any) -> Any:
     return value
 
 
+def _content(data: Any) -> Any:
+    """What a file holds: text, or bytes in base64, which are text with surrogates here."""
+    if not isinstance(data, dict):
+        return data
+    value = jsonvalues.decode(data)
+    if not isinstance(value, bytes):
+        raise ValueError('a file holds text, or {"$bytes": "..."}')
+    return value.decode("utf-8", "surrogateescape")
+
+
 def pattern_of(text: str) -> str:
     try:
         re.compile(text)
@@ -72,7 +82,8 @@ def pattern_of(text: str) -> str:
 
 
 Path = Annotated[str, AfterValidator(normal_path)]
-FilesField = Annotated[dict[str, str], AfterValidator(normal_files)]
+Content = Annotated[str, BeforeValidator(_content, json_schema_input_type=str | dict[str, str])]
+FilesField = Annotated[dict[str, Content], AfterValidator(normal_files)]
 Value = Annotated[Any, BeforeValidator(_value)]
 DOTTED = r"^[^\W\d]\w*(\.[^\W\d]\w*)*$"
 

@@ -215,12 +215,16 @@ class Box:
 
     def environment(self) -> dict[str, str]:
         """Environment variables of foreign code."""
+        libraries = f"{self.tools}/lib"
+        packages = f"{libraries}/.packages"  # of the task, where it brings some
+        has_packages = os.path.isdir(packages)  # noqa: PTH112
+        programs = f"{packages}/bin:" if has_packages else ""
         return {
-            "PATH": f"{self.tools}/bin:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{self.tools}/bin:{programs}/usr/local/bin:/usr/bin:/bin",
             "HOME": self.temporary,
             "TMPDIR": self.temporary,
             "LANG": "C.UTF-8",
-            "PYTHONPATH": f"{self.tools}/lib",
+            "PYTHONPATH": f"{packages}:{libraries}" if has_packages else libraries,
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
         }
