@@ -110,6 +110,7 @@ def installed(lock: str) -> Path:
             raise SandboxError(
                 f"a task's packages cannot be installed: {said}", FailureCode.TOOLCHAIN_MISSING
             )
+        _unbind(part / "packages" / "bin")
         try:
             (part / "packages").rename(folder)
         except OSError:  # somebody else was faster
@@ -122,3 +123,11 @@ def installed(lock: str) -> Path:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _unbind(programs: Path) -> None:
+    """Have Python programs run by the Python of the sandbox, not by the one that installed them."""
+    for path in programs.iterdir() if programs.is_dir() else ():
+        first, line_end, rest = path.read_bytes().partition(b"\n")
+        if first.startswith(b"#!") and b"python" in first:
+            path.write_bytes(b"#!/usr/bin/env python3" + line_end + rest)
