@@ -18,10 +18,10 @@ from gymnasium.envs.registration import get_env_id, parse_env_id
 from hrmgym.config import expand_home
 from hrmgym.envs.outcome import Outcome, Status, grade_of
 from hrmgym.envs.sandboxes.verdicts import trial
-from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
+from hrmgym.envs.sandboxes.verdicts.modes import Mode
 from hrmgym.envs.scoring import Estimate, estimate
-from hrmgym.envs.task import Task, TestSpec
-from hrmgym.errors import ConfigError, UnknownNameError
+from hrmgym.envs.task import NO_ENVIRONMENT, FailureCode, Task, TestSpec
+from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.registry import from_entry_point
 
 if TYPE_CHECKING:
@@ -87,6 +87,17 @@ class Benchmark(ABC):
         Tests that do not say the same apart from the known solution run together with the code:
         see `trial.tried`.
         """
+        if task.environment != NO_ENVIRONMENT:
+            try:
+                sandbox = sandbox.within(task.environment)
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                return Outcome(
+                    tests=dict.fromkeys(tests.test_ids, Status.ERROR),
+                    message=str(error),
+                    failure=FailureCode(error.code),
+                )
         tests = trial.tried(tests, task, sandbox)
         outcome = sandbox.run_tests(files, tests, task.limits, fresh=fresh)
         return self.counted(task, tests, outcome, sandbox)
@@ -96,7 +107,7 @@ class Benchmark(ABC):
 
         The first time, they may run on the known solution: see `trial.tried`.
         """
-        return tests_apart(trial.tried(tests, task, sandbox), sandbox=sandbox.kind)
+        return trial.mode_of(tests, task, sandbox)
 
     def counted(
         self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: TestRunner

@@ -15,7 +15,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, Status, StdioTests, TestSpec
+from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, Status, TestSpec
+from hrmgym.envs.testkinds import kind_of
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:
@@ -140,13 +141,10 @@ def _trim(kept: OrderedDict[Any, Any], most: int) -> None:
 
 
 def _describe(tests: TestSpec) -> _Described:
-    kind = type(tests).__qualname__
-    if isinstance(tests, CallTests):
-        calls = tuple(_told(case) for case in tests.cases)
-        return _Described((kind, tests.path, tests.function), calls, _beginnings(calls))
-    if isinstance(tests, StdioTests):
-        runs = tuple(repr((case.id, case.stdin, case.expected)) for case in tests.cases)
-        return _Described((kind, tests.path, tests.compare), runs, _beginnings(runs))
+    kind = f"{type(tests).__module__}.{type(tests).__qualname__}"
+    if (known := kind_of(tests).in_order(tests)) is not None:
+        suite, told = known
+        return _Described((kind, suite), told, _beginnings(told))
     rest = tuple((one.name, _flat(getattr(tests, one.name))) for one in fields(tests))
     return _Described((kind, rest), tests.test_ids, ())
 
@@ -158,14 +156,6 @@ def _beginnings(tests: Iterable[str]) -> tuple[str, ...]:
         digest.update(len(text).to_bytes(8, "big") + text.encode("utf-8", "surrogatepass"))
         found.append(digest.hexdigest())
     return tuple(found)
-
-
-def _told(case: CallCase) -> str:
-    rule = case.id, case.compare, case.tolerance, case.consume, case.raises, case.match
-    try:
-        return repr((*rule, case.args, case.expected))
-    except (ValueError, RecursionError):  # an integer of more than 4,300 digits, or nested deeply
-        return f"{rule} {id(case)}"  # like nothing else: the case lives as long as what it is in
 
 
 def _flat(value: Any) -> Hashable:
@@ -194,6 +184,13 @@ class Remembered:
     def kind(self) -> str:
         """See `TestRunner.kind`."""
         return self._runner.kind
+
+    def within(self, environment: Environment) -> Remembered:
+        """See `Sandbox.within`."""
+        if environment == NO_ENVIRONMENT:
+            return self
+        inner = self._runner.within(environment)
+        return Remembered(inner, f"{self._place} {environment}", self._memory)
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
@@ -226,6 +223,10 @@ class Capped:
     def kind(self) -> str:
         """See `TestRunner.kind`."""
         return self._runner.kind
+
+    def within(self, environment: Environment) -> Capped:
+        """See `Sandbox.within`."""
+        return Capped(self._runner.within(environment), self._candidate, self._cpu_s)
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False

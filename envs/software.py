@@ -18,6 +18,7 @@ from hrmgym.config import read_block, takes_keys_of
 from hrmgym.envs.benchmark import Benchmark, benchmark_in_use, find_task, make_benchmark
 from hrmgym.envs.config import EnvConfig, KeepEdits
 from hrmgym.envs.copying import Copied
+from hrmgym.envs.editable import first_shown
 from hrmgym.envs.interfaces import Interface, make_interface
 from hrmgym.envs.outcome_cache import Capped, Remembered
 from hrmgym.envs.rendering import render
@@ -205,7 +206,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         state = State(
             task=task.public,
             files=files,
-            cursor=Cursor(task.editable[0]),
+            cursor=Cursor(first_shown(task.editable, files)),
             max_steps=self.max_steps,
             max_test_runs=self.max_test_runs,
         )
@@ -312,7 +313,8 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
     def _run_command(self, state: State, command: str) -> State:
         if self._session is None:
             self._session = Sandbox(self.sandbox_config)
-        done = self._session.change(state.files, command, state.task.limits.wall_s)
+        session = self._session.within(state.task.environment)
+        done = session.change(state.files, command, state.task.limits.wall_s)
         status = done.status if done.status >= -1 else 128 - done.status  # a signal, as bash has it
         output = f"{done.output}\n(exit code {status})" if status else done.output
         after = state if done.files == state.files else changed(state, done.files)

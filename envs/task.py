@@ -7,23 +7,35 @@ that an episode's state holds and that policies and searches may know. The known
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from hrmgym.envs.outcome import FailureCode, Outcome, Reason, Status
-from hrmgym.envs.sandboxes.inside import selection
+from hrmgym.envs.testspecs import (
+    CallCase,
+    CallTests,
+    CommandTests,
+    HarnessTests,
+    PytestTests,
+    StdioCase,
+    StdioTests,
+    TestSpec,
+    Value,
+)
 from hrmgym.envs.workspace import Base, Files, base_of
 from hrmgym.errors import DataError, did_you_mean
 
 __all__ = [
     "LANGUAGES",
+    "NO_ENVIRONMENT",
     "CallCase",
     "CallTests",
     "CommandTests",
+    "Environment",
     "FailureCode",
+    "HarnessTests",
     "Limits",
     "Marked",
     "Outcome",
@@ -38,10 +50,6 @@ __all__ = [
     "Value",
     "Workspace",
 ]
-
-#: A plain Python value: None, bool, int, float, str, bytes, list, tuple, set, frozenset or dict of
-#: such values, or a class or `Named`. Arguments and results of call tests are of this kind.
-Value = Any
 
 LANGUAGES = ("python", "cpp", "go", "java", "javascript", "rust")
 
@@ -74,154 +82,6 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestSpec:
-    """Tests of one task, by id. What runs them is the subclass's to say.
-
-    `fail_to_pass` names the tests that a solution must turn, `pass_to_pass` those that it must not
-    break; both are empty where a benchmark does not tell them apart.
-    """
-
-    __test__: ClassVar[bool] = False  # not a pytest class
-
-    fail_to_pass: tuple[str, ...] = ()
-    pass_to_pass: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Checks that every id names one test.
-
-        Raises:
-            DataError: An id stands twice, so that one outcome would hide another.
-        """
-        twice = [name for name, times in Counter(self.test_ids).items() if times > 1]
-        if twice:
-            raise DataError(f"test id {twice[0]!r} stands twice; ids must differ within a set")
-
-    @property
-    def test_ids(self) -> tuple[str, ...]:
-        """Ids of all tests that count, in the order in which they run."""
-        return self.fail_to_pass + self.pass_to_pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallCase:
-    """One call of the function under test, and what it must return or raise."""
-
-    id: str
-    args: tuple[Value, ...]
-    expected: Value
-    compare: Literal["equal", "approx"] = "equal"
-    """`equal` is Python's `==`, but a NaN is what a NaN here asks for; `approx` allows an absolute
-    difference of `tolerance`."""
-    tolerance: float = 0.0
-    consume: bool = False
-    """Compare `list(result)`: the function may return any iterable."""
-    raises: str = ""
-    """The exception that the call must raise instead of returning, or a base of it: a builtin's
-    name, or `module:name`. `expected` is None then."""
-    match: str = ""
-    """A regular expression that is found in the text of that exception."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallTests(TestSpec):
-    """Calls of one function. The expected values stay outside every sandbox."""
-
-    path: str
-    """File, in the workspace, that defines the function."""
-    function: str
-    cases: tuple[CallCase, ...]
-
-    @property
-    def test_ids(self) -> tuple[str, ...]:
-        """Ids of the cases, in order."""
-        return tuple(case.id for case in self.cases)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PytestTests(TestSpec):
-    """Test files for pytest, laid over the workspace only while they run."""
-
-    files: Mapping[str, str]
-    """Path in the workspace -> content; test modules, conftest.py, fixtures."""
-    ids: tuple[str, ...]
-    """Ids as pytest's command line has them, for example `tests/test_a.py::test_b[case1]`: of one
-    test, of a function with all of its parameters, of a class, or of a file. The status of one that
-    selects several tests is `PASSED` if all of them pass; else that of the first that neither
-    passes nor is skipped; else `SKIPPED`. One that selects no test is `MISSING`."""
-    args: tuple[str, ...] = ()
-    """Further arguments of pytest."""
-    together: bool | str = False
-    """Run tests and tested code in one process, which the tested code can then fool: True, or why.
-    By default they run apart wherever the tests allow it."""
-    tried: bool = False
-    """Whether these tests have run apart on the task's known solution and said the same as together
-    with it; see `trial.tried`."""
-
-    def __post_init__(self) -> None:
-        """Checks that every id can select something, and no other one selects the same.
-
-        Raises:
-            DataError: An id cannot select any test of these files, or stands twice.
-        """
-        TestSpec.__post_init__(self)
-        seen: dict[str, str] = {}
-        for name in self.ids:
-            if why := selection.fault(name):
-                raise DataError(f"test id {name!r} {why}")
-            path = selection.path_of(name)
-            if path not in self.files:
-                near = did_you_mean(path, self.files)
-                raise DataError(f"test id {name!r}: {path!r} is no file of these tests{near}")
-            if (other := seen.setdefault(selection.normal(name), name)) != name:
-                raise DataError(f"test ids {other!r} and {name!r} select the same")
-
-    @property
-    def test_ids(self) -> tuple[str, ...]:
-        """The node ids, in order."""
-        return self.ids
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StdioCase:
-    """One run of a program: what it reads, and what it must print."""
-
-    id: str
-    stdin: str
-    expected: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StdioTests(TestSpec):
-    """Runs of a program that reads standard input. The expected output stays outside."""
-
-    path: str
-    """Python file, in the workspace, that is the program."""
-    cases: tuple[StdioCase, ...]
-    compare: Literal["lines", "tokens", "exact"] = "lines"
-    """`lines`: equal line by line, without blanks around each line and around the whole; `tokens`:
-    the same words in the same order; `exact`: the same text."""
-
-    @property
-    def test_ids(self) -> tuple[str, ...]:
-        """Ids of the cases, in order."""
-        return tuple(case.id for case in self.cases)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandTests(TestSpec):
-    """One command, run in the workspace, that passes when it exits with 0."""
-
-    command: tuple[str, ...]
-    files: Mapping[str, str] = field(default_factory=_nothing)
-    """Path in the workspace -> content, laid over the workspace only while the command runs."""
-
-    @property
-    def test_ids(self) -> tuple[str, ...]:
-        """One id, `command`."""
-        return ("command",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """The files that a task starts from."""
 
@@ -243,6 +103,33 @@ class Workspace:
     def start(self) -> Files:
         """The untouched workspace, tree and files together."""
         return self.base().files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What a task's programs find installed, beside what the sandbox has anyway."""
+
+    lock: str = ""
+    """Python packages: the text of a requirements file that names every package with its version
+    and the hashes of its wheels, as `pip install --require-hashes` takes it. They are shown
+    read-only, their programs are on the path; a compiler that comes as a wheel is one, too."""
+    image: str = ""
+    """Name of a container image, which has all that the tests need, sh, bash and Python 3.11."""
+
+    def __post_init__(self) -> None:
+        """Checks that it is one thing.
+
+        Raises:
+            DataError: It is two, or a lock without hashes.
+        """
+        if self.lock and self.image:
+            raise DataError("an environment has a lock or an image, not both")
+        if self.lock and "--hash=" not in self.lock:
+            raise DataError("the lock of an environment needs a --hash= for every package")
+
+
+#: What most tasks need.
+NO_ENVIRONMENT = Environment()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,15 +171,19 @@ class PublicTask:
     prompt: str
     workspace: Workspace
     editable: tuple[str, ...]
-    """Paths that the agent may change; changes to any other file do not reach a grade."""
+    """Paths that the agent may change, and patterns of such paths: see `hrmgym.envs.editable`. What
+    it makes, changes, renames, deletes and makes executable there reaches a grade, and nothing
+    else."""
     visible_tests: TestSpec
     """What the agent may run, and sees the failures of."""
     limits: Limits = Limits()
+    environment: Environment = NO_ENVIRONMENT
+    """What its programs find installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One thing to solve. The first nine fields are those of `PublicTask`."""
+    """One thing to solve. The first ten fields are those of `PublicTask`."""
 
     id: str
     benchmark: str
@@ -303,6 +194,7 @@ class Task:
     editable: tuple[str, ...]
     visible_tests: TestSpec
     limits: Limits = Limits()
+    environment: Environment = NO_ENVIRONMENT
     hidden_tests: TestSpec
     """What decides, in a fresh sandbox."""
     reference: Mapping[str, str] = field(default_factory=_nothing, repr=False)

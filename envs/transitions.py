@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from hrmgym.envs.editable import may_edit
 from hrmgym.envs.interfaces.base import Interface, RefusedError, ToolCall
 from hrmgym.envs.outcome import visible_part
 from hrmgym.envs.state import State
@@ -102,7 +103,7 @@ def start_files(task: Task, texts: Mapping[str, str]) -> Files:
     """
     files = task.workspace.start
     for path, text in texts.items():
-        if path not in task.editable:
+        if not may_edit(task.editable, path):
             raise ConfigError(
                 f"reset option files: task {task.id!r} lets nobody edit {path!r}, only "
                 f"{', '.join(task.editable)}"

@@ -17,7 +17,7 @@ import stat
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from hrmgym.envs.blobs import (
     Entry,
     hash_in,
 )
+from hrmgym.envs.editable import may_edit
 from hrmgym.errors import ConfigError
 
 _KEPT_BASES = 1024
@@ -298,16 +299,39 @@ class Files(Mapping[str, str]):
             gone += self.below(path)
         return self.changed(dict.fromkeys(gone))
 
-    def limited_to(self, paths: Iterable[str]) -> Files:
-        """The base with these files as they are here, deleted where they are no regular files."""
-        files = self.base.files
-        for path in paths:
-            entry = self.entry(path)
-            if entry is not None and isinstance(entry.content, Blob):
-                files = files.with_text(path, entry.content.data)
-            else:
-                files = files.without(path)
-        return files
+    def limited_to(self, editable: Sequence[str]) -> Files:
+        """The base, with what has become of the files that may be edited.
+
+        New, changed and deleted ones count, and whether they are programs. A folder that is gone
+        goes, too, where all that it held may be edited. A link counts as a file that is gone.
+
+        Args:
+            editable: Paths and patterns, see `hrmgym.envs.editable`.
+        """
+        base, changes = self.base.entries, dict[str, Change]()
+        mine = [path for path in self.changes if may_edit(editable, path)]
+        for path in mine:
+            if path in base and base[path].kind != FOLDER:
+                changes[path] = None
+        lost = [path for path, entry in self.changes.items() if entry is None or entry.kind == FILE]
+        for path in sorted(lost, reverse=True):  # a folder after what it held
+            if path in base and base[path].kind == FOLDER:
+                below = [one for one in self.base.below(path) if changes.get(one, NEW_FOLDER)]
+                if not below and any(one in changes for one in self.base.below(path)):
+                    changes[path] = None
+        for path in mine:
+            entry = self.changes[path]
+            if entry is None or not isinstance(entry.content, Blob):
+                continue
+            above = {one: changes.get(one, base.get(one)) for one in _above(path)}
+            there = changes.get(path, base.get(path))
+            if not all(one is None or one.kind == FOLDER for one in above.values()) or (
+                there is not None and there.kind == FOLDER
+            ):
+                continue  # something that may not be edited is in its way
+            changes |= {one: NEW_FOLDER for one, before in above.items() if before is None}
+            changes[path] = Entry(FILE, 0o755 if entry.mode & 0o100 else 0o644, entry.content)
+        return self.base.files.changed(changes)
 
 
 def base_of(files: Mapping[str, str], tree: str = "") -> Base:

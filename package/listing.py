@@ -10,6 +10,7 @@ from pathlib import Path
 from hrmgym.config import is_file, is_folder
 from hrmgym.envs.benchmark import Benchmark, catalogue, find_task, make_benchmark
 from hrmgym.envs.changes import diff
+from hrmgym.envs.editable import editable_in
 from hrmgym.envs.showing import showable
 from hrmgym.errors import DataError, UserError
 from hrmgym.experiments.run import RunFolder
@@ -53,7 +54,7 @@ def task(name: str, path: str | None, split: str | None, task_id: str, *, refere
             raise DataError(f"task {found.id!r} has no known solution")
         _say(f"\n{diff(start, found.solution())}")
         return
-    for file in found.editable:
+    for file in editable_in(found.editable, start):
         text = start[file].rstrip() if file in start else "(does not exist yet)"
         _say(f"\n--- {file}\n{text}")
 

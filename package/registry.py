@@ -118,6 +118,11 @@ class Registry(Generic[T]):
         return found  # type: ignore[return-value]
 
 
+def a_class_of(base: type) -> Callable[[Any], bool]:
+    """Whether something is a subclass of `base`, for `Registry`."""
+    return lambda found: isinstance(found, type) and issubclass(found, base)
+
+
 class OneOf:
     """Marks the annotation of a config block as one of a registry's, told apart by its tag.
 

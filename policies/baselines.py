@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from hrmgym.envs.editable import may_edit
 from hrmgym.envs.interfaces import canvas
 from hrmgym.envs.interfaces.base import TOOLS
 from hrmgym.envs.interfaces.edit import REPLACEMENT, legal_tools, tool_action, tool_number
@@ -132,7 +133,9 @@ class ReferencePolicy:
             raise ConfigError("the reference policy must be told where it plays: call begin(env)")
         task, files = self._env.task, self._env.state.files
         # What nobody may edit does not reach a grade.
-        solution = {path: text for path, text in task.reference.items() if path in task.editable}
+        solution = {
+            path: text for path, text in task.reference.items() if may_edit(task.editable, path)
+        }
         if any(files.get(path) != text for path, text in solution.items()):
             self._env.reset(options={"task": task.id, "files": solution})
         return self._submit, None

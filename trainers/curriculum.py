@@ -20,6 +20,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from hrmgym.envs.bugs.making import Bug, Mix, make_bug
 from hrmgym.envs.bugs.operators import WEIGHTS
+from hrmgym.envs.editable import may_edit
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Task
 from hrmgym.errors import CheckpointError, ConfigError, DataError, did_you_mean
@@ -242,7 +243,7 @@ def _solution(task: Task) -> tuple[str, str] | None:
     if task.language != "python" or len(task.reference) != 1:
         return None
     ((path, code),) = task.reference.items()
-    return (path, code) if path in task.editable else None
+    return (path, code) if may_edit(task.editable, path) else None
 
 
 class CurriculumTags(BaseCallback):

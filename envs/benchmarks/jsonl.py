@@ -10,7 +10,10 @@
 
 Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limits`), `tags`,
 `source`, `licence`, `marked` (`what` is known to be wrong with the task, and the `reason`: see
-`hrmgym.envs.task.Marked`). Tests are of one of four kinds:
+`hrmgym.envs.task.Marked`), `environment` (`lock` or `image`: see `hrmgym.envs.task.Environment`).
+Entries of `editable` may be patterns (see `hrmgym.envs.editable`), and the content of a file that
+is no text is `{"$bytes": "..."}`, in base64. Tests are of one of these kinds, or of
+one that somebody has registered (see `hrmgym.envs.testkinds`; `kind` may be `module:Class`, too):
 
 - `calls`: calls of one function; a case has `args`, either `expected` or `raises`, and optionally
   `match`, `id`, `compare`, `tolerance` and `consume`: see `hrmgym.envs.task.CallCase`;
@@ -19,10 +22,13 @@ Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limi
 - `pytest`: `files` (path -> text, laid over the workspace only while they run), `ids`, and
   `together`, which is true where the tests must share a process with the code, that can then fool
   them;
-- `command`: `command` (a list of words), which passes when it exits with 0, and `files`.
+- `command`: `command` (a list of words), which passes when it exits with 0, and `files`;
+- `harness`: `command`, `files`, the `parser` of its log ("pytest", "unittest", "go", "cargo",
+  "jest", "junit", "tap", "catch2"), ids of tests in `fail_to_pass` and `pass_to_pass`, and
+  optionally `reports`, `control` and `may_change`: see `hrmgym.envs.task.HarnessTests`.
 
 Values in `args` and `expected` that JSON cannot say, such as tuples, bytes and classes, are objects
-with one key that begins with `$`: see `hrmgym.envs.benchmarks.jsonl_values`. `reference` maps paths
+with one key that begins with `$`: see `hrmgym.envs.testkinds.jsonvalues`. `reference` maps paths
 to whole texts; it is needed, for a task whose solution is not known to pass cannot be told from one
 that cannot be solved. A path in `editable` that is not in `files` is one that the reference makes.
 
@@ -42,9 +48,9 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from hrmgym.envs.benchmark import Benchmark
-from hrmgym.envs.benchmarks.jsonl_format import KINDS, Case, Line, Mark, Model, Run, RunLimits
+from hrmgym.envs.benchmarks.jsonl_format import Line, known_fields
 from hrmgym.envs.showing import is_utf8
-from hrmgym.envs.task import LANGUAGES, Limits, Marked, Task, Workspace
+from hrmgym.envs.task import LANGUAGES, Environment, Limits, Marked, Task, Workspace
 from hrmgym.errors import DataError, UnknownNameError, did_you_mean
 
 
@@ -124,6 +130,10 @@ def _read_line(line: str, where: str) -> Task:
             specs[name] = getattr(parsed, name).spec()
         except DataError as error:
             raise DataError(f"{where}: {name}: {error}") from error
+    try:
+        environment = Environment(**parsed.environment.model_dump())
+    except DataError as error:
+        raise DataError(f"{where}: environment: {error}") from error
     return Task(
         id=parsed.id,
         benchmark=JsonlTasks.name,
@@ -134,6 +144,7 @@ def _read_line(line: str, where: str) -> Task:
         editable=tuple(parsed.editable),
         **specs,
         limits=Limits(**parsed.limits.model_dump()),
+        environment=environment,
         reference=parsed.reference,
         source=parsed.source or where,
         licence=parsed.licence,
@@ -180,28 +191,12 @@ def _finite(text: str) -> float:
 def _first_fault(error: ValidationError, data: Any) -> str:
     """`field: what is wrong`, with the nearest field for one that is unknown."""
     fault = error.errors()[0]
-    # The tag of a union stands in pydantic's location; it is no field.
-    parts = [str(part) for part in fault["loc"]]
-    field = ".".join(p for i, p in enumerate(parts) if not (p in KINDS and i == 1)) or "the line"
+    parts = fault["loc"]
+    field = ".".join(map(str, parts)) or "the line"
     match fault["type"]:
         case "extra_forbidden":
-            return f"{field}: unknown field{did_you_mean(parts[-1], _known_fields(parts))}"
-        case "union_tag_invalid":
-            tag = str(fault["ctx"]["tag"])
-            return f"{field}: kind: unknown kind {tag!r}{did_you_mean(tag, KINDS)}"
+            near = did_you_mean(str(parts[-1]), known_fields(parts[:-1], data))
+            return f"{field}: unknown field{near}"
         case "literal_error" if field == "language":
             return f"language: {UnknownNameError('language', str(data['language']), LANGUAGES)!s}"
     return f"{field}: {fault['msg'].removeprefix('Value error, ')}"
-
-
-def _known_fields(parts: list[str]) -> list[str]:
-    model: type[Model] = Line
-    if parts[0] == "limits":
-        model = RunLimits
-    elif parts[0] == "marked":
-        model = Mark
-    elif "cases" in parts:
-        model = Run if "stdio" in parts else Case
-    elif len(parts) > 1:
-        model = KINDS[parts[1]]
-    return list(model.model_fields)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from hrmgym.envs.config import LONGEST, SHORTEST
+from hrmgym.envs.editable import may_edit, named
 from hrmgym.envs.interfaces import canvas as cv
 from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
 from hrmgym.envs.interfaces.canvas import Canvas, Code, lay_out, tokenise, window_ranges
@@ -131,7 +132,7 @@ class EditInterface:
             state.outcome.message if state.outcome is not None else "",
             self.length,
             state.cursor.window,
-            path in state.task.editable,
+            may_edit(state.task.editable, path),
         )
 
     def start(self, state: State) -> State:
@@ -282,7 +283,7 @@ class EditInterface:
         if call.tool == "next_window":
             moved = Cursor(cursor.path, (cursor.window + 1) % self._windows(state))
         elif call.tool == "open_file":
-            paths = sorted({*state.files, *state.task.editable})
+            paths = sorted({*state.files, *named(state.task.editable)})
             moved = Cursor(paths[bisect_right(paths, cursor.path) % len(paths)])
         else:
             failing = self._failure_window(state)
@@ -381,7 +382,7 @@ def copied(canvas: Canvas, text: str) -> list[int]:
 
 def _count_others(state: State) -> int:
     """How many files there are to open: those of the workspace and those that may be written."""
-    files, editable = state.files, state.task.editable
+    files, editable = state.files, named(state.task.editable)
     missing = sum(path not in files for path in editable)
     path = state.cursor.path
     return len(files) + missing - (path in files or path in editable)

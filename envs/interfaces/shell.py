@@ -16,10 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hrmgym.envs.editable import editable_in
 from hrmgym.envs.interfaces.base import RefusedError, ToolCall
 from hrmgym.envs.interfaces.textspace import TextSpace
 from hrmgym.envs.showing import is_utf8, showable
 from hrmgym.envs.state import State
+from hrmgym.envs.testkinds import kind_of
 from hrmgym.errors import ActionError
 
 SUBMIT, TEST = "submit", "test"
@@ -154,7 +156,7 @@ _LISTED = 100
 def _task_text(state: State, most: int) -> str:
     """The prompt, the rules of the interface, a listing, and the editable files, in `most`."""
     task = state.task
-    editable = [path for path in task.editable if path in state.files]
+    editable = [path for path in editable_in(task.editable, state.files) if path in state.files]
     shown = showable(", ".join(task.editable[:_LISTED]))
     more = f" and {len(task.editable) - _LISTED} more" if len(task.editable) > _LISTED else ""
     lines = [
@@ -163,7 +165,10 @@ def _task_text(state: State, most: int) -> str:
         f"Editable: {shortened(shown, most // 8)}{more}. Commands run at the workspace's root; "
         f"`{TEST}` runs the visible tests, `{SUBMIT}` ends the episode.",
     ]
-    others = sorted(path for path in state.files if path not in task.editable)
+    if about := kind_of(task.visible_tests).shown(task.visible_tests):
+        lines.append(shortened(showable(about), most // 8))
+    mine = {*editable, *task.editable}
+    others = sorted(path for path in state.files if path not in mine)
     if others:
         listed = showable("\n".join(others[:_LISTED]))
         lines += ["", "Other files:", shortened(listed, most // 8)]

@@ -67,12 +67,17 @@ class LocalSandboxConfig(_Config):
         description="Where the kernel refuses namespaces, run foreign code as an ordinary process"
         " with limits only, instead of refusing to start",
     )
+    packages: Annotated[str, AfterValidator(expand_home)] | None = Field(
+        default=None,
+        description="Folder of installed packages, as `pip install --target` makes it, that"
+        " programs find read-only; a task's own lock takes its place",
+    )
 
     def deployment(self) -> AbstractDeployment:
         """A deployment, not started."""
         from hrmgym.envs.sandboxes.local.deployment import LocalDeployment
 
-        return LocalDeployment(allow_unisolated=self.allow_unisolated)
+        return LocalDeployment(allow_unisolated=self.allow_unisolated, packages=self.packages or "")
 
 
 class DockerSandboxConfig(_Config):

@@ -41,6 +41,7 @@ from hrmgym.envs.sandboxes.bench import (
     tree_of,
 )
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
+from hrmgym.envs.sandboxes.environments import fitting
 from hrmgym.envs.sandboxes.local.link import GuestDied
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.local.saving import TIMED_OUT, Changed, WorkspaceTooLargeError
@@ -48,7 +49,7 @@ from hrmgym.envs.sandboxes.local.tester import Tester
 from hrmgym.envs.sandboxes.loops import LoopThread
 from hrmgym.envs.sandboxes.retries import Counts, Lost, Retries, failure
 from hrmgym.envs.sandboxes.verdicts import testing
-from hrmgym.envs.task import Limits, Outcome, TestSpec
+from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, TestSpec
 from hrmgym.envs.workspace import EMPTY, Files
 from hrmgym.errors import SandboxError
 
@@ -100,6 +101,9 @@ class TestRunner(Protocol):
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
     ) -> Outcome:
         """See `Sandbox.run_tests`."""
+
+    def within(self, environment: Environment) -> TestRunner:
+        """See `Sandbox.within`."""
 
 
 class _Parts:
@@ -200,6 +204,7 @@ class Sandbox:
         self._commands = Retries(parts.close_work, lambda: parts.isolated, parts.counts)
         self._dropped = weakref.finalize(self, parts.drop)
         self._dropped.atexit = False
+        self._within: dict[Environment, Sandbox] = {}
 
     @property
     def kind(self) -> str:
@@ -210,6 +215,21 @@ class Sandbox:
     def counts(self) -> Counts:
         """What it has done so far."""
         return self._parts.counts
+
+    def within(self, environment: Environment) -> Sandbox:
+        """The same kind of sandbox with a task's environment, which ends with this one.
+
+        Raises:
+            SandboxError: This machine, or this kind of sandbox, cannot give it.
+        """
+        if environment == NO_ENVIRONMENT:
+            return self
+        if environment not in self._within:
+            config = fitting(self.config, environment)
+            if config == self.config:
+                return self
+            self._within[environment] = Sandbox(config)
+        return self._within[environment]
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
@@ -329,7 +349,12 @@ class Sandbox:
 
     def close(self) -> None:
         """End the sandbox; returns when every process of it is dead. It may be used again."""
-        self._parts.close()
+        others, self._within = self._within, {}
+        try:
+            for other in others.values():
+                other.close()
+        finally:
+            self._parts.close()
 
     def __enter__(self) -> Self:
         return self

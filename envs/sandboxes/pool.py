@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from typing import Self
 
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
+from hrmgym.envs.sandboxes.environments import fitting
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.retries import Counts
-from hrmgym.envs.task import Limits, Outcome, TestSpec
+from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, TestSpec
 from hrmgym.errors import ConfigError, SandboxError
 
 Job = tuple[Mapping[str, str], TestSpec, Limits]
@@ -44,12 +45,33 @@ class Pool:
         self._changed = threading.Condition()
         self._threads: ThreadPoolExecutor | None = None
         self._closed = False
+        self._within: dict[Environment, Pool] = {}
         _pools.add(self)
 
     @property
     def kind(self) -> str:
         """See `TestRunner.kind`."""
         return self.config.type
+
+    def within(self, environment: Environment) -> Pool:
+        """A pool with a task's environment, which is closed with this one: see `Sandbox.within`.
+
+        Raises:
+            SandboxError: This machine, or this kind of sandbox, cannot give it.
+        """
+        if environment == NO_ENVIRONMENT:
+            return self
+        with self._changed:
+            found = self._within.get(environment)
+            if found is None and self._closed:
+                raise SandboxError("the pool is closed")
+        if found is None:  # what takes its time happens while others use this pool
+            config = fitting(self.config, environment)
+            if config == self.config:
+                return self
+            with self._changed:
+                found = self._within.setdefault(environment, Pool(config, self.size))
+        return found
 
     @contextmanager
     def sandbox(self) -> Iterator[Sandbox]:
@@ -137,7 +159,9 @@ class Pool:
     def counts(self) -> Counts:
         """What its sandboxes have done so far."""
         with self._changed:
-            return sum((found.counts for found in self._sandboxes), Counts())
+            counts = [found.counts for found in self._sandboxes]
+            counts += [found.counts for found in self._within.values()]
+        return sum(counts, Counts())
 
     def close(self) -> None:
         """End every sandbox, once it is given back; runs that have not started are cancelled.
@@ -162,6 +186,8 @@ class Pool:
                     self._changed.wait()
             for found in self._sandboxes:
                 found.close()
+            for other in self._within.values():
+                other.close()
 
     def __enter__(self) -> Self:
         return self

@@ -23,7 +23,7 @@ from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.envs.sandboxes.handle import TestRunner
 from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
-from hrmgym.envs.task import Limits, Task, TestSpec
+from hrmgym.envs.task import Environment, Limits, Task, TestSpec
 from hrmgym.errors import DataError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.evaluate.soundness import Checked, Run, Side, Verdict, judge
 
@@ -237,16 +237,27 @@ class _Noting:
 
     def __init__(self, runner: TestRunner) -> None:
         self._runner = runner
-        self.limits: Limits | None = None
+        self._noted: list[Limits] = []
+
+    @property
+    def limits(self) -> Limits | None:
+        """The limits of the last run."""
+        return self._noted[-1] if self._noted else None
 
     @property
     def kind(self) -> str:
         """See `TestRunner.kind`."""
         return self._runner.kind
 
+    def within(self, environment: Environment) -> _Noting:
+        """See `Sandbox.within`."""
+        inner = _Noting(self._runner.within(environment))
+        inner._noted = self._noted
+        return inner
+
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
     ) -> Outcome:
         """See `Sandbox.run_tests`."""
-        self.limits = limits
+        self._noted.append(limits)
         return self._runner.run_tests(files, tests, limits, fresh=fresh)

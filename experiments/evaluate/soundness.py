@@ -8,6 +8,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any, Literal
 
+from hrmgym.envs.editable import may_edit
 from hrmgym.envs.outcome import HIDDEN, VISIBLE, FailureCode, Status
 from hrmgym.envs.sandboxes.verdicts.modes import Mode
 from hrmgym.envs.task import Task
@@ -104,7 +105,7 @@ def judge(
     faults = [
         f"the reference changes {path!r}, which is not editable"
         for path in task.reference
-        if path not in task.editable
+        if not may_edit(task.editable, path)
     ]
     if mark is not None and marked[mark.what] not in runs:
         faults.append(f"marked {mark.what}, but it has no reference")

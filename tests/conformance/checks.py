@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hrmgym.envs.candidates import CandidateActions
+from hrmgym.envs.editable import may_edit, named
 from hrmgym.envs.interfaces.edit import tool_action, tool_number
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import LANGUAGES, Task
@@ -61,8 +62,8 @@ def tasks_are_well_formed(make: Make) -> None:
                 assert task.split == split, task.id
                 assert task.language in LANGUAGES, task.id
                 there = {*task.workspace.start, *task.reference}
-                assert set(task.editable) <= there, task.id
-                assert set(task.reference) <= set(task.editable), task.id
+                assert set(named(task.editable)) <= there, task.id
+                assert all(may_edit(task.editable, path) for path in task.reference), task.id
                 assert task.visible_tests.test_ids, task.id
                 assert task.hidden_tests.test_ids, task.id
                 assert task.prompt, task.id

@@ -16,6 +16,8 @@ from hrmgym.envs import catalogue, make_benchmark
 from hrmgym.envs.benchmark import Entry
 from hrmgym.envs.candidates import CandidateActions
 from hrmgym.envs.interfaces.textspace import TextSpace
+from hrmgym.envs.sandboxes.config import LocalSandboxConfig
+from hrmgym.envs.sandboxes.environments import lacking
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import DataError
 from hrmgym.tests.conformance import checks
@@ -38,6 +40,10 @@ def entry(request: pytest.FixtureRequest) -> Entry:
         benchmark.tasks(benchmark.splits[0])
     except DataError as error:
         pytest.skip(f"needs data: {error}")
+    tasks = [task for split in benchmark.splits for task in benchmark.tasks(split)]
+    reasons = [lacking(LocalSandboxConfig(), task.environment) for task in tasks]
+    if all(reasons):
+        pytest.skip(reasons[0])
     return found
 
 

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -154,6 +155,75 @@ def test_limited_to_some_files(base: Base) -> None:
     assert dict(no_folder.limited_to(["d/b.py"])) == {
         k: v for k, v in TREE.items() if k != "d/b.py"
     }
+
+
+def test_limited_to_patterns(base: Base) -> None:
+    """What is made, deleted, renamed and made executable there, and nothing else."""
+    tree = Base.of({"src/a.py": "a", "src/old.py": "o", "src/in/b.py": "b", "t/c.py": "c"})
+    moved = tree.files.with_text("src/new/old.py", b"\xff\0o").without("src/old.py")
+    moved = moved.changed({"src/a.py": Entry("f", 0o711, Blob.of("a"))})
+    moved = moved.with_text("t/c.py", "bad").with_text("conftest.py", "bad").without("src/in")
+    seen = moved.limited_to(["src/**"])
+    assert dict(seen) == {"src/a.py": "a", "src/new/old.py": "\udcff\0o", "t/c.py": "c"}
+    assert seen.entry("src/a.py") == Entry("f", 0o755, Blob.of("a"))
+    assert seen.entry("src/new") is not None
+    assert seen.entry("src/in") is None
+    assert dict(moved.limited_to(["src/*.py"])) == {
+        "src/a.py": "a",
+        "src/in/b.py": "b",
+        "t/c.py": "c",
+    }
+    assert dict(moved.limited_to(["**"])) == dict(moved)
+    assert moved.limited_to(["nothing/**"]) == tree.files
+
+
+_X = Entry("f", 0o644, Blob.of("x"))
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"src/in": _X, "src/in/b.py": None}, {"src/in": "x"}),
+        ({"src/a.py": Entry("l", 0, "../t/c.py")}, {"src/in/b.py": "b"}),
+        (
+            {"src/a.py": Entry("d", 0o755), "src/a.py/x": _X},
+            {"src/in/b.py": "b", "src/a.py/x": "x"},
+        ),
+        ({"t": _X, "t/c.py": None}, None),
+        ({"t": None, "t/c.py": None}, None),
+    ],
+)
+def test_what_may_not_be_edited_is_in_nobodys_way(
+    change: dict[str, Entry | None], kept: dict[str, str] | None
+) -> None:
+    """A file where a folder was, a folder where a file was, links, folders with others' files."""
+    tree = Base.of({"src/a.py": "a", "src/in/b.py": "b", "t/c.py": "c"})
+    seen = tree.files.changed(change).limited_to(["src/**", "t"])
+    if kept is None:
+        assert seen == tree.files
+        return
+    rest = {"src/a.py": "a"} if "src/a.py" not in change else {}
+    assert dict(seen) == {"t/c.py": "c", **rest, **kept}
+
+
+def test_a_tree_of_20_000_files_costs_what_has_changed() -> None:
+    """The files that did not change are not even looked at."""
+    tree = Base.of({f"d{i % 200}/f{i}.py": str(i % 7) for i in range(20_000)})
+    looked = 0
+
+    class Counting(dict[str, Entry]):
+        def get(self, key: str, default: Any = None) -> Any:
+            nonlocal looked
+            looked += 1
+            return super().get(key, default)
+
+    tree.entries = Counting(tree.entries)
+    files = tree.files.with_text("d3/new.py", "x").without("d4/f4.py")
+    looked = 0
+    seen = files.limited_to(["d*/**"])
+    assert looked < 50
+    assert len(seen) == 20_000
+    assert (seen["d3/new.py"], "d4/f4.py" in seen) == ("x", False)
 
 
 def test_from_a_mapping(base: Base) -> None:

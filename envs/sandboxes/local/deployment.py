@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from swerex.deployment.abstract import AbstractDeployment
 from swerex.deployment.hooks.abstract import CombinedDeploymentHook, DeploymentHook
@@ -20,9 +21,11 @@ class LocalDeployment(AbstractDeployment):
 
     Args:
         allow_unisolated: Run without isolation, and say so, where the kernel refuses it.
+        packages: Folder of packages that programs find; empty: none.
     """
 
-    def __init__(self, *, allow_unisolated: bool = False) -> None:
+    def __init__(self, *, allow_unisolated: bool = False, packages: str = "") -> None:
+        self._packages = packages
         self.logger = logging.getLogger("hrmgym.sandboxes")
         self._allow_unisolated = allow_unisolated
         self._runtime: LocalRuntime | None = None
@@ -47,6 +50,8 @@ class LocalDeployment(AbstractDeployment):
         """
         self._hooks.on_custom_step("Starting runtime")
         probe.check_limits(Limits())
+        if self._packages and not Path(self._packages).is_dir():
+            raise SandboxUnavailableError(f"sandbox.packages: no folder {self._packages!r}")
         missing = probe.missing()
         if missing and not self._allow_unisolated:
             raise SandboxUnavailableError(
@@ -57,7 +62,7 @@ class LocalDeployment(AbstractDeployment):
         if missing:
             names = ", ".join(layer.name for layer in missing)
             self.logger.warning("foreign code runs WITHOUT isolation; missing: %s", names)
-        self._runtime = LocalRuntime(isolate=not missing)
+        self._runtime = LocalRuntime(isolate=not missing, packages=self._packages)
 
     async def stop(self) -> None:
         """End the runtime and every process of it."""

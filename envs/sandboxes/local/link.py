@@ -63,13 +63,16 @@ class Guest:
         """The bash for sessions."""
 
     @classmethod
-    async def start(cls, mode: Mode, *, isolate: bool, file_mb: int = 64) -> Guest:
+    async def start(
+        cls, mode: Mode, *, isolate: bool, file_mb: int = 64, packages: str = ""
+    ) -> Guest:
         """Start a guest and wait until it is ready.
 
         Args:
             mode: What it serves.
             isolate: Whether in namespaces of its own.
             file_mb: Size of its scratch space.
+            packages: Folder of packages that programs find.
 
         Raises:
             SandboxUnavailableError: The kernel, or its policy, refuses the isolation.
@@ -77,7 +80,7 @@ class Guest:
         """
         options = {"mode": mode, "file_mb": file_mb}
         for attempt in range(2):
-            incubator = nursery.lease(isolate=isolate, judge=mode == "judge")
+            incubator = nursery.lease(isolate=isolate, judge=mode == "judge", packages=packages)
             try:
                 return await cls._start(incubator, options)
             except SandboxError:

@@ -26,6 +26,9 @@ from hrmgym.errors import SandboxError, SandboxUnavailableError
 #: What pytest needs at run time; nothing else of site-packages is shown inside.
 LIBRARIES = ("_pytest", "py", "pytest", "pluggy", "iniconfig", "packaging", "pygments")
 
+#: Name of a task's packages among them; no module can have it.
+PACKAGES = ".packages"
+
 # An incubator imports a few files of `sandboxes` before it closes itself in, and none of the
 # packages around them.
 _BOOT = """
@@ -179,7 +182,7 @@ _lock = threading.Lock()
 _incubators: dict[str, Incubator] = {}
 
 
-def lease(*, isolate: bool, judge: bool = False) -> Incubator:
+def lease(*, isolate: bool, judge: bool = False, packages: str = "") -> Incubator:
     """This process's incubator for that kind of isolation, or of judges; `release` it after use.
 
     It may not be ready yet, and a later lease gets another one when this one has ended.
@@ -188,7 +191,7 @@ def lease(*, isolate: bool, judge: bool = False) -> Incubator:
         "isolate": isolate,
         "judge": judge,
         "host": os.getpid(),
-        "libraries": _library_paths(),
+        "libraries": _library_paths() | ({PACKAGES: packages} if packages else {}),
         "hidden": _hidden_paths(),
     }
     key = json.dumps(setup)
@@ -291,6 +294,9 @@ def _library_paths() -> dict[str, str]:
                 origin = Path(os.path.realpath(spec.origin))
                 path = origin.parent if spec.submodule_search_locations else origin
                 _found[path.name] = str(path)
+                if name == "pluggy":  # pytest prints the version that only this tells
+                    infos = path.parent.glob("pluggy-*.dist-info")
+                    _found.update((info.name, str(info)) for info in infos)
     return _found
 
 

@@ -92,9 +92,9 @@ class LocalRuntime(AbstractRuntime):
             limits, in a temporary folder.
     """
 
-    def __init__(self, *, isolate: bool = True) -> None:
+    def __init__(self, *, isolate: bool = True, packages: str = "") -> None:
         self.logger = logging.getLogger("hrmgym.sandboxes")
-        self._isolate = isolate
+        self._isolate, self.packages = isolate, packages
         self._guests: dict[str, Guest] = {}
         self._sessions: dict[str, BashSession] = {}
         self._requests: dict[str, CreateSessionRequest] = {}
@@ -116,7 +116,9 @@ class LocalRuntime(AbstractRuntime):
                 guest = None
             if guest is None:
                 size = SESSION_LIMITS.file_mb
-                guest = await Guest.start(mode, isolate=self._isolate, file_mb=size)
+                guest = await Guest.start(
+                    mode, isolate=self._isolate, file_mb=size, packages=self.packages
+                )
                 self._guests[mode] = guest
             return guest
 
@@ -302,7 +304,7 @@ class LocalRuntime(AbstractRuntime):
 
     def sibling(self) -> LocalRuntime:
         """Another runtime of the same kind, with guests and files of its own."""
-        return LocalRuntime(isolate=self._isolate)
+        return LocalRuntime(isolate=self._isolate, packages=self.packages)
 
     async def ready(self) -> Guest:
         """The guest for files and commands, which knows its own paths."""

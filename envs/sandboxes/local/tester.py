@@ -37,7 +37,9 @@ class Tester:
 
     def _hold(self, *, judge: bool) -> None:
         """Keep an incubator while no guest needs it: the next one will."""
-        self._held[judge] = nursery.lease(isolate=self.isolated, judge=judge)
+        self._held[judge] = nursery.lease(
+            isolate=self.isolated, judge=judge, packages=self._model.packages
+        )
 
     @property
     def isolated(self) -> bool:

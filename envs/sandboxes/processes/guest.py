@@ -51,6 +51,7 @@ def serve(sock: socket.socket, options: dict[str, Any], pid: int) -> NoReturn:
         else:
             box.settle_for_less()
         server = _SERVERS[options["mode"]](sock, box)
+        sys.path += box.packages  # for forks of this process; after all that it imports itself
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         sock.sendall(wire.pack({"error": text, **number_of(error)}))
@@ -214,14 +215,20 @@ class Box:
         if _PROGRAM_FILTER is not None:
             _PROGRAM_FILTER.install()
 
+    @property
+    def packages(self) -> list[str]:
+        """The folder of packages that the task brings, where it does."""
+        return [f"{self.tools}/lib/.packages"] if ".packages" in self.options["libraries"] else []
+
     def environment(self) -> dict[str, str]:
         """Environment variables of foreign code."""
+        programs = [f"{self.tools}/bin", *(f"{top}/bin" for top in self.packages)]
         return {
-            "PATH": f"{self.tools}/bin:/usr/local/bin:/usr/bin:/bin",
+            "PATH": ":".join([*programs, "/usr/local/bin:/usr/bin:/bin"]),
             "HOME": self.temporary,
             "TMPDIR": self.temporary,
             "LANG": "C.UTF-8",
-            "PYTHONPATH": f"{self.tools}/lib",
+            "PYTHONPATH": ":".join([*self.packages, f"{self.tools}/lib"]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
         }

@@ -1,15 +1,11 @@
-"""Where tests run, seen from the code that they test: apart from it, together with it, or in a
-harness of their own. What the tested code can forge follows from that.
-"""
+"""Where tests run, seen from the code that they test: see `hrmgym.envs.testkinds.base.Mode`."""
 
 from __future__ import annotations
 
-from typing import Literal
+from hrmgym.envs.testkinds import Mode, kind_of
+from hrmgym.envs.testspecs import TestSpec
 
-from hrmgym.envs.sandboxes.verdicts import together
-from hrmgym.envs.task import CommandTests, PytestTests, TestSpec
-
-Mode = Literal["apart", "together", "harness"]
+__all__ = ["Mode", "tests_apart"]
 
 
 def tests_apart(tests: TestSpec, *, sandbox: str) -> tuple[Mode, str]:
@@ -24,16 +20,5 @@ def tests_apart(tests: TestSpec, *, sandbox: str) -> tuple[Mode, str]:
 
     Returns:
         The mode and one line that says why; the line is empty for "apart", the best there is.
-
-        - "apart": expected values and verdict are out of the tested code's reach.
-        - "together": one process runs both, which the tested code can fool.
-        - "harness": one command decides, which may let the tested code do anything.
     """
-    if isinstance(tests, CommandTests):
-        return "harness", f"the exit status of {tests.command[0]!r} decides"
-    if not isinstance(tests, PytestTests):
-        return "apart", ""
-    if sandbox != "local":
-        return "together", f"pytest runs in one process with the code in a {sandbox!r} sandbox"
-    why = together.reason(tests)
-    return ("together", why) if why else ("apart", "")
+    return kind_of(tests).mode(tests, sandbox=sandbox)

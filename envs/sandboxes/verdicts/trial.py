@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.outcome import FailureCode, Outcome, Status
 from hrmgym.envs.sandboxes.verdicts.modes import Mode, tests_apart
-from hrmgym.envs.task import Limits, PytestTests, Task, TestSpec
+from hrmgym.envs.task import NO_ENVIRONMENT, Limits, PytestTests, Task, TestSpec
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 if TYPE_CHECKING:
@@ -64,14 +64,23 @@ def shown_apart(task: Task, runner: TestRunner) -> tuple[Mode, str]:
 
 def _modes(task: Task, runner: TestRunner) -> tuple[tuple[Mode, str], tuple[Mode, str]]:
     visible, hidden = (
-        tests_apart(tried(tests, task, runner), sandbox=runner.kind)
-        for tests in (task.visible_tests, task.hidden_tests)
+        mode_of(tests, task, runner) for tests in (task.visible_tests, task.hidden_tests)
     )
     return visible, hidden
 
 
 def _rank(mode: tuple[Mode, str]) -> int:
     return ("apart", "harness", "together").index(mode[0])
+
+
+def mode_of(tests: TestSpec, task: Task, runner: TestRunner) -> tuple[Mode, str]:
+    """How some of a task's tests run, and why: see `task_apart`."""
+    return tests_apart(tried(tests, task, runner), sandbox=_kind(task, runner))
+
+
+def _kind(task: Task, runner: TestRunner) -> str:
+    """The type of the sandbox that a task runs in: an image needs a container."""
+    return "docker" if task.environment.image and runner.kind == "local" else runner.kind
 
 
 def tried(tests: TestSpec, task: Task, runner: TestRunner) -> TestSpec:
@@ -86,13 +95,21 @@ def tried(tests: TestSpec, task: Task, runner: TestRunner) -> TestSpec:
         `tests` themselves where nothing is to be decided, or the sandbox fails. Else a copy: with
         `tried` where they run apart, and with `together`, the reason, where they have to run so.
     """
-    mode, _ = tests_apart(tests, sandbox=runner.kind)
+    mode, _ = tests_apart(tests, sandbox=_kind(task, runner))
     if mode != "apart" or not isinstance(tests, PytestTests) or tests.tried:
         return tests
     ids = id(tests), id(task.reference), id(task.workspace), runner.kind
     with _memory.turn:
         known = _memory.known.get(ids)
     if known is None:
+        try:
+            runner = (
+                runner if task.environment == NO_ENVIRONMENT else runner.within(task.environment)
+            )
+        except SandboxUnavailableError:
+            raise
+        except SandboxError:
+            return tests
         found = try_out(tests, task.solution(), task.limits, runner)
         if found is tests:
             return tests

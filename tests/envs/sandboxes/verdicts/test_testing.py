@@ -25,6 +25,7 @@ from hrmgym.envs.task import (
     PytestTests,
     TestSpec,
 )
+from hrmgym.envs.testkinds.pytest import judge_pytest
 
 Run = Callable[..., Outcome]
 Make = Callable[..., CallTests]
@@ -264,7 +265,7 @@ def test_forged_reports_are_read_as_far_as_they_make_sense() -> None:
         "[1]",
         '{"test": "t.py::c", "phase": "call", "outcome": "passed"}',
     ]
-    outcome = testing.judge_pytest(tests, "\n".join(lines), Ran("", 0, 0.0, 0.0))
+    outcome = judge_pytest(tests, "\n".join(lines), Ran("", 0, 0.0, 0.0))
     assert statuses(outcome) == ["error", "missing", "missing"]
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import fastjsonschema
 import pytest
 
-from hrmgym.envs.benchmarks import jsonl_format, jsonl_values
+from hrmgym.envs.benchmarks import jsonl_format
 from hrmgym.envs.benchmarks.jsonl import JsonlTasks, read_tasks
 from hrmgym.envs.sandboxes.inside import values
 from hrmgym.envs.sandboxes.inside.values import Named
 from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.sandboxes.verdicts import calltests
 from hrmgym.envs.task import CallCase, CallTests, Limits, PytestTests, StdioTests
+from hrmgym.envs.testkinds import jsonvalues
 from hrmgym.errors import DataError, SandboxError
 
 DATA = files("hrmgym.envs").joinpath("data")
@@ -70,14 +71,14 @@ def write(folder: Path, *lines: Any) -> Path:
     ],
 )
 def test_tagged_values(data: Any, value: Any) -> None:
-    found = jsonl_values.decode(data)
+    found = jsonvalues.decode(data)
     assert found == value
     assert type(found) is (Named if isinstance(value, type) else type(value))
     fastjsonschema.compile({**SCHEMA["$defs"]["Value"], "$defs": SCHEMA["$defs"]})(data)
 
 
 def test_a_nan() -> None:
-    assert math.isnan(jsonl_values.decode({"$float": "nan"}))
+    assert math.isnan(jsonvalues.decode({"$float": "nan"}))
 
 
 @pytest.mark.parametrize(
