@@ -16,7 +16,7 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import HarnessTests, Limits, TestSpec
 from hrmgym.envs.testkinds import SHIPPED, kind_named, kind_names, kind_of, register_test_kind
 from hrmgym.errors import ConfigError, DataError, UnknownNameError
-from hrmgym.experiments.check import check
+from hrmgym.experiments.evaluate.check import check
 from hrmgym.tests.envs.testkinds.owned import Words, WordTests
 
 WORDS = {"kind": "words", "words": [{"path": "a.txt", "word": "yes"}]}
