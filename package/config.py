@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import pathlib
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -20,13 +20,13 @@ expand_home = os.path.expanduser
 PathWord = Annotated[str, Field(min_length=1), AfterValidator(expand_home)]
 
 
-def named_path(variable: str) -> Path | None:
+def named_path(variable: str) -> pathlib.Path | None:
     """The path that an environment variable names, `~` expanded; None where it is unset, or empty.
 
     No shell expands `~` in a file of variables, a container's or an editor's settings.
     """
     named = os.environ.get(variable)
-    return Path(expand_home(named)) if named else None
+    return pathlib.Path(expand_home(named)) if named else None
 
 
 class Block(BaseModel):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 import tempfile
 import urllib.error
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import platformdirs
 
-from hrmgym.config import named_path
+from hrmgym.config import expand_home
 from hrmgym.errors import DataError
 
 DATA_VARIABLE = "HRMGYM_DATA"
@@ -27,7 +28,9 @@ CACHE_VARIABLE = "HRMGYM_CACHE"
 
 def cache_dir() -> Path:
     """The user's cache folder for this package; HRMGYM_CACHE overrides it."""
-    return named_path(CACHE_VARIABLE) or Path(platformdirs.user_cache_dir("hrmgym"))
+    return Path(
+        expand_home(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("hrmgym"))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,8 @@ def content_checksum(root: Path, files: Iterable[Path]) -> str:
 
 def candidates(source: DataSource) -> list[Path]:
     """Where the data is looked for before it is fetched, in order."""
-    named = named_path(DATA_VARIABLE)
-    found = [] if named is None else [named / source.folder]
+    named = os.environ.get(DATA_VARIABLE)
+    found = [Path(expand_home(named)) / source.folder] if named else []
     return [*found, cache_dir() / "data" / f"{source.folder}-{source.commit[:12]}"]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import os
 import platform
 import sysconfig
 import tempfile
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import platformdirs
 
-from hrmgym.config import named_path
+from hrmgym.config import expand_home
 from hrmgym.envs.bugs.contamination import lexemes
 from hrmgym.envs.bugs.meaning import compiles
 from hrmgym.envs.bugs.source import is_docstring
@@ -74,7 +75,8 @@ def stdlib_functions(min_lines: int = 3, max_lines: int = 30) -> tuple[CorpusFun
 
 def cache_folder() -> Path:
     """The folder of this package's caches: `HRMGYM_CACHE`, else the user's cache folder."""
-    return named_path("HRMGYM_CACHE") or Path(platformdirs.user_cache_dir("hrmgym"))
+    named = os.environ.get("HRMGYM_CACHE")
+    return Path(expand_home(named) if named else platformdirs.user_cache_dir("hrmgym"))
 
 
 def collect(folder: Path, origin: str, min_lines: int, max_lines: int) -> Iterator[CorpusFunction]:
