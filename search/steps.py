@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import Outcome, Status
 from hrmgym.search.stages import Ran
+
+if TYPE_CHECKING:  # the command line imports this, and no sandbox
+    from hrmgym.envs.software import SoftwareEnv
 
 #: Observation, reward, terminated, truncated, info.
 Step = tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]
