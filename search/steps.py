@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from hrmgym.envs.software import SoftwareEnv
-from hrmgym.envs.state import State
 from hrmgym.envs.task import Outcome, Status
 from hrmgym.search.stages import Ran, Result
+
+if TYPE_CHECKING:  # the command line imports this, and no sandbox
+    from hrmgym.envs.software import SoftwareEnv
+    from hrmgym.envs.state import State
 
 #: Observation, reward, terminated, truncated, info.
 Step = tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]

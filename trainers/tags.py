@@ -40,7 +40,7 @@ PPO_TAGS: dict[str, str] = {
     "hrm/grad_norm_q_head": "The same, halting head; 0 unless halting is trained.",
 }
 
-#: Further tags where the policy has the parts, or `trainer.curriculum` or `sandbox.stages` is set.
+#: Further tags where the policy has the parts, or `trainer.curriculum` is set.
 PART_TAGS: dict[str, str] = {
     "hrm/grad_norm_outcome_gate": "As above, gate that feeds the last outcome to the plan.",
     "hrm/grad_norm_outcome_head": "The same, head that foretells outcomes; of its own updates.",
@@ -51,11 +51,15 @@ PART_TAGS: dict[str, str] = {
     "hrm/balance": "Load-balance loss of the learned router; 1 where all adapters are used alike.",
     "learn/balance": "The same in supervised training.",
     "learn/nll_per_entry": "As `learn/nll_replacement`, per entry; with `trainer.loss: balanced`.",
-    "env/repeats": "With `sandbox.stages`: mean number of an episode's steps taken again.",
-    "env/near_limit": "With `sandbox.stages`: mean number of runs that ended near the stage.",
     "curriculum/depth": "Mean number of edits from the solution at which training starts.",
     "curriculum/forward": "Share of the tasks that are past the deepest made start.",
     "curriculum/full_success": "Share of the recent episodes from the tasks' own starts, solved.",
+}
+
+#: Further tags where `sandbox.stages` is set.
+STAGE_TAGS: dict[str, str] = {
+    "env/repeats": "Mean number of an episode's steps taken again.",
+    "env/near_limit": "Mean number of runs that ended near the stage.",
 }
 
 #: Further tags where `trainer.eval_every` is set.

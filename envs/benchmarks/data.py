@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 import tempfile
 import urllib.error
@@ -16,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrmgym.config import is_folder, named_path
+from hrmgym.config import is_folder
 from hrmgym.envs.cache import cache_dir
 from hrmgym.errors import DataError
 
@@ -54,8 +55,8 @@ def content_checksum(root: Path, files: Iterable[Path]) -> str:
 
 def candidates(source: DataSource) -> list[Path]:
     """Where the data is looked for before it is fetched, in order."""
-    named = named_path(DATA_VARIABLE)
-    found = [] if named is None else [named / source.folder]
+    named = os.environ.get(DATA_VARIABLE)
+    found = [Path(expand_home(named)) / source.folder] if named else []
     return [*found, cache_dir() / "data" / f"{source.folder}-{source.commit[:12]}"]
 
 

@@ -15,9 +15,8 @@ import pytest
 
 from hrmgym.cli import main
 from hrmgym.config import expand_home, named_path
-from hrmgym.envs.benchmarks.data import cache_dir, candidates
+from hrmgym.envs.benchmarks.data import candidates
 from hrmgym.envs.benchmarks.quixbugs import SOURCE
-from hrmgym.envs.bugs.corpus import cache_folder
 from hrmgym.envs.bugs.protected import HUMANEVAL, protected_programs
 from hrmgym.envs.sandboxes.local import nursery
 from hrmgym.envs.streams import is_ascii, is_plain
@@ -176,14 +175,13 @@ def test_a_tilde_in_a_variable_or_an_argument_is_the_home_folder(
 ) -> None:
     """No shell has expanded what stands in a file of variables, or comes from Python."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("data", "cache", "runs"):
+    for name in ("data", "runs"):
         monkeypatch.setenv(f"HRMGYM_{name.upper()}", f"~/{name}")
     (tmp_path / "data" / HUMANEVAL).parent.mkdir(parents=True)
     (tmp_path / "data" / HUMANEVAL).write_bytes(gzip.compress(b""))
     assert candidates(SOURCE)[0] == tmp_path / "data" / SOURCE.folder
     assert not any("HumanEval" in one for one in protected_programs()[1])
     assert str(tmp_path / "data") in nursery._hidden_paths()
-    assert cache_dir() == cache_folder() == tmp_path / "cache"
     experiment = load("score-katas-random", [])
     made = [RunFolder.create(experiment, root) for root in (None, "~/other")]
     assert [run.path.parent for run in made] == [tmp_path / "runs", tmp_path / "other"]
