@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +12,12 @@ import typer
 
 from hrmgym.errors import ConfigError, UserError
 from hrmgym.keys_command import list_keys
+from hrmgym.options import CONFIG, Overrides, home
+from hrmgym.score_command import score
+from hrmgym.train_command import train
 
 if TYPE_CHECKING:
-    from hrmgym.experiments.run import RunFolder
-    from hrmgym.experiments.schema import Experiment
+    pass
 
 app = typer.Typer(
     name="hrmgym",
@@ -28,35 +29,6 @@ app = typer.Typer(
 
 # typer brings its own click, or uses the installed one, depending on its version.
 _ClickError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-
-_CONFIG = "An experiment file, or a shipped experiment, for example demo."
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="KEY=VALUE",
-        help="For example trainer.gamma=0.9; `hrmgym keys` lists them.",
-        show_default=False,
-    ),
-]
-
-
-def _home(path: Path | None) -> Path | None:
-    """A path with `~` read as a shell reads it: no shell does so in `--option=~/x`."""
-    from hrmgym.config import expand_home
-
-    return None if path is None else Path(expand_home(path))
-
-
-Runs = Annotated[
-    Path | None,
-    typer.Option(
-        "--runs",
-        callback=_home,
-        help="Folder of run folders.",
-        envvar="HRMGYM_RUNS",
-        show_default="runs",
-    ),
-]
 
 
 def _version(wanted: bool) -> None:
@@ -76,216 +48,13 @@ def _options(
     pass
 
 
-@app.command()
-def train(
-    config: Annotated[
-        str | None, typer.Argument(metavar="CONFIG", help=_CONFIG, show_default=False)
-    ] = None,
-    overrides: Overrides = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            callback=_home,
-            help="Continue this run folder instead; KEY=VALUE change it.",
-            show_default=False,
-        ),
-    ] = None,
-    finish: Annotated[
-        Path | None,
-        typer.Option(
-            callback=_home,
-            help="Make the checkpoint to ship from this pretraining's present state; it can go on.",
-            show_default=False,
-        ),
-    ] = None,
-    runs: Runs = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Runs of a sweep at once.",
-            show_default="one for each processor, or for as many as `threads`",
-        ),
-    ] = None,
-) -> int:
-    """Train a policy, and score it; a `sweep:` trains several at once, and compares them.
-
-    Exit status 3: some results have no verdict.
-    """
-    from hrmgym.experiments.evaluate.score import check
-    from hrmgym.experiments.loader import expand
-    from hrmgym.experiments.run import RunFolder
-
-    folder = resume or finish
-    if folder is not None:
-        changes = [*([config] if config else []), *(overrides or ())]
-        if (resume and finish) or runs or workers or (finish and changes):
-            raise ConfigError("--resume takes KEY=VALUE and nothing else, --finish nothing at all")
-        if config is not None and "=" not in config:
-            raise ConfigError(f"--resume goes on with the run's own config.yaml, not {config!r}")
-        run = RunFolder(folder)
-        if finish:
-            return _train_one(run, resume=True, only_finish=True)
-        with run.locked():
-            if run.status == "finished" and not changes:
-                raise ConfigError(f"{resume}: the run has finished; there is nothing to resume")
-            if changes:
-                run.override(changes)
-            return _train_one(run, resume=True)
-    if config is None:
-        raise ConfigError(f"which experiment? {_CONFIG}")
-    experiments = expand(config, overrides or ())
-    for experiment in experiments:
-        if experiment.trainer is None:
-            raise ConfigError(f"{config}: trainer: null; use `hrmgym score`, or set a trainer")
-    for experiment in experiments:
-        check(experiment)
-    if len(experiments) == 1:
-        if workers is not None:
-            raise ConfigError(f"--workers is for a sweep, and {config} has none")
-        return _train_one(RunFolder.create(experiments[0], runs), resume=False)
-    return _train_sweep(experiments, workers, runs)
-
-
-def _stop_status(stop: KeyboardInterrupt) -> int:
-    """The exit status of a shell: 128 and the signal's number. typer makes 130 of all of them."""
-    return 128 + int(getattr(stop, "number", signal.SIGINT))
-
-
-def _train_sweep(experiments: Sequence[Experiment], workers: int | None, runs: Path | None) -> int:
-    from hrmgym.experiments.progress import console
-    from hrmgym.experiments.run import RunFolder
-    from hrmgym.experiments.sweep import SweptRun, default_workers, train_all
-    from hrmgym.experiments.sweep_table import sweep_table
-
-    def say(run: RunFolder, done: SweptRun | None) -> None:
-        if done is None:
-            print(f"begins: {run.path}", file=sys.stderr)
-        else:
-            said = f": {done.said}" if done.said else ""
-            print(f"{run.status}: {run.path}{said}", file=sys.stderr)
-
-    folders = [RunFolder.create(experiment, runs) for experiment in experiments]
-    try:
-        done = train_all(folders, workers or default_workers(experiments), say)
-    except KeyboardInterrupt as stop:
-        print("interrupted; go on with `hrmgym train --resume` and a run folder", file=sys.stderr)
-        return _stop_status(stop)
-    console().print(sweep_table(done))
-    print(f"curves: tensorboard --logdir {folders[0].path.parent}")
-    statuses = {one.status for one in done}
-    if statuses <= {0, 2, 3}:
-        return next((one for one in (2, 3) if one in statuses), 0)
-    return 1  # one has failed, or was killed
-
-
-def _train_one(run: RunFolder, *, resume: bool, only_finish: bool = False) -> int:
-    from hrmgym.envs.failures import EXIT_STATUS
-    from hrmgym.experiments.evaluate.tables import comparison_table
-    from hrmgym.experiments.progress import Bars, console
-    from hrmgym.experiments.train import train as train_experiment
-
-    print(f"run folder: {run.path}", file=sys.stderr)
-    try:
-        trained = train_experiment(run, resume=resume, only_finish=only_finish, display=Bars())
-    except KeyboardInterrupt as stop:
-        print(f"interrupted; go on with: hrmgym train --resume {run.path}", file=sys.stderr)
-        return _stop_status(stop)
-    console().print(comparison_table(trained.reports))
-    print(f"checkpoint: {trained.checkpoint}")
-    print(f"reports: {run.scores}")
-    print(f"curves: tensorboard --logdir {run.tensorboard}")
-    return EXIT_STATUS if any(one["failures"]["count"] for one in trained.reports.values()) else 0
-
-
-@app.command()
-def score(
-    config: Annotated[
-        str | None, typer.Argument(metavar="CONFIG", help=_CONFIG, show_default=False)
-    ] = None,
-    overrides: Overrides = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            callback=_home,
-            help="Also write the report here: a file, or a folder.",
-            show_default=False,
-        ),
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            callback=_home,
-            help="Go on with the scoring of this run folder instead; score.workers=N may change.",
-            show_default=False,
-        ),
-    ] = None,
-    runs: Runs = None,
-) -> int:
-    """Score a policy on a benchmark. Exit status 3: some results have no verdict."""
-    from hrmgym.config import is_folder
-    from hrmgym.experiments.evaluate.runs import reopen
-    from hrmgym.experiments.evaluate.score import check
-    from hrmgym.experiments.loader import expand
-    from hrmgym.experiments.run import RunFolder
-
-    if resume is not None:
-        if config is not None and "=" not in config:
-            raise ConfigError(f"--resume goes on with the run's own config.yaml, not {config!r}")
-        if runs is not None:
-            raise ConfigError("--runs is for new runs; --resume names the folder itself")
-        run, experiment = reopen(resume, [*([config] if config else []), *(overrides or ())])
-        check(experiment)
-        return _score_one(run, experiment, _target(output, experiment))
-    if config is None:
-        raise ConfigError(f"which experiment? {_CONFIG}")
-    experiments = expand(config, overrides or ())
-    if len(experiments) > 1 and output is not None and not is_folder(output):
-        raise ConfigError(f"--output {output}: {len(experiments)} reports need an existing folder")
-    for experiment in experiments:
-        check(experiment)
-    return max(
-        _score_one(RunFolder.create(one, runs), one, _target(output, one)) for one in experiments
-    )
-
-
-def _target(output: Path | None, experiment: Experiment) -> Path | None:
-    from hrmgym.config import is_folder
-
-    return output / f"{experiment.name}.json" if output and is_folder(output) else output
-
-
-def _score_one(run: RunFolder, experiment: Experiment, output: Path | None) -> int:
-    from hrmgym.envs.failures import EXIT_STATUS
-    from hrmgym.experiments.evaluate.runs import score_run
-    from hrmgym.experiments.evaluate.tables import report_table
-    from hrmgym.experiments.progress import Bars, console
-    from hrmgym.experiments.run import write_report
-    from hrmgym.trainers.stopping import stop_signals
-
-    print(f"run folder: {run.path}", file=sys.stderr, flush=True)
-    try:
-        with stop_signals() as asked:
-            report = score_run(run, experiment, display=Bars())
-    except BaseException:
-        print(f"go on with: hrmgym score --resume {run.path}", file=sys.stderr)
-        raise
-    paths = [run.scores / "score.json"]
-    if output is not None:
-        write_report(output, report)
-        paths.append(output)
-    console().print(report_table(report.to_dict()))
-    for path in paths:
-        print(f"report: {path}")
-    if not report.complete:
-        print(f"interrupted; go on with: hrmgym score --resume {run.path}", file=sys.stderr)
-        return 128 + (asked.number or signal.SIGINT)
-    return EXIT_STATUS if report.failures else 0
+app.command()(train)
+app.command()(score)
 
 
 @app.command()
 def repair(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help=_CONFIG)] = "repair-katas",
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help=CONFIG)] = "repair-katas",
     overrides: Overrides = None,
 ) -> int:
     """Watch a policy repair tasks: each repair as a diff, and what the tests say.
@@ -378,7 +147,7 @@ def check(
     json_file: Annotated[
         Path | None,
         typer.Option(
-            "--json", callback=_home, help="Also write everything here.", show_default=False
+            "--json", callback=home, help="Also write everything here.", show_default=False
         ),
     ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every task.")] = False,
@@ -415,8 +184,8 @@ def check(
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(callback=_home, help="Folder of a checkpoint.")],
-    out: Annotated[Path, typer.Argument(callback=_home, help="Folder to write.")],
+    checkpoint: Annotated[Path, typer.Argument(callback=home, help="Folder of a checkpoint.")],
+    out: Annotated[Path, typer.Argument(callback=home, help="Folder to write.")],
     bits: Annotated[int, typer.Option(help="Of a weight: 4, 8 or 16.")] = 4,
     held_out: Annotated[
         int, typer.Option(min=1, help="Most held-out fixes of each kind to measure it on.")
@@ -448,7 +217,7 @@ def list_runs(
     folder: Annotated[
         Path,
         typer.Argument(
-            callback=_home, help="Folder of run folders.", envvar="HRMGYM_RUNS", show_default="runs"
+            callback=home, help="Folder of run folders.", envvar="HRMGYM_RUNS", show_default="runs"
         ),
     ] = Path("runs"),
 ) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import tarfile
 import tempfile
 import urllib.error
@@ -17,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrmgym.config import is_folder
+from hrmgym.config import is_folder, named_path
 from hrmgym.envs.cache import cache_dir
 from hrmgym.errors import DataError
 
@@ -55,8 +54,8 @@ def content_checksum(root: Path, files: Iterable[Path]) -> str:
 
 def candidates(source: DataSource) -> list[Path]:
     """Where the data is looked for before it is fetched, in order."""
-    named = os.environ.get(DATA_VARIABLE)
-    found = [Path(expand_home(named)) / source.folder] if named else []
+    named = named_path(DATA_VARIABLE)
+    found = [] if named is None else [named / source.folder]
     return [*found, cache_dir() / "data" / f"{source.folder}-{source.commit[:12]}"]
 
 

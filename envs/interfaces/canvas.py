@@ -17,6 +17,7 @@ from functools import cache, cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from hrmgym.envs.interfaces.code import Code
 from hrmgym.envs.interfaces.splicing import spliced
 from hrmgym.envs.showing import showable
 from hrmgym.envs.tokens import SPECIALS, Tokens, load_tokens
@@ -47,21 +48,6 @@ def lexeme_end(roles: Sequence[int], position: int) -> int:
     while stop < len(roles) and roles[stop] == continues:
         stop += 1
     return stop
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A file as tokens."""
-
-    text: str
-    data: bytes
-    """The text in UTF-8, with the bytes that its surrogate escapes stand for."""
-    ids: tuple[int, ...]
-    starts: tuple[bool, ...]
-    offsets: tuple[int, ...]
-    """Byte offset of each token in `data`, and of the end: one more than `ids`."""
-    line_starts: tuple[int, ...]
-    """Index of the first token of each line."""
 
 
 @lru_cache(maxsize=512)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 
-from hrmgym.envs.interfaces.canvas import Code
+from hrmgym.envs.interfaces.code import Code
 from hrmgym.envs.interfaces.splicing import common_end, common_start
 
 #: Most pairs of tokens that `difflib` compares.

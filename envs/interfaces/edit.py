@@ -24,7 +24,8 @@ from hrmgym.envs.config import LONGEST, SHORTEST
 from hrmgym.envs.editable import may_edit, named
 from hrmgym.envs.interfaces import canvas as cv
 from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
-from hrmgym.envs.interfaces.canvas import Canvas, Code, lay_out, tokenise, window_ranges
+from hrmgym.envs.interfaces.canvas import Canvas, lay_out, tokenise, window_ranges
+from hrmgym.envs.interfaces.code import Code
 from hrmgym.envs.interfaces.differences import differences, waypoint
 from hrmgym.envs.showing import is_utf8
 from hrmgym.envs.state import Cursor, State

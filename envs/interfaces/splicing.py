@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from hrmgym.envs.interfaces.code import Code
 from hrmgym.envs.lexer import lex, lexemes_from
 from hrmgym.envs.tokens import Encoding, load_tokens
-
-if TYPE_CHECKING:
-    from hrmgym.envs.interfaces.canvas import Code
 
 #: Characters behind its end that may decide where a lexeme ends: the longest keyword and a blank
 #: are fewer.

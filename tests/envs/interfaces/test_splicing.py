@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrmgym.envs.interfaces import canvas, splicing
-from hrmgym.envs.interfaces.canvas import Code, tokenise
+from hrmgym.envs.interfaces.canvas import tokenise
+from hrmgym.envs.interfaces.code import Code
 from hrmgym.envs.lexer import INFIX_KEYWORDS, KEYWORDS, OPERATORS, lex
 from hrmgym.envs.tokens import load_tokens
 
