@@ -21,7 +21,14 @@ BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "edit_toward.py"
 #: Size in bytes -> name -> text and target.
 LARGE = runpy.run_path(str(BENCHMARK))["shapes"]
 #: What differs in nearly every line, and takes an action for each.
-MANY_STEPS = ("everything", "from CRLF", "from nothing", "scattered", "one long line")
+MANY_STEPS = (
+    "everything",
+    "from CRLF",
+    "from nothing",
+    "scattered",
+    "one long line",
+    "halves swapped",
+)
 CODE = "".join(
     f"def f{n}(a, b):\n    if a > {n}:\n        return b\n    return a - b\n\n" for n in range(40)
 )
