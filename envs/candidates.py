@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, SupportsFloat, get_args
+from typing import Any, ClassVar, SupportsFloat, get_args
 
 import gymnasium
 import numpy as np
@@ -230,6 +230,14 @@ class CandidateActions(Copied, gymnasium.Wrapper[Any, Any, Any, Any], RecordCons
     # --- copies: see `Copied` --------------------------------------------------------------------
 
     _shared_by_copies = frozenset({"_choice"})
+    _pickled: ClassVar = {
+        "env": gymnasium.Env,
+        "_k": int,
+        "_mask_in_observation": bool,
+        "_keep_edits": str,
+        "_shown": bool,
+        "_seen": frozenset,
+    }
 
     def _packed(self, attributes: dict[str, Any]) -> dict[str, Any]:
         """All but the choice, which is made again; `_shown` says whether it is up to date."""

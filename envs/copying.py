@@ -14,6 +14,9 @@ from typing import Any, ClassVar, Self
 import cloudpickle
 import gymnasium
 
+from hrmgym.errors import ConfigError, first_line
+from hrmgym.jsonfile import check_keys, shown
+
 
 class Copied:
     """A class whose instances can be copied and pickled, whatever functions they hold.
@@ -25,6 +28,8 @@ class Copied:
     """Attribute -> what a copy has instead of it: what belongs to one object or process."""
     _shared_by_copies: ClassVar[frozenset[str]] = frozenset()
     """Attributes that never change, so that a deep copy may share them."""
+    _pickled: ClassVar[Mapping[str, type | tuple[type, ...]]] = {}
+    """Attribute -> the kinds that its pickle may hold."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         made = type(self).__new__(type(self))
@@ -44,8 +49,26 @@ class Copied:
         return {"cloudpickle": cloudpickle.dumps(kept)}
 
     def __setstate__(self, state: Mapping[str, bytes]) -> None:
+        kept = self._unpickled(state)
         self.__dict__.update(self._not_copied)
-        self._unpack(cloudpickle.loads(state["cloudpickle"]))
+        self._unpack(kept)
+
+    def _unpickled(self, state: Mapping[str, bytes]) -> dict[str, Any]:
+        """The attributes in a pickle, which is trusted to be no attack, not to be whole.
+
+        Raises:
+            ConfigError: it cannot be read, or lacks an attribute, or one is of another kind.
+        """
+        where = f"pickle of {type(self).__name__}"
+        try:
+            kept = cloudpickle.loads(state["cloudpickle"])
+        except Exception as error:  # unpickling runs whatever the pickle names
+            raise ConfigError(f"{where}: cannot be read: {first_line(error)}") from error
+        if not isinstance(kept, dict) or not all(isinstance(name, str) for name in kept):
+            raise ConfigError(f"{where}: should hold attributes by name, not {shown(kept)}")
+        if wrong := check_keys(kept, self._pickled, where):
+            raise ConfigError(wrong)
+        return kept
 
     def _before_copying(self) -> dict[str, Any]:
         """The attributes, once whatever comes into being at its first use is there."""

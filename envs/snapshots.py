@@ -11,20 +11,46 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from math import inf, isfinite, nan
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakValueDictionary
 
 import numpy as np
+from gymnasium import spaces
 
 from hrmgym.envs.benchmark import Benchmark, find_task
 from hrmgym.envs.blobs import FILE, FOLDER, LINK, Blob, Entry
 from hrmgym.envs.outcome import FailureCode, Outcome, Status
+from hrmgym.envs.rewards import Rewards
+from hrmgym.envs.sandboxes.config import SandboxConfig
 from hrmgym.envs.state import Cursor, Snapshot
 from hrmgym.envs.task import Task
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import ConfigError, UnknownNameError, first_line
 from hrmgym.jsonfile import shown
 
+#: What a pickle of a `SoftwareEnv` holds; `_packed` says why there is a snapshot.
+PICKLED: dict[str, type | tuple[type, ...]] = {
+    "_state": (Snapshot, type(None)),
+    "_selection": tuple,
+    "_benchmark_name": (tuple, type(None)),
+    "_np_random": np.random.Generator,
+    "_done": bool,
+    "_success": bool,
+    "_failure": (FailureCode, type(None)),
+    "_started_s": (int, float),
+    "visible_cpu_s": (int, float),
+    "max_steps": int,
+    "max_test_runs": int,
+    "max_seconds": (int, float, type(None)),
+    "auto_test": bool,
+    "auto_submit": bool,
+    "keep_edits": str,
+    "render_mode": (str, type(None)),
+    "rewards": Rewards,
+    "sandbox_config": get_args(get_args(SandboxConfig)[0]),
+    "observation_space": spaces.Space,
+    "action_space": spaces.Space,
+}
 #: Snapshots that are known to be right, by id: search goes back to the same ones again and again.
 _sound: WeakValueDictionary[int, Snapshot] = WeakValueDictionary()
 _Check = Callable[[Any], str]

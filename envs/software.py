@@ -27,7 +27,7 @@ from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, drop, release
 from hrmgym.envs.sandboxes.verdicts.trial import shown_apart
-from hrmgym.envs.snapshots import check_snapshot, sound
+from hrmgym.envs.snapshots import PICKLED, check_snapshot, sound
 from hrmgym.envs.state import Cursor, Snapshot, State
 from hrmgym.envs.task import FailureCode, Outcome, Reason, Task
 from hrmgym.envs.transitions import (
@@ -416,6 +416,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
     _shared_by_copies: ClassVar = frozenset(
         {"benchmark", "interface", "spec", "_tasks", "_task", "_state"}
     )
+    _pickled: ClassVar = PICKLED
 
     def _before_copying(self) -> dict[str, Any]:
         _ = self.np_random  # drawn at its first use: a copy made before that would draw another

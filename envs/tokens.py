@@ -43,14 +43,16 @@ class _Known(dict[str, tuple[int, ...]]):
         self._model = model
 
     def __missing__(self, lexeme: str) -> tuple[int, ...]:
+        piece = lexeme
         try:
-            piece = lexeme.encode("utf-8", "surrogateescape").decode("latin-1")
+            if not lexeme.isascii():
+                piece = lexeme.encode("utf-8", "surrogateescape").decode("latin-1")
         except UnicodeEncodeError as error:
             raise DataError(
                 f"lexeme {lexeme[:40]!a}: character {error.start} is a lone surrogate, "
                 "which UTF-8 cannot express; read the text with errors='replace'"
             ) from None
-        tokens = tuple(token.id for token in self._model.tokenize(piece))
+        tokens = tuple([token.id for token in self._model.tokenize(piece)])
         if len(lexeme) <= _CACHE_LENGTH:
             if len(self) >= _CACHE_SIZE:
                 self.clear()

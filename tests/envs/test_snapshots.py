@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -16,7 +17,7 @@ from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import Cursor, Snapshot
 from hrmgym.envs.task import FailureCode, Outcome, Status
 from hrmgym.envs.workspace import Base, Files
-from hrmgym.errors import ConfigError
+from hrmgym.errors import ConfigError, UserError
 from hrmgym.tests.tiny import Tiny, double_task
 
 OUTCOME = Outcome(tests={"a": Status.PASSED})
@@ -169,3 +170,56 @@ def test_a_wrong_snapshot_of_candidates_changes_nothing(fresh: bool) -> None:
     env.restore(saved)
     other.close()
     env.close()
+
+
+def repickled(env: Any, change: dict[str, Any], without: str = "") -> Any:
+    """An environment from a pickle in which some attributes are others, or one is missing."""
+    state = env.__getstate__()
+    kept = cloudpickle.loads(state["cloudpickle"]) | change
+    kept.pop(without, None)
+    made = type(env).__new__(type(env))
+    made.__setstate__({"cloudpickle": cloudpickle.dumps(kept)})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"max_steps": "9"}, "SoftwareEnv: max_steps: should be a whole number, not '9'"),
+        ({"auto_test": None}, "SoftwareEnv: auto_test: should be true or false, not None"),
+        ({"rewards": {"solved": 1.0}}, "SoftwareEnv: rewards: should be Rewards, not {'solved'"),
+        ({"_np_random": 3}, "SoftwareEnv: _np_random: should be Generator, not 3"),
+        ({"_state": "start"}, "SoftwareEnv: _state: should be Snapshot or null, not 'start'"),
+        ({"_selection": ("doubel", None, None)}, "unknown task 'doubel'; did you mean 'double'?"),
+        ({"_failure": "disk"}, "SoftwareEnv: _failure: should be FailureCode or null, not 'disk'"),
+        (
+            {"sandbox_config": "local"},
+            "SoftwareEnv: sandbox_config: should be LocalSandboxConfig or",
+        ),
+    ],
+)
+def test_a_pickle_with_a_wrong_attribute_says_which(
+    env: SoftwareEnv, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        repickled(env, change)
+    assert message in str(caught.value)
+
+
+def test_a_pickle_that_is_not_whole_says_so(env: SoftwareEnv) -> None:
+    assert repickled(env, {}).save() == env.save()
+    wrong = replace(env.save(), steps="1")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="snapshot: steps: should be a whole number"):
+        repickled(env, {"_state": wrong})
+    for name in ("max_steps", "_selection", "rewards", "_np_random"):
+        with pytest.raises(ConfigError, match=f"SoftwareEnv: {name}: required, and missing"):
+            repickled(env, {}, without=name)
+    candidates = CandidateActions(SoftwareEnv(Tiny(), canvas=96))
+    with pytest.raises(ConfigError, match="CandidateActions: _seen: should be frozenset, not"):
+        repickled(candidates, {"_seen": ["a"]})
+    made = SoftwareEnv.__new__(SoftwareEnv)
+    for state in (None, {}, {"cloudpickle": b""}, {"cloudpickle": b"cnone\nno\n."}):
+        with pytest.raises(ConfigError, match="pickle of SoftwareEnv: cannot be read: "):
+            made.__setstate__(state)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="should hold attributes by name, not 3"):
+        made.__setstate__({"cloudpickle": pickle.dumps(3)})

@@ -177,9 +177,10 @@ def _check(kata: Kata, source: _Source) -> None:
     try:
         tree = ast.parse(kata.code)
     except SyntaxError as error:
-        raise source.wrong(("code",), f"line {error.lineno}: {error.msg}") from None
-    except (ValueError, RecursionError, MemoryError) as error:  # a NUL; too deep
-        raise source.wrong(("code",), first_line(error)) from None
+        at = f"line {error.lineno}: " if error.lineno else ""
+        raise source.wrong(("code",), f"{at}{error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # of what lies in itself too deep
+        raise source.wrong(("code",), f"Python cannot parse it: {first_line(error)}") from None
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if functions.count(kata.name) != 1:
         what = f"must define the function {kata.name!r} once; defines {functions}"

@@ -18,6 +18,17 @@ from hrmgym.envs.task import Workspace
 from hrmgym.tests.tiny import double_task, state_of
 
 BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "edit_toward.py"
+#: Size in bytes -> name -> text and target.
+LARGE = runpy.run_path(str(BENCHMARK))["shapes"]
+#: What differs in nearly every line, and takes an action for each.
+MANY_STEPS = (
+    "everything",
+    "from CRLF",
+    "from nothing",
+    "scattered",
+    "one long line",
+    "halves swapped",
+)
 CODE = "".join(
     f"def f{n}(a, b):\n    if a > {n}:\n        return b\n    return a - b\n\n" for n in range(40)
 )
@@ -114,12 +125,11 @@ def test_a_waypoint_is_on_the_way(one: str, other: str, head: str, tail: str, ne
 
 
 @pytest.mark.nightly
-def test_targets_of_100_kB_are_reached() -> None:
-    """Those of the benchmark."""
-    shapes = runpy.run_path(str(BENCHMARK))["shapes"](100_000)
-    assert len(shapes) > 10
-    for name, (text, target) in shapes.items():
-        assert replayed(text, target, most=20_000, length=4096) == target, name
+@pytest.mark.parametrize("shape", LARGE(1000))
+def test_the_targets_of_the_benchmark_are_reached(shape: str) -> None:
+    size = 20_000 if shape in MANY_STEPS else 100_000
+    text, target = LARGE(size)[shape]
+    assert replayed(text, target, most=20_000, length=4096) == target
 
 
 def test_what_is_far_away_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
