@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium
 
+from hrmgym.errors import ConfigError
 from hrmgym.policies.base import Action, Observation, Policy, PolicyState, Proposal, Proposals
 from hrmgym.policies.config import (
     HRMPolicyConfig,
@@ -14,6 +15,7 @@ from hrmgym.policies.config import (
     NoopConfig,
     PolicyConfig,
     RandomConfig,
+    ReferenceConfig,
 )
 
 __all__ = [
@@ -50,4 +52,6 @@ def make_policy(config: PolicyConfig, env: gymnasium.Env[Any, Any], seed: int = 
         return RandomPolicy(env, seed)
     if isinstance(config, NoopConfig):
         return NoopPolicy(env)
-    return ReferencePolicy(env)
+    if isinstance(config, ReferenceConfig):
+        return ReferencePolicy(env)
+    raise ConfigError(f"no policy is made of a {type(config).__name__}")

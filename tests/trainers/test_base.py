@@ -48,6 +48,11 @@ def written(tmp_path: Path, trainer: str) -> Path:
     return path
 
 
+def test_one_that_ships_may_be_named_by_its_class(tmp_path: Path) -> None:
+    by_class = load(written(tmp_path, "'hrmgym.trainers.config:PPOConfig'")).trainer
+    assert by_class == load(written(tmp_path, "ppo")).trainer == PPOConfig(kind="ppo")
+
+
 def test_those_that_ship() -> None:
     assert TRAINERS.load("ppo") is PPOConfig
     assert TRAINERS.load("pretrain") is PretrainConfig
