@@ -181,7 +181,7 @@ def explain(
         return path, str(context["error"])
     if kind == "entry_point":
         return path, str(context["told"])
-    if kind in ("model_type", "model_attributes_type"):
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
         text = f"should be keys and values{f', or a {tag}' if tag else ''}"
     elif kind == "tuple_type":
         text = "should be a list"

@@ -172,8 +172,9 @@ class OneOf:
             raise ValidationError.from_exception_data(
                 self.registry.what, [InitErrorDetails(type=custom, loc=(self.tag,), input=name)]
             ) from None
-        if block.model_fields[self.tag].annotation is str:
-            value = {**value, self.tag: self.registry.portable(name)}
+        spelled = self.registry.portable(name)
+        if block.model_fields[self.tag].annotation is str or ":" not in spelled:
+            value = {**value, self.tag: spelled}
         return block.model_validate(value)
 
     def _error(self, kind: str, value: Any, **context: str) -> ValidationError:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium
 
+from hrmgym.errors import ConfigError
 from hrmgym.policies.base import (
     Action,
     Observation,
@@ -22,6 +23,7 @@ from hrmgym.policies.config import (
     NoopConfig,
     PolicyConfig,
     RandomConfig,
+    ReferenceConfig,
 )
 
 __all__ = [
@@ -67,4 +69,6 @@ def make_policy(
         return RandomPolicy(spaces, seed)
     if isinstance(config, NoopConfig):
         return NoopPolicy(spaces)
-    return ReferencePolicy(spaces)
+    if isinstance(config, ReferenceConfig):
+        return ReferencePolicy(spaces)
+    raise ConfigError(f"no policy is made of a {type(config).__name__}")

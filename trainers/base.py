@@ -17,6 +17,7 @@ A trainer from outside the package is one class and, for a short name, one call:
 from __future__ import annotations
 
 from abc import abstractmethod
+from inspect import isabstract
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,11 +84,14 @@ class Trainer(Block):
 
 
 def _is_trainer(found: object) -> bool:
-    return isinstance(found, type) and issubclass(found, Trainer)
+    is_kind = isinstance(found, type) and issubclass(found, Trainer)
+    return is_kind and not isabstract(found)
 
 
 #: The trainers that `trainer.kind` may name.
-TRAINERS: Registry[type[Trainer]] = Registry("trainer", "a Trainer class", _is_trainer)
+TRAINERS: Registry[type[Trainer]] = Registry(
+    "trainer", "a Trainer class that has a `train`", _is_trainer
+)
 
 
 def register_trainer(name: str, entry_point: str) -> None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from hrmgym.config import Block
+from hrmgym.envs.software import SoftwareEnv
+from hrmgym.errors import ConfigError
 from hrmgym.hrm.edit_model import EditModel
+from hrmgym.policies import make_policy
 from hrmgym.policies.config import SIZES, HRMPolicyConfig
 from hrmgym.policies.hrm import checkpoint_options, edit_model_config
+from hrmgym.tests.tiny import Tiny
 from hrmgym.trainers.config import PretrainConfig
 
 #: Size -> parameters in all, and in the recursion alone.
@@ -70,3 +75,11 @@ def test_rates_follow_from_the_width_unless_they_are_given() -> None:
     assert [one.batch_size for one in fitted] == [32, 64, 128, 192]
     own = PretrainConfig(kind="pretrain", learning_rate=0.5, weight_decay=0.0, batch_size=3)
     assert own.fitted(256) == own
+
+
+def test_a_block_of_no_known_policy_does_not_act_as_the_reference() -> None:
+    class Unheard(Block):
+        kind: str = "unheard"
+
+    with pytest.raises(ConfigError, match="no policy is made of a Unheard"):
+        make_policy(Unheard(), SoftwareEnv(Tiny()))  # type: ignore[arg-type]

@@ -48,6 +48,11 @@ def written(tmp_path: Path, trainer: str) -> Path:
     return path
 
 
+def test_one_that_ships_may_be_named_by_its_class(tmp_path: Path) -> None:
+    by_class = load(written(tmp_path, "'hrmgym.trainers.config:PPOConfig'")).trainer
+    assert by_class == load(written(tmp_path, "ppo")).trainer == PPOConfig(kind="ppo")
+
+
 def test_those_that_ship() -> None:
     assert TRAINERS.load("ppo") is PPOConfig
     assert TRAINERS.load("pretrain") is PretrainConfig
@@ -91,6 +96,7 @@ def test_what_a_run_folder_says_can_be_read_where_nothing_was_registered(
         ("my_evolv:Evolve", "trainer.kind: trainer 'my_evolv:Evolve': no module"),
         ("my_evolve:Evolv", "module 'my_evolve' has no 'Evolv'"),
         ("my_evolve:Path", "my_evolve:Path is not a Trainer class"),
+        ("hrmgym.trainers.base:Trainer", "Trainer is not a Trainer class that has a `train`"),
         (
             "{kind: evolve, generation: 2}",
             "trainer.generation: unknown key; did you mean 'generations'?",
