@@ -166,10 +166,12 @@ async def _once(
     assert ran.status is not None
     reports = tuple([await bench.read(path) for path in tests.reports])
     told = parser.parse(Log(output=ran.output, status=ran.status, reports=reports))
+    if ran.status < 0:
+        told.fault = f"{tests.command[0]} was ended by signal {-ran.status}"
+    elif len(ran.output.encode(errors="surrogateescape")) > limits.output_kb << 10:
+        told.fault = f"the log holds more than the {limits.output_kb} KiB of limits.output_kb"
     if not told.message:
         told.message, told.path, told.line = first_complaint(ran.output, bench.root, ran.status)
-    if ran.status < 0:
-        told.doubt(f"{tests.command[0]} was ended by {signal.Signals(-ran.status).name}")
     if control:
         _check_control(told, control)
     if not told.fault:
