@@ -90,7 +90,8 @@ class Harness(TestKind[HarnessTests]):
     ) -> Outcome:
         """One run; a second one, with a test that fails, where all tests have passed."""
         parser = parser_named(tests.parser)
-        tree = _tree(Files.of(files), tests, parser)
+        files = Files.of(files)
+        tree = _tree(files, tests, parser)
         first = await _once(bench, tree, tests, limits, parser, "")
         outcome = first
         if first.resolved and (control := _control(tests, parser)) is not None:
@@ -99,6 +100,9 @@ class Harness(TestKind[HarnessTests]):
             outcome = replace(
                 second, cpu_s=first.cpu_s + second.cpu_s, wall_s=first.wall_s + second.wall_s
             )
+        if not outcome.resolved and (kept := _kept_back(files, tree, tests)):
+            said = f"{outcome.message}; {kept!r} is as the task has it (see may_change)"
+            outcome = replace(outcome, message=values.cut(said, MESSAGE_WIDTH))
         silent = all(status is Status.MISSING for status in outcome.tests.values())
         if silent and not await _has_program(bench, tests, limits):
             return replace(
@@ -138,6 +142,12 @@ def _tree(files: Files, tests: HarnessTests, parser: LogParser) -> Files:
     return files
 
 
+def _kept_back(files: Files, tree: Files, tests: HarnessTests) -> str:
+    """A file that the solution has changed and that the harness does not see so."""
+    paths = (p for p in sorted(files.changes) if p not in tests.files and p not in tests.reports)
+    return next((p for p in paths if tree.entry(p) != files.entry(p)), "")
+
+
 def _control(tests: HarnessTests, parser: LogParser) -> _Control | None:
     """A test that fails, in one of the tests' files; None where that cannot be had."""
     if not tests.control or not parser.goes_on(tests.command):
@@ -165,7 +175,7 @@ async def _once(
         return _judge(tests, parser, told, ran, Status.TIMEOUT)
     assert ran.status is not None
     reports = tuple([await bench.read(path) for path in tests.reports])
-    told = parser.parse(Log(output=ran.output, status=ran.status, reports=reports))
+    told = _parsed(tests, parser, Log(output=ran.output, status=ran.status, reports=reports))
     if ran.status < 0:
         told.fault = f"{tests.command[0]} was ended by signal {-ran.status}"
     elif len(ran.output.encode(errors="surrogateescape")) > limits.output_kb << 10:
@@ -179,6 +189,14 @@ async def _once(
             if isinstance(text, str) and await bench.read(path) not in (text, tree[path]):
                 told.doubt(f"{path} is not what it was before the tests ran")
     return _judge(tests, parser, told, ran, Status.MISSING)
+
+
+def _parsed(tests: HarnessTests, parser: LogParser, log: Log) -> Told:
+    """What a parser reads; one that breaks over what foreign code has printed has read nothing."""
+    try:
+        return parser.parse(log)
+    except Exception as error:  # of anybody's parser
+        return Told(fault=f"parser {tests.parser!r} failed: {type(error).__name__}: {error}")
 
 
 def _check_control(told: Told, name: str) -> None:
