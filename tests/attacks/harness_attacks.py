@@ -88,6 +88,11 @@ def xml(report: str, status: int) -> bool:
     return len(cases) == len(IDS) and not any(len(case) for case in cases)
 
 
+def first_alone(log: str, status: int) -> bool:
+    """Whether the first test has passed, for a reward that counts tests."""
+    return f"PASSED {IDS[0]}" in log and f"FAILED {IDS[0]}" not in log
+
+
 @dataclass(frozen=True, kw_only=True)
 class Forgery:
     """One attempt; nothing in it doubles a number."""
@@ -132,6 +137,12 @@ def tell(text):
 _LINES = "".join(f"PASSED {name}\n" for name in IDS)
 #: The rest of a log whose first lines pytest has written.
 REST = FAKE[FAKE.index("collected") :]
+#: One test of two has passed.
+MODEST = (
+    REST.replace(f"{IDS[1]} PASSED", f"{IDS[1]} FAILED")
+    .replace(f"PASSED {IDS[1]}", f"FAILED {IDS[1]} - assert 49 == 100")
+    .replace("= 2 passed", "= 1 failed, 1 passed")
+)
 _PATCH = """\
 import pytest
 
@@ -178,6 +189,11 @@ FORGERIES: tuple[Forgery, ...] = (
             "fd = next(fd for fd in range(2, 30) if stat.S_ISFIFO(os.fstat(fd).st_mode))\n"
             f"os.dup2(fd, 1)\nos.execvp('printf', ['printf', '%s', {FAKE!r}])\n"
         },
+    ),
+    Forgery(
+        name="a-modest-log",
+        files={"solution.py": _called(MODEST).replace("os._exit(0)", "os._exit(1)")},
+        reader=first_alone,
     ),
     Forgery(name="a-second-log", files={"solution.py": _late(FAKE)}),
     Forgery(

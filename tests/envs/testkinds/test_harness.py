@@ -47,7 +47,7 @@ def tap(script: str, **more: object) -> HarnessTests:
         ("echo 1..3; echo ok 1 - a; echo ok 2 - b", (MISSING, MISSING), "the plan is of 3 tests"),
         ("echo ok 1 - a; echo ok 2 - b", (MISSING, MISSING), "no plan"),
         ("echo 1..2; echo ok 1 - a; echo ok 2 - b; kill -9 $$", (MISSING, MISSING), "signal 9"),
-        ("echo 'f.c:7: error: no such thing'; exit 2", (MISSING, MISSING), "the log"),
+        ("echo 'f.c:7: error: no such thing'; exit 2", (MISSING, MISSING), "f.c:7: error: no such"),
         ("true", (MISSING, MISSING), "no plan in the log"),
         ("echo 1..2; echo ok 1 - a; echo ok 2 - b >> /dev/null", (MISSING, MISSING), "of 2 tests"),
     ],
@@ -127,7 +127,7 @@ def test_a_tree_of_20_000_files(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def laid(files: Files, *patterns: str, may_change: tuple[str, ...] = ()) -> dict[str, str]:
-    return dict(with_the_tasks_own(files, patterns, may_change))
+    return dict(with_the_tasks_own(files, patterns, (), may_change))
 
 
 def test_what_a_runner_obeys_is_as_the_task_has_it() -> None:
