@@ -187,10 +187,10 @@ class CommandTests(TestSpec):
 class HarnessTests(TestSpec):
     """Tests that a command runs, in any language, and tells of in a log that a parser reads.
 
-    A test passes if the log says so, the log is whole, and the exit status agrees with it; and a
-    run in which all pass counts only if a second one, with a test among them that fails, says so of
-    that test and the same of the others. `fail_to_pass` and `pass_to_pass` name the tests that
-    count, by their ids in the log; what else the log tells of does not count.
+    A test passes if the log says so, the log is whole and tells of a test that was put among them
+    to fail, and the exit status agrees, also in a second run without that one. `fail_to_pass` and
+    `pass_to_pass` name the tests that count, by their ids in the log; what else the log tells of
+    does not count.
     """
 
     kind: ClassVar[str] = "harness"
@@ -206,9 +206,9 @@ class HarnessTests(TestSpec):
     """Paths in the workspace of files that the command writes, for parsers that read reports
     instead of what the command prints. A file that is there before is removed."""
     control: bool = True
-    """Whether to believe a run in which all tests pass only after one with a test that fails: see
-    `hrmgym.envs.testkinds.harness`. Without it, a program that prints a whole log and ends with
-    exit code 0 passes."""
+    """Whether a test that fails is put among them, of which the log has to tell: see
+    `hrmgym.envs.testkinds.harness`. The command then has to run whole files of tests, not some that
+    it selects. Without it, a program that prints a whole log passes."""
     may_change: tuple[str, ...] = ()
     """Patterns of files that the runner obeys, such as `conftest.py` or `go.mod`, and that a
     solution may bring all the same. All others of them are as the task has them."""

@@ -26,22 +26,28 @@ def laid_over(files: Files, more: Mapping[str, str | bytes]) -> Files:
 
 
 def with_the_tasks_own(
-    files: Files, patterns: Iterable[str], may_change: Iterable[str] = ()
+    files: Files,
+    patterns: Iterable[str],
+    named: Iterable[str] = (),
+    may_change: Iterable[str] = (),
 ) -> Files:
-    """The files, with those that match as their base has them: no other ones, and none gone.
+    """The files, with some as their base has them: no other ones of that name, and none gone.
 
     Args:
         files: Changes of a task's workspace. What is told without a base is taken as it is, for
             nobody knows then what has changed.
         patterns: Patterns of paths; one without a slash is one of names, in any folder.
+        named: Paths of files.
         may_change: Patterns of those that stay as they are nevertheless.
     """
     base = files.base.entries
     if not base:
         return files
-    patterns, may_change = tuple(patterns), tuple(may_change)
+    patterns, may_change, paths = tuple(patterns), tuple(may_change), frozenset(named)
     for path, entry in files.changes.items():
-        if _matches(path, entry, patterns) and not _matches(path, entry, may_change):
+        is_file = any(one is not None and one.kind != FOLDER for one in (entry, base.get(path)))
+        matches = _matches(path, entry, patterns) or (is_file and path in paths)
+        if matches and not _matches(path, entry, may_change):
             files = _reverted(files, path)
     return files
 

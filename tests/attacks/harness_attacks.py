@@ -88,6 +88,11 @@ def xml(report: str, status: int) -> bool:
     return len(cases) == len(IDS) and not any(len(case) for case in cases)
 
 
+def first_alone(log: str, status: int) -> bool:
+    """Whether the first test has passed, for a reward that counts tests."""
+    return f"PASSED {IDS[0]}" in log and f"FAILED {IDS[0]}" not in log
+
+
 @dataclass(frozen=True, kw_only=True)
 class Forgery:
     """One attempt; nothing in it doubles a number."""
@@ -132,6 +137,12 @@ def tell(text):
 _LINES = "".join(f"PASSED {name}\n" for name in IDS)
 #: The rest of a log whose first lines pytest has written.
 REST = FAKE[FAKE.index("collected") :]
+#: One test of two has passed.
+MODEST = (
+    REST.replace(f"{IDS[1]} PASSED", f"{IDS[1]} FAILED")
+    .replace(f"PASSED {IDS[1]}", f"FAILED {IDS[1]} - assert 49 == 100")
+    .replace("= 2 passed", "= 1 failed, 1 passed")
+)
 _PATCH = """\
 import pytest
 
@@ -178,6 +189,11 @@ FORGERIES: tuple[Forgery, ...] = (
             "fd = next(fd for fd in range(2, 30) if stat.S_ISFIFO(os.fstat(fd).st_mode))\n"
             f"os.dup2(fd, 1)\nos.execvp('printf', ['printf', '%s', {FAKE!r}])\n"
         },
+    ),
+    Forgery(
+        name="a-modest-log",
+        files={"solution.py": _called(MODEST).replace("os._exit(0)", "os._exit(1)")},
+        reader=first_alone,
     ),
     Forgery(name="a-second-log", files={"solution.py": _late(FAKE)}),
     Forgery(
@@ -241,5 +257,97 @@ FORGERIES: tuple[Forgery, ...] = (
             "open('tests/test_hidden.py', 'w').write(TEXT)\n" + BUGGY
         },
         more_tests={"tests/test_early.py": "import solution\n\n\ndef test_it():\n    pass\n"},
+    ),
+)
+
+
+# --- other runners -------------------------------------------------------------------------------
+
+GO_HIDDEN = """\
+package ledger
+
+import "testing"
+
+func TestSum(t *testing.T) {
+	if Sum(1, 2) != 3 {
+		t.Fatal("wrong")
+	}
+}
+"""
+GO_TASK = {
+    "go.mod": "module example.com/ledger\n\ngo 1.19\n",
+    "sum.go": "package ledger\n\nfunc Sum(a, b int) int {\n\treturn a - b\n}\n",
+}
+_GO_LOG = "=== RUN   TestSum\\n--- PASS: TestSum (0.00s)\\nPASS\\n"
+
+
+def go_passes(log: str, status: int) -> bool:
+    """A pass of the test, and the exit code."""
+    return "--- PASS: TestSum" in log and status == 0
+
+
+GO_FORGERIES: tuple[Forgery, ...] = (
+    Forgery(
+        name="go-prints-a-log-and-exits",
+        files={
+            "sum.go": GO_TASK["sum.go"].replace("ledger\n", 'ledger\n\nimport ("fmt"; "syscall")\n')
+            + f'\nfunc init() {{\n\tfmt.Print("{_GO_LOG}")\n\tsyscall.Exit(0)\n}}\n'
+        },
+        reader=go_passes,
+    ),
+    Forgery(
+        name="go-brings-a-main-of-its-tests",
+        files={
+            "main_test.go": 'package ledger\n\nimport ("fmt"; "os"; "testing")\n\n'
+            f'func TestMain(m *testing.M) {{\n\tfmt.Print("{_GO_LOG}")\n\tos.Exit(0)\n}}\n'
+        },
+        reader=go_passes,
+    ),
+    Forgery(
+        name="go-replaces-the-module-that-is-tested",
+        files={
+            "go.mod": GO_TASK["go.mod"] + "\nrequire example.com/check v0.0.0\n"
+            "replace example.com/check => ./check\n",
+            "check/go.mod": "module example.com/check\n",
+            "check/check.go": "package check\n\nfunc Fair(a, b int) bool {\n\treturn true\n}\n",
+        },
+        reader=go_passes,
+        more_tests={
+            "hidden_test.go": 'package ledger\n\nimport (\n\t"testing"\n'
+            '\t"example.com/check"\n)\n\nfunc TestSum(t *testing.T) {\n'
+            "\tif !check.Fair(Sum(1, 2), 3) {\n\t\tt.Fatal()\n\t}\n}\n"
+        },
+    ),
+)
+NODE_HIDDEN = """\
+const { test } = require('node:test');
+const { double } = require('./solution.js');
+test('doubles', () => { if (double(4) !== 8) throw new Error('wrong'); });
+"""
+NODE_TASK = {"solution.js": "exports.double = (x) => x - 1;\n"}
+
+
+def tap_passes(log: str, status: int) -> bool:
+    """A point for the test, and no other one for it."""
+    return "\nok 1 - doubles" in log and status == 0
+
+
+NODE_FORGERIES: tuple[Forgery, ...] = (
+    Forgery(
+        name="node-prints-a-log-and-exits",
+        files={
+            "solution.js": "const log = 'TAP version 13\\nok 1 - doubles\\n1..1\\n';\n"
+            "require('fs').writeSync(1, log);\nprocess.reallyExit(0);\n"
+        },
+        reader=tap_passes,
+    ),
+    Forgery(
+        name="node-prints-a-point-and-exits-with-0",
+        files={
+            "solution.js": NODE_TASK["solution.js"]
+            + "process.on('exit', () => { require('fs').writeSync(1, '\\nok 1 - doubles\\n');"
+            " process.reallyExit(0); });\n"
+        },
+        reader=tap_passes,
     ),
 )

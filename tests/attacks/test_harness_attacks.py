@@ -18,8 +18,14 @@ from hrmgym.envs.workspace import Base
 from hrmgym.tests.attacks.harness_attacks import (
     BUGGY,
     FORGERIES,
+    GO_FORGERIES,
+    GO_HIDDEN,
+    GO_TASK,
     HIDDEN,
     IDS,
+    NODE_FORGERIES,
+    NODE_HIDDEN,
+    NODE_TASK,
     REPAIRED,
     Forgery,
     last_word,
@@ -117,14 +123,71 @@ def test_an_honest_repair_passes_and_what_is_no_repair_does_not(
         assert believed(tmp_path / word, honest) is (word == "repair")
 
 
-@pytest.mark.parametrize("name", ["the-rest-of-the-log-when-called"])
+@pytest.mark.parametrize("name", ["the-rest-of-the-log-when-called", "a-modest-log"])
 def test_a_flawless_log_is_what_the_control_stops(name: str, sandbox: Sandbox) -> None:
     """So nothing else would, and tests without a control are as good as their code is honest."""
     (forgery,) = (one for one in FORGERIES if one.name == name)
-    assert grade(sandbox, forgery, control=False).resolved
+    assert Status.PASSED in grade(sandbox, forgery, control=False).tests.values()
     outcome = grade(sandbox, forgery)
     assert not outcome.resolved
     assert "was put among the others" in outcome.message
+
+
+# --- other runners -------------------------------------------------------------------------------
+
+_GO = HarnessTests(
+    command=("go", "test", "-v", "-vet=off", "-mod=mod", "."),
+    parser="go",
+    files={"hidden_test.go": GO_HIDDEN},
+    fail_to_pass=("TestSum",),
+)
+_NODE = HarnessTests(
+    command=("node", "--test-reporter=tap", "hidden.test.js"),
+    parser="tap",
+    files={"hidden.test.js": NODE_HIDDEN},
+    fail_to_pass=("doubles",),
+)
+_WIDE = replace(LIMITS, cpu_s=60, wall_s=180, memory_mb=8192, processes=128, file_mb=512)
+_OTHERS = [
+    *((_GO, GO_TASK, one) for one in GO_FORGERIES),
+    *((_NODE, NODE_TASK, one) for one in NODE_FORGERIES),
+]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("tests", "task", "forgery"), _OTHERS, ids=[x[2].name for x in _OTHERS])
+def test_other_runners_are_not_fooled_either(
+    tests: HarnessTests,
+    task: dict[str, str],
+    forgery: Forgery,
+    sandbox: Sandbox,
+    tmp_path: Path,
+) -> None:
+    """And a reader that believes the log is."""
+    program = tests.command[0]
+    if not any(Path(folder, program).exists() for folder in ("/usr/local/bin", "/usr/bin")):
+        pytest.skip(f"no {program} in /usr/bin")
+    tests = replace(tests, files={**tests.files, **forgery.more_tests})
+    for path, text in {**task, **forgery.files, **tests.files}.items():
+        assert isinstance(text, str)
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    done = subprocess.run(
+        tests.command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"GOPROXY": "off", "GOFLAGS": ""},
+        check=False,
+        timeout=120,
+    )
+    assert forgery.reader(done.stdout.decode(), done.returncode), done.stdout.decode()
+    files = Base.of(task).files
+    for path, text in forgery.files.items():
+        files = files.with_text(path, text)
+    outcome = sandbox.run_tests(files, tests, _WIDE, fresh=True)
+    assert outcome.failure is None
+    assert Status.PASSED not in outcome.tests.values(), outcome.message
 
 
 def test_forgeries_differ() -> None:

@@ -18,7 +18,7 @@ _MARKS = {
 _FILE = re.compile(r"(PASS|FAIL) (?:\./)?(\S.*?)(?: \(\d[\d.]* m?s\))?$")
 _TEST = re.compile(r"( +)([✓✕○✎]) (?:skipped |todo )?(\S.*?)(?: \(\d[\d.]* m?s\))?$")
 _GROUP = re.compile(r"( +)(\S.*)$")
-_TOTALS = re.compile(r"(Test Suites|Tests): +((?:\d+ [a-z]+, )*\d+ total)$")
+_TOTALS = re.compile(r"(Test Suites|Tests): +((?:\d{1,9} [a-z]+, )*\d{1,9} total)$")
 _BROKEN = "  ● Test suite failed to run"
 _RAISED = re.compile(r"    ((?:\w*Error|expect\(|Cannot |Expected|thrown).*)$")
 _PLACE = re.compile(r" +at .*?\(?([\w./-]+\.[cm]?[jt]sx?):(\d{1,9}):\d+\)?$")
@@ -44,7 +44,7 @@ class Jest(LogParser):
             line = lines[number]
             number += 1
             if found := _TOTALS.match(line):
-                pairs = re.findall(r"(\d+) ([a-z]+)", found[2])
+                pairs = re.findall(r"(\d{1,9}) ([a-z]+)", found[2])
                 totals[found[1]].append({word: int(count) for count, word in pairs})
             elif found := _FILE.match(line):
                 if found[2] in files:

@@ -19,6 +19,7 @@ _WORDS = {
     "error": ("errors", Status.ERROR),
     "skipped": ("skipped", Status.SKIPPED),
 }
+_DIGITS = 9
 
 
 class JUnit(LogParser):
@@ -76,7 +77,7 @@ def _read(told: Told, suite: ElementTree.Element) -> None:
     said = {}
     for word in found:
         number = suite.get(word, suite.get("skips", "0") if word == "skipped" else "")
-        if not number.isdecimal():
+        if not number.isdecimal() or len(number) > _DIGITS:
             told.doubt(f"suite {suite.get('name', '')!r} does not say its number of {word}")
         else:
             said[word] = int(number)

@@ -31,9 +31,9 @@ _HEAD = re.compile(r"=+ test session starts =+$")
 _SECTION = re.compile(r"=+ [A-Za-z][^=]* =+$")
 _SUMMARY = re.compile(r"=+ short test summary info =+$")
 _END = re.compile(
-    r"=+ (no tests ran|\d+ [a-z]+(?:, \d+ [a-z]+)*) in \d+\.\d+s(?: \([\d:, days]+\))? =+$"
+    r"=+ (no tests ran|\d{1,9} [a-z]+(?:, \d{1,9} [a-z]+)*) in \d+\.\d+s(?: \([\d:, days]+\))? =+$"
 )
-_LISTED = re.compile(rf"({_WORD}) (?:\[(\d+)\] )?(\S.*)$")
+_LISTED = re.compile(rf"({_WORD}) (?:\[(\d{{1,9}})\] )?(\S.*)$")
 _RAISED = re.compile(r"E +(\S.*)$")
 _PLACE = re.compile(r"([\w./-]+\.py):(\d{1,9}): [\w.]+$")
 _Event = tuple[str, str, int]  # word, id, times
@@ -156,6 +156,6 @@ def _count(events: list[_Event]) -> Counter[str]:
 
 def _totals(line: str) -> Counter[str]:
     """The numbers of the last line, of the words that are statuses."""
-    numbers = {word: int(number) for number, word in re.findall(r"(\d+) ([a-z]+)", line)}
+    numbers = {word: int(number) for number, word in re.findall(r"(\d{1,9}) ([a-z]+)", line)}
     found = {words[0]: sum(numbers.get(word, 0) for word in words) for words in _COUNTED.values()}
     return Counter({word: number for word, number in found.items() if number})

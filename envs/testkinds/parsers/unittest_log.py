@@ -64,7 +64,7 @@ class UnittestLog(LogParser):
         if end is None:
             told.doubt("no line with OK or FAILED after it")
         else:
-            said = dict(re.findall(r"([a-z][a-z ]+)=(\d+)", end[2] or ""))
+            said = dict(re.findall(r"([a-z][a-z ]+)=(\d{1,9})(?!\d)", end[2] or ""))
             numbers = {word: int(number) for word, number in said.items()}
             named = {word: counts[word] for word, _ in _WORDS.values() if word != "ok"}
             told.check_counts(named, numbers, "the last line")

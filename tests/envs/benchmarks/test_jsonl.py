@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hrmgym.envs.benchmarks.jsonl import JsonlTasks, read_tasks
-from hrmgym.envs.task import CallTests, CommandTests, Marked, PytestTests
+from hrmgym.envs.blobs import Blob
+from hrmgym.envs.task import CallTests, CommandTests, Environment, Marked, PytestTests
 from hrmgym.errors import DataError
 
 CALLS = {
@@ -75,6 +76,17 @@ def test_a_task_may_be_marked(tmp_path: Path) -> None:
     assert two.marked == Marked(what="untouched_passes", reason="it was published so")
 
 
+def test_patterns_bytes_and_an_environment_are_read(tmp_path: Path) -> None:
+    files = {"a.py": "", "b.bin": {"$bytes": "AP8="}}
+    more = {"files": files, "editable": ["*.py"], "environment": {"image": "python:3.11"}}
+    (task,) = read_tasks(write(tmp_path, GOOD | more))
+    assert task.editable == ("*.py",)
+    assert task.environment == Environment(image="python:3.11")
+    entry = task.workspace.base().entries["b.bin"]
+    assert isinstance(entry.content, Blob)
+    assert entry.content.data == b"\0\xff"
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -87,6 +99,11 @@ def test_a_task_may_be_marked(tmp_path: Path) -> None:
         (GOOD | {"id": "zero"}, "tasks.jsonl:2: id: 'zero' stands in line 1 already"),
         (GOOD | {"language": "pyton"}, "language 'pyton'; did you mean 'python'?"),
         (GOOD | {"editable": ["b.py"]}, "editable 'b.py' is not in files; did you mean 'a.py'?"),
+        (GOOD | {"editable": ["b/**"]}, "reference 'a.py' is not editable"),
+        (GOOD | {"environment": {"imag": "x"}}, "environment.imag: unknown field; did you mean"),
+        (GOOD | {"environment": {"lock": "six==1"}}, "environment: the lock of an environment ne"),
+        (GOOD | {"files": {"a.py": "", "b": {"$byts": ""}}}, "did you mean '$bytes'?"),
+        (GOOD | {"files": {"a.py": "", "b": {"$tuple": []}}}, 'or {"$bytes": "..."}'),
         (GOOD | {"files": {"a.py": "", "/etc/b": ""}}, "'/etc/b' does not stay inside"),
         (GOOD | {"files": {"a.py": "", "../b": ""}}, "'../b' does not stay inside"),
         (GOOD | {"visible_tests": {"kind": "cals"}}, "tasks.jsonl:2: visible_tests: "),

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hrmgym.envs.outcome import Status
 from hrmgym.envs.testkinds.parsers import (
@@ -316,3 +318,26 @@ def test_anybody_may_add_a_parser() -> None:
         parser_named("pytst")
     with pytest.raises(ConfigError, match="not a LogParser class"):
         parser_named("pathlib:Path")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), parser=st.sampled_from(parser_names()), status=st.sampled_from([0, 1, 101]))
+def test_no_log_breaks_a_parser(data: st.DataObject, parser: str, status: int) -> None:
+    """Lines of all logs in any order, with strange ones among them: nothing is raised."""
+    every = [line for file in sorted(REAL) for line in text_of(file).split("\n")]
+    strange = st.sampled_from(["9" * 6000, "\0", "\x1b[", "[", "%]", "(" * 50, "<a", "{" * 500])
+    pieces = st.lists(st.one_of(st.sampled_from(every), strange), max_size=40)
+    again = st.lists(pieces, min_size=1, max_size=3)
+    text = "\n".join("\n".join(lines) for lines in data.draw(again))
+    told = parse(parser, text, status)
+    assert all(isinstance(status, Status) for status in told.tests.values())
+
+
+@pytest.mark.parametrize("parser", parser_names())
+def test_long_lines_take_linear_time(parser: str) -> None:
+    """Counted in looks of the regular expressions' engine it would be 10^10; nobody would wait."""
+    marks = ("PASSED (", "x (", "--- PASS: ", "=== RUN   ", "... ", "✓ ", "# ", "(1 ms) ")
+    for piece in ("a", " ", "=", *marks):
+        text = piece * (400_000 // len(piece)) + "\n"
+        for line in (text, f"{text[:-1]}%]\n", f"test {text}", f"  ✓ {text}", f"ok 1 {text}"):
+            parse(parser, line, 0)
