@@ -9,7 +9,7 @@ from typing import Any
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
-from hrmgym.trainers.config import SupervisedConfig
+from hrmgym.trainers.supervised_config import SupervisedConfig
 
 
 def model_card(run: RunFolder, reports: Mapping[str, Mapping[str, Any]] | None = None) -> str:

@@ -118,6 +118,12 @@ class Registry(Generic[T]):
         return found  # type: ignore[return-value]
 
 
+def call(entry_point: str, *arguments: Any, **options: Any) -> Any:
+    """Calls the function of that entry point: what names it need not import it before."""
+    function: Any = from_entry_point("function", entry_point, entry_point)
+    return function(*arguments, **options)
+
+
 def a_class_of(base: type) -> Callable[[Any], bool]:
     """Whether something is a subclass of `base`, for `Registry`."""
     return lambda found: isinstance(found, type) and issubclass(found, base)

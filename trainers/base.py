@@ -27,8 +27,8 @@ from hrmgym.registry import Registry
 
 if TYPE_CHECKING:  # both import torch, or what does
     from hrmgym.hrm.edit_model import EditModel
-    from hrmgym.trainers.config import SupervisedConfig
     from hrmgym.trainers.job import Job
+    from hrmgym.trainers.supervised_config import SupervisedConfig
 
 
 class Trainer(Block):

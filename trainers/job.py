@@ -12,11 +12,11 @@ import gymnasium
 import numpy as np
 import torch
 
+from hrmgym.config import Block
 from hrmgym.errors import ConfigError
-from hrmgym.trainers.base import Trainer
 from hrmgym.trainers.events import OnMetrics
 
-C = TypeVar("C", bound=Trainer, covariant=True)
+C = TypeVar("C", bound=Block, covariant=True)
 
 MakeEnv = Callable[[str], gymnasium.Env[Any, Any]]
 #: Called with (phase, done, total, text) as training goes on.

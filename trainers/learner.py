@@ -16,12 +16,12 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.hrm.losses import edit_loss
 from hrmgym.hrm.optim import EMA, AdamATan2
 from hrmgym.policies.distribution import edit_distribution
-from hrmgym.trainers.config import SupervisedConfig
 from hrmgym.trainers.data.batches import collate
 from hrmgym.trainers.data.bug_stream import Sample
 from hrmgym.trainers.data.selector import Selector
 from hrmgym.trainers.loss_terms import Weighted, weighted_sum
 from hrmgym.trainers.losses import Repairs, supervised_terms
+from hrmgym.trainers.supervised_config import SupervisedConfig
 
 _DEPTH_SEED = 5_000_011
 #: Gradients are clipped to this norm.

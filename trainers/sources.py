@@ -12,7 +12,6 @@ from hrmgym.envs.bugs.spans import applied, inverses
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import ConfigError
-from hrmgym.trainers.config import SupervisedConfig
 from hrmgym.trainers.data.batches import Stream
 from hrmgym.trainers.data.bug_stream import (
     BugStream,
@@ -29,6 +28,7 @@ from hrmgym.trainers.data.real_edits import real_edits
 from hrmgym.trainers.data.selector import Selector
 from hrmgym.trainers.data.tested import TestedStream
 from hrmgym.trainers.fixes import Fix, show_fix
+from hrmgym.trainers.supervised_config import SupervisedConfig
 
 #: Stands in place of an operator's name.
 REAL = "real"
