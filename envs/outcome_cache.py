@@ -15,8 +15,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from hrmgym.envs.kinds import kind_of
 from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, Status, TestSpec
-from hrmgym.envs.testkinds import kind_of
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:

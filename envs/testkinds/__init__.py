@@ -11,14 +11,15 @@ let `kind` be `"my_package.kinds:MyKind"` itself, which needs no registration.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from hrmgym.envs.testkinds.base import Mode, TestKind
-from hrmgym.registry import Registry, a_class_of
-
-if TYPE_CHECKING:
-    from hrmgym.envs.testspecs import TestSpec
+from hrmgym.envs.kinds import (
+    SHIPPED,
+    Mode,
+    TestKind,
+    kind_named,
+    kind_names,
+    kind_of,
+    register_test_kind,
+)
 
 __all__ = [
     "SHIPPED",
@@ -29,41 +30,3 @@ __all__ = [
     "kind_of",
     "register_test_kind",
 ]
-
-_KINDS: Registry[type[TestKind[Any]]] = Registry(
-    "kind of tests", "a TestKind class", a_class_of(TestKind)
-)
-
-
-def register_test_kind(name: str, entry_point: str) -> None:
-    """Adds a kind of tests; see `Registry.register`."""
-    _KINDS.register(name, entry_point)
-
-
-def kind_names() -> tuple[str, ...]:
-    """Names of all registered kinds."""
-    return tuple(_KINDS)
-
-
-@cache
-def kind_named(name: str) -> TestKind[Any]:
-    """The kind of that name, or of that `module:Class`; see `Registry.load`."""
-    return _KINDS.load(name)()
-
-
-def kind_of(tests: TestSpec) -> TestKind[Any]:
-    """The kind of these tests.
-
-    Raises:
-        TypeError: Their class has none, so that nothing can be done with them.
-        UnknownNameError: It is not registered.
-    """
-    if not tests.kind:
-        raise TypeError(f"cannot run tests of type {type(tests).__name__}: it says no kind")
-    return kind_named(tests.kind)
-
-
-#: Names of the kinds that ship.
-SHIPPED = ("calls", "stdio", "pytest", "command", "harness")
-for _name in SHIPPED:
-    register_test_kind(_name, f"hrmgym.envs.testkinds.{_name}:{_name.title()}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from hrmgym.envs.kinds import Mode, TestKind
 from hrmgym.envs.outcome import Outcome
 from hrmgym.envs.sandboxes.verdicts import calltests
-from hrmgym.envs.testkinds.base import Mode, TestKind
 from hrmgym.envs.testkinds.fields import DOTTED, Model, Path, TestsLine, Value, pattern_of
 from hrmgym.envs.testspecs import CallCase, CallTests
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from hrmgym.envs.kinds import Mode, TestKind
 from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import is_timeout
-from hrmgym.envs.testkinds.base import Mode, TestKind
 from hrmgym.envs.testkinds.complaints import first_complaint
 from hrmgym.envs.testkinds.fields import FilesField, TestsLine
 from hrmgym.envs.testkinds.laying import laid_over

@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from hrmgym.envs.kinds import Mode, TestKind
 from hrmgym.envs.outcome import FailureCode, Outcome, Status
 from hrmgym.envs.sandboxes.inside import values
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import MESSAGE_WIDTH, is_timeout, steady
-from hrmgym.envs.testkinds.base import Mode, TestKind
 from hrmgym.envs.testkinds.complaints import first_complaint
 from hrmgym.envs.testkinds.fields import FilesField, Path, TestsLine
 from hrmgym.envs.testkinds.laying import laid_over, with_the_tasks_own

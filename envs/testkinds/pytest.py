@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from hrmgym.envs.kinds import Mode, TestKind
 from hrmgym.envs.outcome import Outcome
 from hrmgym.envs.sandboxes.bench import LocalBench
 from hrmgym.envs.sandboxes.inside import selection, values
 from hrmgym.envs.sandboxes.verdicts import aparttests, pytest_outcome, together
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book
-from hrmgym.envs.testkinds.base import Mode, TestKind
 from hrmgym.envs.testkinds.fields import FilesField, TestsLine, normal_id
 from hrmgym.envs.testkinds.laying import laid_over
 from hrmgym.envs.testspecs import PytestTests

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from hrmgym.envs.kinds import Mode, TestKind
 from hrmgym.envs.outcome import Outcome
 from hrmgym.envs.sandboxes.verdicts import stdiotests
-from hrmgym.envs.testkinds.base import Mode, TestKind
 from hrmgym.envs.testkinds.fields import Model, Path, TestsLine
 from hrmgym.envs.testspecs import StdioCase, StdioTests
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hrmgym.envs.blobs import Blob
+from hrmgym.envs.kinds import kind_of
 from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.sandboxes.bench import Bench, FilesUnfitError
 from hrmgym.envs.task import Limits, TestSpec
-from hrmgym.envs.testkinds import kind_of
 from hrmgym.envs.workspace import Files
 
 #: Bytes that a solution's changed files may hold together: each run takes them into its sandbox,

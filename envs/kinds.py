@@ -1,18 +1,23 @@
-"""What a kind of tests has to say of itself."""
+"""Kinds of tests: what one has to say of itself, and the open list of them.
+
+The kinds that ship are in `hrmgym.envs.testkinds`, which says how to add one.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from hrmgym.envs.testkinds.fields import TestsLine
 from hrmgym.envs.testspecs import TestSpec
+from hrmgym.registry import Registry, a_class_of
 
 if TYPE_CHECKING:
     from hrmgym.envs.outcome import Outcome
     from hrmgym.envs.sandboxes.bench import Bench
     from hrmgym.envs.task import Limits
+    from hrmgym.envs.testkinds.fields import TestsLine
 
 #: Where tests run, seen from the code that they test. What that code can forge follows from it.
 #:
@@ -81,3 +86,42 @@ class TestKind(ABC, Generic[S]):
         all others.
         """
         return None
+
+
+_KINDS: Registry[type[TestKind[Any]]] = Registry(
+    "kind of tests", "a TestKind class", a_class_of(TestKind)
+)
+
+
+def register_test_kind(name: str, entry_point: str) -> None:
+    """Adds a kind of tests; see `Registry.register`."""
+    _KINDS.register(name, entry_point)
+
+
+def kind_names() -> tuple[str, ...]:
+    """Names of all registered kinds."""
+    return tuple(_KINDS)
+
+
+@cache
+def kind_named(name: str) -> TestKind[Any]:
+    """The kind of that name, or of that `module:Class`; see `Registry.load`."""
+    return _KINDS.load(name)()
+
+
+def kind_of(tests: TestSpec) -> TestKind[Any]:
+    """The kind of these tests.
+
+    Raises:
+        TypeError: Their class has none, so that nothing can be done with them.
+        UnknownNameError: It is not registered.
+    """
+    if not tests.kind:
+        raise TypeError(f"cannot run tests of type {type(tests).__name__}: it says no kind")
+    return kind_named(tests.kind)
+
+
+#: Names of the kinds that ship.
+SHIPPED = ("calls", "stdio", "pytest", "command", "harness")
+for _name in SHIPPED:
+    register_test_kind(_name, f"hrmgym.envs.testkinds.{_name}:{_name.title()}")
