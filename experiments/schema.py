@@ -118,7 +118,7 @@ class Experiment(Block):
             raise ValueError(
                 f"score.mode: fixes goes with benchmark {HELD_OUT!r}, and with no other"
             )
-        trains = self.trainer is not None and self.trainer.kind == "ppo"
+        trains = self.trainer is not None and self.trainer.takes_stages
         if self.sandbox.stages and self.score.mode != "proposals" and not trains:
             raise ValueError(
                 f"sandbox.stages goes with trainer: ppo or score.mode: proposals, not with "

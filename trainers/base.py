@@ -72,6 +72,11 @@ class Trainer(Block):
         return type(self).finish_early is not Trainer.finish_early
 
     @property
+    def takes_stages(self) -> bool:
+        """Whether its episodes go through `hrmgym.trainers.staged.with_stages`."""
+        return False
+
+    @property
     def evaluates(self) -> bool:
         """Whether the benchmark's `valid_split` is used in training."""
         return False

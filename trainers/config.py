@@ -132,6 +132,11 @@ class PPOConfig(Trainer):
         made: Path = call("hrmgym.trainers.ppo:train_ppo", job, resume=resume)
         return made
 
+    @property
+    def takes_stages(self) -> bool:
+        """Steps that a stage cuts off are taken again before an episode is given up."""
+        return True
+
     def check(self, network: EditModel) -> None:
         """Refuses losses that are not for that network."""
         call("hrmgym.trainers.losses:rollout_terms", network, self.losses)

@@ -64,7 +64,7 @@ def test_names_are_checked() -> None:
         kind_named("no_such_module:Kind")
     with pytest.raises(ConfigError, match="should be `module:Name`"):
         register_test_kind("mine", "mine")
-    with pytest.raises(ConfigError, match="no colon"):
+    with pytest.raises(ConfigError, match="a name has no ':'"):
         register_test_kind("a:b", "mine:Calls")
 
 
