@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, Status, TestSpec
-from hrmgym.envs.testkinds import kind_of
+from hrmgym.envs.testkind import kind_of
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ class TestSpec:
 
     __test__: ClassVar[bool] = False  # not a pytest class
     kind: ClassVar[str] = ""
-    """Name of a registered kind of tests, or `module:Class` of one: see `hrmgym.envs.testkinds`."""
+    """Name of a registered kind of tests, or `module:Class` of one: see `hrmgym.envs.testkind`."""
 
     fail_to_pass: tuple[str, ...] = ()
     pass_to_pass: tuple[str, ...] = ()

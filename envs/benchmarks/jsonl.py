@@ -13,7 +13,7 @@ Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limi
 `hrmgym.envs.task.Marked`), `environment` (`lock` or `image`: see `hrmgym.envs.task.Environment`).
 Entries of `editable` may be patterns (see `hrmgym.envs.editable`), and the content of a file that
 is no text is `{"$bytes": "..."}`, in base64. Tests are of one of these kinds, or of
-one that somebody has registered (see `hrmgym.envs.testkinds`; `kind` may be `module:Class`, too):
+one that somebody has registered (see `hrmgym.envs.testkind`; `kind` may be `module:Class`, too):
 
 - `calls`: calls of one function; a case has `args`, either `expected` or `raises`, and optionally
   `match`, `id`, `compare`, `tolerance` and `consume`: see `hrmgym.envs.task.CallCase`;

@@ -15,7 +15,8 @@ from pydantic_core import PydanticCustomError
 
 from hrmgym.envs.editable import may_edit, named
 from hrmgym.envs.task import Limits
-from hrmgym.envs.testkinds import SHIPPED, jsonvalues, kind_named, kind_names
+from hrmgym.envs.testkind import SHIPPED, kind_named, kind_names
+from hrmgym.envs.testkinds import jsonvalues
 from hrmgym.envs.testkinds.fields import FilesField, Model, Path, TestsLine, normal_files
 from hrmgym.errors import did_you_mean
 

@@ -21,7 +21,7 @@ from hrmgym.envs.interfaces.base import RefusedError, ToolCall
 from hrmgym.envs.interfaces.textspace import TextSpace
 from hrmgym.envs.showing import is_utf8, showable
 from hrmgym.envs.state import State
-from hrmgym.envs.testkinds import kind_of
+from hrmgym.envs.testkind import kind_of
 from hrmgym.errors import ActionError
 
 SUBMIT, TEST = "submit", "test"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hrmgym.envs.testkinds import Mode, kind_of
+from hrmgym.envs.testkind import Mode, kind_of
 from hrmgym.envs.testspecs import TestSpec
 
 __all__ = ["Mode", "tests_apart"]

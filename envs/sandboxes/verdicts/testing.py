@@ -8,7 +8,7 @@ from hrmgym.envs.blobs import Blob
 from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.sandboxes.bench import Bench, FilesUnfitError
 from hrmgym.envs.task import Limits, TestSpec
-from hrmgym.envs.testkinds import kind_of
+from hrmgym.envs.testkind import kind_of
 from hrmgym.envs.workspace import Files
 
 #: Bytes that a solution's changed files may hold together: each run takes them into its sandbox,

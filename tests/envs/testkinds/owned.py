@@ -11,7 +11,7 @@ from pydantic import Field
 from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.sandboxes.bench import Bench
 from hrmgym.envs.task import Limits, TestSpec
-from hrmgym.envs.testkinds import TestKind, register_test_kind
+from hrmgym.envs.testkind import TestKind, register_test_kind
 from hrmgym.envs.testkinds.base import Mode
 from hrmgym.envs.testkinds.fields import Model, Path, TestsLine
 

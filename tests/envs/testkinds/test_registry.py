@@ -14,7 +14,7 @@ from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.verdicts.modes import tests_apart as mode_of
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import HarnessTests, Limits, TestSpec
-from hrmgym.envs.testkinds import SHIPPED, kind_named, kind_names, kind_of, register_test_kind
+from hrmgym.envs.testkind import SHIPPED, kind_named, kind_names, kind_of, register_test_kind
 from hrmgym.errors import ConfigError, DataError, UnknownNameError
 from hrmgym.experiments.check import check
 from hrmgym.tests.envs.testkinds.owned import Words, WordTests
