@@ -20,7 +20,7 @@ from hrmgym.envs.testkinds import kind_of
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:
-    from hrmgym.envs.sandboxes.handle import TestRunner
+    from hrmgym.envs.sandboxes.executor import TestRunner
 
 #: Statuses of tests that have come to their end, whatever follows.
 _OWN = (Status.PASSED, Status.FAILED)
@@ -180,10 +180,9 @@ class Remembered:
     def __init__(self, runner: TestRunner, place: str, memory: Outcomes = shared) -> None:
         self._runner, self._place, self._memory = runner, place, memory
 
-    @property
-    def kind(self) -> str:
-        """See `TestRunner.kind`."""
-        return self._runner.kind
+    def keeps_apart(self, environment: Environment = NO_ENVIRONMENT) -> bool:
+        """See `TestRunner.keeps_apart`."""
+        return self._runner.keeps_apart(environment)
 
     def within(self, environment: Environment) -> Remembered:
         """See `Sandbox.within`."""
@@ -219,10 +218,9 @@ class Capped:
     def __init__(self, runner: TestRunner, candidate: Files, cpu_s: float) -> None:
         self._runner, self._candidate, self._cpu_s = runner, candidate, cpu_s
 
-    @property
-    def kind(self) -> str:
-        """See `TestRunner.kind`."""
-        return self._runner.kind
+    def keeps_apart(self, environment: Environment = NO_ENVIRONMENT) -> bool:
+        """See `TestRunner.keeps_apart`."""
+        return self._runner.keeps_apart(environment)
 
     def within(self, environment: Environment) -> Capped:
         """See `Sandbox.within`."""

@@ -23,7 +23,7 @@ from hrmgym.envs.interfaces import Interface, make_interface
 from hrmgym.envs.outcome_cache import Capped, Remembered
 from hrmgym.envs.rendering import render
 from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
-from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
+from hrmgym.envs.sandboxes.config import ExecutorConfig, sandbox_config
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, drop, release
 from hrmgym.envs.sandboxes.verdicts.trial import shown_apart
@@ -86,7 +86,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         task: str | None = None,
         tasks: Sequence[str] | None = None,
         split: str | None = None,
-        sandbox: str | Mapping[str, Any] | SandboxConfig = "local",
+        sandbox: str | Mapping[str, Any] | ExecutorConfig = "local",
         rewards: Mapping[str, float | RewardTerm] | None = None,
         benchmark_path: str | None = None,
         render_mode: str | None = None,

@@ -18,10 +18,10 @@ from pathlib import Path
 from hrmgym.envs.outcome import FailureCode
 from hrmgym.envs.sandboxes.config import (
     DockerSandboxConfig,
+    ExecutorConfig,
     FargateSandboxConfig,
     LocalSandboxConfig,
     ModalSandboxConfig,
-    SandboxConfig,
 )
 from hrmgym.envs.sandboxes.remote.available import deployments
 from hrmgym.envs.task import Environment
@@ -30,7 +30,7 @@ from hrmgym.errors import SandboxError
 _PATIENCE_S = 900.0
 
 
-def fitting(config: SandboxConfig, environment: Environment) -> SandboxConfig:
+def fitting(config: ExecutorConfig, environment: Environment) -> ExecutorConfig:
     """The sandbox that a task runs in, where `config` is wanted.
 
     Raises:
@@ -50,7 +50,7 @@ def fitting(config: SandboxConfig, environment: Environment) -> SandboxConfig:
     return config.model_copy(update={"image": environment.image})
 
 
-def lacking(config: SandboxConfig, environment: Environment) -> str:
+def lacking(config: ExecutorConfig, environment: Environment) -> str:
     """Why a sandbox cannot give an environment; empty where it can, as far as is known before."""
     if environment.lock and not isinstance(config, LocalSandboxConfig):
         return (

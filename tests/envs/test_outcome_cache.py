@@ -262,8 +262,6 @@ def test_commands() -> None:
 class Noting(Runner):
     """Notes the CPU seconds that each run had."""
 
-    kind = "noting"
-
     def __init__(self) -> None:
         super().__init__(a=PASSED)
         self.cpu_s: list[float] = []
@@ -280,7 +278,6 @@ def test_a_cap_shortens_runs_on_the_candidate_alone_and_lengthens_none() -> None
     noting = Noting()
     for cap in (0.5, 9.0, float("inf")):
         capped = Capped(noting, FILES, cap)
-        assert capped.kind == "noting"
         for files in (FILES, OTHER):
             capped.run_tests(files, tests, Limits(cpu_s=2.0))
     assert noting.cpu_s == [0.5, 2.0, 2.0, 2.0, 2.0, 2.0]
