@@ -119,7 +119,10 @@ class InMemory:
 class InMemoryConfig(ExecutorConfig):
     """The block of such a sandbox, unlike any other's."""
 
+    images = "own"
+
     type: Literal["memory"] = "memory"
+    image: str = ""
     number: int = Field(default_factory=itertools.count().__next__)
     make: Callable[[], InMemory] = Field(default=InMemory, exclude=True)
     apart: bool = True

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -51,6 +51,12 @@ class ExecutorConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    images: ClassVar[Literal["own", "engine", "none"]] = "none"
+    """How a task's image is run: as the block's own `image`, by this machine's Docker or Podman, or
+    not at all."""
+    locks: ClassVar[bool] = False
+    """Whether a task's lock is installed, and the block has `packages` for its folder."""
+
     type: str
     stages: Annotated[tuple[_Seconds, ...], Field(strict=False), AfterValidator(_increasing)] = (
         Field(
@@ -87,6 +93,8 @@ class ExecutorConfig(BaseModel):
 
 class LocalSandboxConfig(ExecutorConfig):
     """Processes of this machine in namespaces of their own. The default; needs no daemon."""
+
+    images, locks = "engine", True
 
     type: Literal["local"] = Field(
         default="local", description="Isolated processes of this machine"
@@ -129,6 +137,8 @@ class LocalSandboxConfig(ExecutorConfig):
 class DockerSandboxConfig(ExecutorConfig):
     """A container of Docker or Podman. Its port is open to this machine alone; the network is open
     to what runs in it."""
+
+    images = "own"
 
     type: Literal["docker"] = Field(default="docker", description="A container of Docker or Podman")
     image: str = Field(default="python:3.11", description=_IMAGE)
@@ -175,6 +185,8 @@ class ModalSandboxConfig(ExecutorConfig):
     The server in it is reached through an unencrypted tunnel of Modal's.
     """
 
+    images = "own"
+
     type: Literal["modal"] = Field(default="modal", description="A sandbox of Modal")
     image: str = Field(default="python:3.11", description=_IMAGE)
     startup_timeout: float = Field(
@@ -205,6 +217,8 @@ class FargateSandboxConfig(ExecutorConfig):
 
     The server in it has a public address, and is reached over plain HTTP.
     """
+
+    images = "own"
 
     type: Literal["fargate"] = Field(default="fargate", description="A task of AWS Fargate")
     image: str = Field(default="python:3.11", description=_IMAGE)

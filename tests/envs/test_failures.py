@@ -144,7 +144,7 @@ def test_a_score_without_a_verdict_has_an_exit_status_of_its_own(
     breaking = Breaking()
     breaking.code = FailureCode.DESCRIPTORS
     sandbox = Sandbox(config_of(breaking))
-    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self: sandbox)
+    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self, *_: sandbox)
     task = "benchmark.tasks=[clock_angle/hand-1]"
     arguments = ["score", config, task, *MODES[config], "score.workers=1", "--runs", str(tmp_path)]
     assert main(arguments) == 3
@@ -160,7 +160,7 @@ def test_watching_repairs_goes_on_after_a_failure(
     breaking = Breaking()
     breaking.code = FailureCode.DESCRIPTORS
     sandbox = Sandbox(config_of(breaking))
-    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self: sandbox)
+    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self, *_: sandbox)
     tasks = "benchmark.tasks=[clock_angle/hand-1,account_balance/hand-1]"
     assert main(["repair", "repair-katas", tasks, *MODES["repair-katas"]]) == 3
     shown = capsys.readouterr().out

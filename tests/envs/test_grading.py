@@ -66,7 +66,7 @@ class ScriptedEnv(SoftwareEnv):
     runner: Scripted
     cached = False
 
-    def _runner(self) -> Any:
+    def _runner(self, *_: Any) -> Any:
         return Remembered(self.runner, "here", self.memory) if self.cached else self.runner
 
     memory = Outcomes()

@@ -92,7 +92,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def rollout_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int) -> Mapping[str, Any]:
     broken = sometimes_broken(every)
-    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self: broken)
+    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self, *_: broken)
     train_ppo(ppo_job(tmp_path, total_timesteps=64))
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
