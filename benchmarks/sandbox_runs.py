@@ -30,9 +30,9 @@ from typing import Any
 
 from cpu_time import accounting
 
-from hrmgym.envs.sandboxes.bench import open_bench
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.local import nursery
+from hrmgym.envs.sandboxes.local.bench import open_bench
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.verdicts.testing import run_tests
 from hrmgym.envs.task import CallCase, CallTests, Limits, Outcome, PytestTests, TestSpec

@@ -25,7 +25,7 @@ from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, Un
 from hrmgym.registry import from_entry_point
 
 if TYPE_CHECKING:
-    from hrmgym.envs.sandboxes.handle import TestRunner
+    from hrmgym.envs.sandboxes.executor import TestRunner
 
 
 class Benchmark(ABC):

@@ -62,12 +62,12 @@ class TestKind(ABC, Generic[S]):
             OSError: The run could not be made.
         """
 
-    def mode(self, tests: S, *, sandbox: str) -> tuple[Mode, str]:
+    def mode(self, tests: S, *, keeps_apart: bool) -> tuple[Mode, str]:
         """Where tests run, and in one line why they do not run apart; nothing is run for it.
 
         Args:
             tests: The tests.
-            sandbox: The sandbox's `type`, as its config block has it.
+            keeps_apart: Whether the sandbox can run them in another process than the code.
         """
         return "harness", f"tests of kind {tests.kind!r} decide by themselves"
 

@@ -9,9 +9,10 @@ of parts, so that what is remembered is what a run would have said.
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, Statu
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:
-    from hrmgym.envs.sandboxes.handle import TestRunner
+    from hrmgym.envs.sandboxes.executor import TestRunner
 
 #: Statuses of tests that have come to their end, whatever follows.
 _OWN = (Status.PASSED, Status.FAILED)
@@ -60,40 +61,43 @@ class Outcomes:
         self._specs: OrderedDict[int, tuple[TestSpec, _Described]] = OrderedDict()
         self._turn = threading.Lock()
 
-    def get_or_run(
-        self,
-        where: Hashable,
-        files: Files,
-        tests: TestSpec,
-        limits: Limits,
-        run: Callable[[], Outcome],
-        *,
-        fresh: bool = False,
-    ) -> Outcome:
-        """The outcome of `tests` on `files`, from memory where it is known.
+    def recall(
+        self, where: Hashable, files: Files, tests: TestSpec, limits: Limits, *, fresh: bool = False
+    ) -> Outcome | None:
+        """The outcome of `tests` on `files`; None where it is not known.
 
         Args:
             where: What else decides, for example the kind of sandbox.
             files: Exactly what the tests run on.
             tests: The tests.
             limits: What a run may use.
-            run: Runs them. Its outcome is kept unless the sandbox was to blame.
-            fresh: Whether only runs in fresh sandboxes count, as for grades; `run` makes one.
+            fresh: Whether only runs in fresh sandboxes count, as for grades.
         """
         with self._turn:
             about = self._described(tests)
-            places = [(where, files.key, limits, about.suite, True)]
-            if not fresh:
-                places.append((where, files.key, limits, about.suite, False))
-            for there in places:
+            for was_fresh in (True,) if fresh else (True, False):
+                there = where, files.key, limits, about.suite, was_fresh
                 found = self._recall(there, about, tests)
                 if found is not None:
                     return found
-        outcome = run()
-        if not outcome.trouble:
-            with self._turn:
-                self._keep(places[-1], about, tests, outcome)
-        return outcome
+        return None
+
+    def keep(
+        self,
+        where: Hashable,
+        files: Files,
+        tests: TestSpec,
+        limits: Limits,
+        outcome: Outcome,
+        *,
+        fresh: bool = False,
+    ) -> None:
+        """Remember what a run came to, unless the sandbox was to blame; see `recall`."""
+        if outcome.trouble:
+            return
+        with self._turn:
+            about = self._described(tests)
+            self._keep((where, files.key, limits, about.suite, fresh), about, tests, outcome)
 
     def _described(self, tests: TestSpec) -> _Described:
         """What tests are; worked out once per set of tests."""
@@ -169,69 +173,57 @@ shared = Outcomes()
 
 
 class Remembered:
-    """Runs tests as `runner` does, and none twice.
+    """Runs tests as `runner` does, and none twice; those of one candidate in less time.
+
+    What else a benchmark runs on the way, such as tests on the known solution, has all its time.
 
     Args:
         runner: Where tests run that are not remembered.
         place: What kind of place that is; outcomes are shared by equal ones.
         memory: What is remembered; by default, with all of this process.
+        candidate: These very files have less time.
+        cpu_s: CPU seconds of a run on them, if less than its own limit.
     """
 
-    def __init__(self, runner: TestRunner, place: str, memory: Outcomes = shared) -> None:
+    def __init__(
+        self,
+        runner: TestRunner,
+        place: str,
+        memory: Outcomes = shared,
+        *,
+        candidate: Files | None = None,
+        cpu_s: float = math.inf,
+    ) -> None:
         self._runner, self._place, self._memory = runner, place, memory
+        self._candidate, self._cpu_s = candidate, cpu_s
 
-    @property
-    def kind(self) -> str:
-        """See `TestRunner.kind`."""
-        return self._runner.kind
+    def keeps_apart(self, environment: Environment = NO_ENVIRONMENT) -> bool:
+        """See `TestRunner.keeps_apart`."""
+        return self._runner.keeps_apart(environment)
 
     def within(self, environment: Environment) -> Remembered:
         """See `Sandbox.within`."""
         if environment == NO_ENVIRONMENT:
             return self
-        inner = self._runner.within(environment)
-        return Remembered(inner, f"{self._place} {environment}", self._memory)
+        return Remembered(
+            self._runner.within(environment),
+            f"{self._place} {environment}",
+            self._memory,
+            candidate=self._candidate,
+            cpu_s=self._cpu_s,
+        )
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
     ) -> Outcome:
         """See `Sandbox.run_tests`. What is no `Files` has no key, and is run each time."""
-
-        def run() -> Outcome:
-            return self._runner.run_tests(files, tests, limits, fresh=fresh)
-
-        if not isinstance(files, Files):
-            return run()
-        return self._memory.get_or_run(self._place, files, tests, limits, run, fresh=fresh)
-
-
-class Capped:
-    """Runs tests as `runner` does, those of one candidate in less time.
-
-    What else a benchmark runs on the way, such as tests on the known solution, has all its time.
-
-    Args:
-        runner: Where tests run.
-        candidate: These very files.
-        cpu_s: CPU seconds of a run on them, if less than its own limit.
-    """
-
-    def __init__(self, runner: TestRunner, candidate: Files, cpu_s: float) -> None:
-        self._runner, self._candidate, self._cpu_s = runner, candidate, cpu_s
-
-    @property
-    def kind(self) -> str:
-        """See `TestRunner.kind`."""
-        return self._runner.kind
-
-    def within(self, environment: Environment) -> Capped:
-        """See `Sandbox.within`."""
-        return Capped(self._runner.within(environment), self._candidate, self._cpu_s)
-
-    def run_tests(
-        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
-    ) -> Outcome:
-        """See `Sandbox.run_tests`."""
         if files is self._candidate and self._cpu_s < limits.cpu_s:
             limits = replace(limits, cpu_s=self._cpu_s)
-        return self._runner.run_tests(files, tests, limits, fresh=fresh)
+        if not isinstance(files, Files):
+            return self._runner.run_tests(files, tests, limits, fresh=fresh)
+        known = self._memory.recall(self._place, files, tests, limits, fresh=fresh)
+        if known is not None:
+            return known
+        outcome = self._runner.run_tests(files, tests, limits, fresh=fresh)
+        self._memory.keep(self._place, files, tests, limits, outcome, fresh=fresh)
+        return outcome

@@ -20,10 +20,11 @@ from hrmgym.envs.config import EnvConfig, KeepEdits
 from hrmgym.envs.copying import Copied
 from hrmgym.envs.editable import first_shown
 from hrmgym.envs.interfaces import Interface, make_interface
-from hrmgym.envs.outcome_cache import Capped, Remembered
+from hrmgym.envs.outcome_cache import Remembered
 from hrmgym.envs.rendering import render
 from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
-from hrmgym.envs.sandboxes.config import SandboxConfig, sandbox_config
+from hrmgym.envs.sandboxes.config import ExecutorConfig, sandbox_config
+from hrmgym.envs.sandboxes.executor import TestRunner
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.pool import Pool, acquire, drop, release
 from hrmgym.envs.sandboxes.verdicts.trial import shown_apart
@@ -39,6 +40,7 @@ from hrmgym.envs.transitions import (
     with_grade,
     with_outcome,
 )
+from hrmgym.envs.workspace import Files
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError, UnknownNameError
 
 
@@ -86,7 +88,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         task: str | None = None,
         tasks: Sequence[str] | None = None,
         split: str | None = None,
-        sandbox: str | Mapping[str, Any] | SandboxConfig = "local",
+        sandbox: str | Mapping[str, Any] | ExecutorConfig = "local",
         rewards: Mapping[str, float | RewardTerm] | None = None,
         benchmark_path: str | None = None,
         render_mode: str | None = None,
@@ -331,12 +333,13 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             self._on_collection.atexit = False
         return self._sandbox
 
-    def _runner(self) -> Remembered:
-        return Remembered(self.sandbox, self._place)
+    def _runner(self, candidate: Files | None = None, cpu_s: float = math.inf) -> TestRunner:
+        """Where tests run, with a memory; those on `candidate` in no more than `cpu_s`."""
+        return Remembered(self.sandbox, self._place, candidate=candidate, cpu_s=cpu_s)
 
     def _visible(self, state: State, cpu_s: float = math.inf) -> Outcome:
         task, files = self._task_of(state.task.id), state.candidate()
-        runner = Capped(self._runner(), files, cpu_s)
+        runner = self._runner(files, cpu_s)
         return verdict(self.benchmark.run_tests(task, task.visible_tests, files, runner))
 
     def _task_of(self, name: str) -> Task:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hrmgym.envs import Benchmark
 from hrmgym.envs.outcome import grade_of
-from hrmgym.envs.sandboxes.handle import TestRunner
+from hrmgym.envs.sandboxes.executor import TestRunner
 from hrmgym.envs.task import (
     CallCase,
     CallTests,

@@ -35,7 +35,7 @@ from hrmgym.envs.task import (
 from hrmgym.errors import DataError
 
 if TYPE_CHECKING:
-    from hrmgym.envs.sandboxes.handle import TestRunner
+    from hrmgym.envs.sandboxes.executor import TestRunner
 
 SOURCE = DataSource(
     folder="quixbugs",

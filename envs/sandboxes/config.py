@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -20,6 +20,10 @@ from hrmgym.errors import SandboxUnavailableError, UnknownNameError
 
 if TYPE_CHECKING:
     from swerex.deployment.abstract import AbstractDeployment
+
+    from hrmgym.envs.sandboxes.executor import Executor
+    from hrmgym.envs.sandboxes.local.deployment import LocalDeployment
+    from hrmgym.envs.task import Environment
 
 _IMAGE = (
     "Container image with sh, bash and Python 3.11 or newer; without swe-rex in it, it is installed"
@@ -39,9 +43,21 @@ def _increasing(stages: tuple[float, ...]) -> tuple[float, ...]:
     return stages
 
 
-class _Config(BaseModel):
+class ExecutorConfig(BaseModel):
+    """What every block has, and what a sandbox asks of it: nobody else asks which one it is.
+
+    A subclass has a `type`, the name of its kind, and a `deployment` or an `executor` of its own.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    images: ClassVar[Literal["own", "engine", "none"]] = "none"
+    """How a task's image is run: as the block's own `image`, by this machine's Docker or Podman, or
+    not at all."""
+    locks: ClassVar[bool] = False
+    """Whether a task's lock is installed, and the block has `packages` for its folder."""
+
+    type: str
     stages: Annotated[tuple[_Seconds, ...], Field(strict=False), AfterValidator(_increasing)] = (
         Field(
             default=(),
@@ -51,13 +67,34 @@ class _Config(BaseModel):
         )
     )
 
+    @property
+    def default_size(self) -> int:
+        """How many sandboxes a pool has, where nobody says."""
+        return 1
+
+    def keeps_apart(self, environment: Environment) -> bool:
+        """Whether tests in that environment can run in another process than the tested code."""
+        return False
+
+    def deployment(self) -> AbstractDeployment:
+        """A deployment of SWE-ReX's, not started."""
+        raise NotImplementedError
+
+    def executor(self) -> Executor:
+        """What runs code there, not started."""
+        from hrmgym.envs.sandboxes.remote.executor import RemoteExecutor
+
+        return RemoteExecutor(self.deployment)
+
     def _fields(self) -> dict[str, Any]:
         """The fields as SWE-ReX takes them: lists for tuples, and none that are not its own."""
         return self.model_dump(mode="json", exclude={"type", "stages"})
 
 
-class LocalSandboxConfig(_Config):
+class LocalSandboxConfig(ExecutorConfig):
     """Processes of this machine in namespaces of their own. The default; needs no daemon."""
+
+    images, locks = "engine", True
 
     type: Literal["local"] = Field(
         default="local", description="Isolated processes of this machine"
@@ -73,16 +110,35 @@ class LocalSandboxConfig(_Config):
         " programs find read-only; a task's own lock takes its place",
     )
 
-    def deployment(self) -> AbstractDeployment:
+    @property
+    def default_size(self) -> int:
+        """One for each processor."""
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+    def keeps_apart(self, environment: Environment) -> bool:
+        """Wherever the task needs no image, which is run as a container."""
+        return not environment.image
+
+    def deployment(self) -> LocalDeployment:
         """A deployment, not started."""
         from hrmgym.envs.sandboxes.local.deployment import LocalDeployment
 
         return LocalDeployment(allow_unisolated=self.allow_unisolated, packages=self.packages or "")
 
+    def executor(self) -> Executor:
+        """Guests of this machine."""
+        from hrmgym.envs.sandboxes.local.executor import LocalExecutor
 
-class DockerSandboxConfig(_Config):
+        return LocalExecutor(self.deployment)
+
+
+class DockerSandboxConfig(ExecutorConfig):
     """A container of Docker or Podman. Its port is open to this machine alone; the network is open
     to what runs in it."""
+
+    images = "own"
 
     type: Literal["docker"] = Field(default="docker", description="A container of Docker or Podman")
     image: str = Field(default="python:3.11", description=_IMAGE)
@@ -123,11 +179,13 @@ class DockerSandboxConfig(_Config):
         return DockerDeployment(logger=logger, **self._fields())
 
 
-class ModalSandboxConfig(_Config):
+class ModalSandboxConfig(ExecutorConfig):
     """A sandbox of Modal. Needs the extra `modal` and an account; not tested against the service.
 
     The server in it is reached through an unencrypted tunnel of Modal's.
     """
+
+    images = "own"
 
     type: Literal["modal"] = Field(default="modal", description="A sandbox of Modal")
     image: str = Field(default="python:3.11", description=_IMAGE)
@@ -154,11 +212,13 @@ class ModalSandboxConfig(_Config):
         return ModalDeployment(logger=logger, **self._fields())
 
 
-class FargateSandboxConfig(_Config):
+class FargateSandboxConfig(ExecutorConfig):
     """A task of AWS Fargate. Needs the extra `aws` and an account; not tested against the service.
 
     The server in it has a public address, and is reached over plain HTTP.
     """
+
+    images = "own"
 
     type: Literal["fargate"] = Field(default="fargate", description="A task of AWS Fargate")
     image: str = Field(default="python:3.11", description=_IMAGE)
@@ -195,7 +255,7 @@ class FargateSandboxConfig(_Config):
         return FargateDeployment(logger=logger, **self._fields())
 
 
-class RemoteSandboxConfig(_Config):
+class RemoteSandboxConfig(ExecutorConfig):
     """A `swerex-remote` server that somebody else has started, and goes on running.
 
     Whoever holds the token can run any program there as the server's user; over http:// it can be
@@ -228,26 +288,25 @@ SandboxConfig = Annotated[
 """Any of the above, told apart by `type`."""
 
 
-_BLOCKS: dict[str, type[_Config]] = {
+_BLOCKS: dict[str, type[ExecutorConfig]] = {
     one.model_fields["type"].default: one for one in get_args(get_args(SandboxConfig)[0])
 }
 
 
-def sandbox_config(given: str | Mapping[str, Any] | SandboxConfig) -> SandboxConfig:
+def sandbox_config(given: str | Mapping[str, Any] | ExecutorConfig) -> ExecutorConfig:
     """A config from a type's name, a mapping, or a config.
 
     Raises:
         UnknownNameError: no sandbox of that type, or a value is none of its key's words.
         ConfigError: the mapping is not legal.
     """
-    if isinstance(given, _Config):
+    if isinstance(given, ExecutorConfig):
         return given
     block = {"type": given} if isinstance(given, str) else dict(given)
     kind = _BLOCKS.get(str(block.get("type")))
     if kind is None:
         raise UnknownNameError("sandbox type", str(block.get("type")), _BLOCKS)
-    config: SandboxConfig = read_block(kind, block, "sandbox")  # type: ignore[assignment]
-    return config
+    return read_block(kind, block, "sandbox")
 
 
 @contextmanager

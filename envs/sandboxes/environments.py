@@ -16,13 +16,7 @@ import sys
 from pathlib import Path
 
 from hrmgym.envs.outcome import FailureCode
-from hrmgym.envs.sandboxes.config import (
-    DockerSandboxConfig,
-    FargateSandboxConfig,
-    LocalSandboxConfig,
-    ModalSandboxConfig,
-    SandboxConfig,
-)
+from hrmgym.envs.sandboxes.config import DockerSandboxConfig, ExecutorConfig
 from hrmgym.envs.sandboxes.remote.available import deployments
 from hrmgym.envs.task import Environment
 from hrmgym.errors import SandboxError
@@ -30,7 +24,7 @@ from hrmgym.errors import SandboxError
 _PATIENCE_S = 900.0
 
 
-def fitting(config: SandboxConfig, environment: Environment) -> SandboxConfig:
+def fitting(config: ExecutorConfig, environment: Environment) -> ExecutorConfig:
     """The sandbox that a task runs in, where `config` is wanted.
 
     Raises:
@@ -42,7 +36,7 @@ def fitting(config: SandboxConfig, environment: Environment) -> SandboxConfig:
         return config.model_copy(update={"packages": str(installed(environment.lock))})
     if not environment.image:
         return config
-    if isinstance(config, LocalSandboxConfig):
+    if config.images == "engine":
         return DockerSandboxConfig(
             image=environment.image,
             container_runtime="docker" if "docker" in _engines() else "podman",
@@ -50,18 +44,16 @@ def fitting(config: SandboxConfig, environment: Environment) -> SandboxConfig:
     return config.model_copy(update={"image": environment.image})
 
 
-def lacking(config: SandboxConfig, environment: Environment) -> str:
+def lacking(config: ExecutorConfig, environment: Environment) -> str:
     """Why a sandbox cannot give an environment; empty where it can, as far as is known before."""
-    if environment.lock and not isinstance(config, LocalSandboxConfig):
+    if environment.lock and not config.locks:
         return (
             f"this task's packages have a lock, which a {config.type!r} sandbox does not install; "
             "use type: local, or give the task an image"
         )
-    if not environment.image:
+    if not environment.image or config.images == "own":
         return ""
-    if isinstance(config, DockerSandboxConfig | ModalSandboxConfig | FargateSandboxConfig):
-        return ""
-    if not isinstance(config, LocalSandboxConfig):
+    if config.images == "none":
         return f"this task needs the image {environment.image!r}: use sandbox.type docker"
     if not _engines():
         return f"this task needs the image {environment.image!r}, and here is no Docker or Podman"

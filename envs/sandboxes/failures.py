@@ -5,6 +5,22 @@ from __future__ import annotations
 import errno
 
 from hrmgym.envs.outcome import FailureCode
+from hrmgym.errors import SandboxError
+
+
+class GuestDied(SandboxError):
+    """The guest's process has ended; another one has to be started."""
+
+    def __init__(self, message: str, code: str = FailureCode.LOST_CONNECTION) -> None:
+        super().__init__(message, code)
+
+
+class GuestBroken(GuestDied):
+    """It was not killed: it gave up, does not answer, or answers nonsense.
+
+    What it ran may have brought it there.
+    """
+
 
 #: Errors of the system that say what is lacking; any other one is `INTERNAL`.
 _CODES = {

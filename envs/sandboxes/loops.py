@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -36,6 +37,35 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+class _Process:
+    """This process's loop that many share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.loop: LoopThread | None = None
+
+
+_process = _Process()
+_inherited: list[_Process] = []  # kept, for a loop's destructor would act on the parent's
+
+
+def _after_fork() -> None:
+    global _process
+    _inherited.append(_process)
+    _process = _Process()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def shared_loop() -> LoopThread:
+    """The loop in a thread that is never closed, one in each process."""
+    with _process.lock:
+        if _process.loop is None:
+            _process.loop = LoopThread()
+        return _process.loop
 
 
 class OwnLoop:

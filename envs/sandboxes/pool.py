@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Self
 
-from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
+from hrmgym.envs.sandboxes.config import ExecutorConfig, LocalSandboxConfig
 from hrmgym.envs.sandboxes.environments import fitting
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.retries import Counts
@@ -28,14 +28,13 @@ class Pool:
 
     Args:
         config: Which kind; by default local ones.
-        size: How many at most; by default one for each processor, and a single one of any kind
-            that is not local.
+        size: How many at most; by default what the config says.
     """
 
-    def __init__(self, config: SandboxConfig | None = None, size: int | None = None) -> None:
-        self.config: SandboxConfig = config or LocalSandboxConfig()
+    def __init__(self, config: ExecutorConfig | None = None, size: int | None = None) -> None:
+        self.config: ExecutorConfig = config or LocalSandboxConfig()
         if size is None:
-            size = _processors() if isinstance(self.config, LocalSandboxConfig) else 1
+            size = self.config.default_size
         if size < 1:
             raise ConfigError(f"a pool of {size} sandboxes; the smallest has 1")
         self.size = size
@@ -48,10 +47,9 @@ class Pool:
         self._within: dict[Environment, Pool] = {}
         _pools.add(self)
 
-    @property
-    def kind(self) -> str:
-        """See `TestRunner.kind`."""
-        return self.config.type
+    def keeps_apart(self, environment: Environment = NO_ENVIRONMENT) -> bool:
+        """See `TestRunner.keeps_apart`."""
+        return self.config.keeps_apart(environment)
 
     def within(self, environment: Environment) -> Pool:
         """A pool with a task's environment, which is closed with this one: see `Sandbox.within`.
@@ -205,10 +203,6 @@ class Pool:
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 # --- one for all environments of a process -------------------------------------------------------
 
 
@@ -235,7 +229,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def acquire(config: SandboxConfig | None = None) -> Pool:
+def acquire(config: ExecutorConfig | None = None) -> Pool:
     """This process's shared pool for test runs under `config`; give it back with `release`."""
     config = config or LocalSandboxConfig()
     key = config.model_dump_json()

@@ -29,7 +29,7 @@ from typing import TypeVar
 
 from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.confinement import cgroups
-from hrmgym.envs.sandboxes.local.link import GuestBroken, GuestDied
+from hrmgym.envs.sandboxes.failures import GuestBroken, GuestDied
 from hrmgym.envs.task import FailureCode, Outcome, Status, TestSpec
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 

@@ -77,7 +77,7 @@ class Calls(TestKind[CallTests]):
         reply = await bench.run_calls(calltests.request(files, tests, limits), limits)
         return calltests.judge(tests, reply, limits)
 
-    def mode(self, tests: CallTests, *, sandbox: str) -> tuple[Mode, str]:
+    def mode(self, tests: CallTests, *, keeps_apart: bool) -> tuple[Mode, str]:
         """Apart: the expected values never enter a sandbox."""
         return "apart", ""
 

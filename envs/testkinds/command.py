@@ -46,7 +46,7 @@ class Command(TestKind[CommandTests]):
         await bench.renew(laid_over(Files.of(files), tests.files), limits)
         return _judge(bench.root, tests, await bench.run(tests.command, limits))
 
-    def mode(self, tests: CommandTests, *, sandbox: str) -> tuple[Mode, str]:
+    def mode(self, tests: CommandTests, *, keeps_apart: bool) -> tuple[Mode, str]:
         """In a harness: the command may let the tested code do anything."""
         return "harness", f"the exit status of {tests.command[0]!r} decides"
 

@@ -114,7 +114,7 @@ class Harness(TestKind[HarnessTests]):
             )
         return outcome
 
-    def mode(self, tests: HarnessTests, *, sandbox: str) -> tuple[Mode, str]:
+    def mode(self, tests: HarnessTests, *, keeps_apart: bool) -> tuple[Mode, str]:
         """In a harness, confirmed by a control or not."""
         word = f"the log of {tests.command[0]!r} decides"
         if _control(tests, parser_named(tests.parser)) is None:

@@ -13,7 +13,6 @@ from pydantic import AfterValidator, Field
 
 from hrmgym.envs.kinds import Mode, TestKind
 from hrmgym.envs.outcome import Outcome
-from hrmgym.envs.sandboxes.bench import LocalBench
 from hrmgym.envs.sandboxes.inside import selection, values
 from hrmgym.envs.sandboxes.verdicts import aparttests, pytest_outcome, together
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book
@@ -23,7 +22,7 @@ from hrmgym.envs.testspecs import PytestTests
 from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:
-    from hrmgym.envs.sandboxes.bench import Bench, Ran
+    from hrmgym.envs.sandboxes.bench import Apart, Bench, Ran
     from hrmgym.envs.task import Limits
 
 #: Files of tested code that never take part in a run, unless the tests bring them along.
@@ -73,21 +72,21 @@ class Pytest(TestKind[PytestTests]):
     async def run(
         self, bench: Bench, files: Mapping[str, str], tests: PytestTests, limits: Limits
     ) -> Outcome:
-        """Apart from the tested code in a local sandbox, where the tests allow it."""
-        if isinstance(bench, LocalBench) and not together.reason(tests):
-            return await _run_apart(bench, files, tests, limits)
+        """Apart from the tested code, where the sandbox and the tests allow it."""
+        if bench.apart is not None and not together.reason(tests):
+            return await _run_apart(bench.apart, files, tests, limits)
         return await _run_together(bench, files, tests, limits)
 
-    def mode(self, tests: PytestTests, *, sandbox: str) -> tuple[Mode, str]:
+    def mode(self, tests: PytestTests, *, keeps_apart: bool) -> tuple[Mode, str]:
         """Apart, or together and why."""
-        if sandbox != "local":
-            return "together", f"pytest runs in one process with the code in a {sandbox!r} sandbox"
+        if not keeps_apart:
+            return "together", "in this sandbox, pytest runs in one process with the code"
         why = together.reason(tests)
         return ("together", why) if why else ("apart", "")
 
 
 async def _run_apart(
-    bench: LocalBench, files: Mapping[str, str], tests: PytestTests, limits: Limits
+    bench: Apart, files: Mapping[str, str], tests: PytestTests, limits: Limits
 ) -> Outcome:
     plan = aparttests.plan(tests, limits)
     if path := aparttests.shadowed(plan, files):

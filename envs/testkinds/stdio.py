@@ -59,7 +59,7 @@ class Stdio(TestKind[StdioTests]):
         reply = await bench.run_calls(stdiotests.request(files, tests, limits), limits)
         return stdiotests.judge(tests, reply, limits)
 
-    def mode(self, tests: StdioTests, *, sandbox: str) -> tuple[Mode, str]:
+    def mode(self, tests: StdioTests, *, keeps_apart: bool) -> tuple[Mode, str]:
         """Apart: the expected output never enters a sandbox."""
         return "apart", ""
 

@@ -20,10 +20,10 @@ from typing import Any
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.outcome import VISIBLE, FailureCode, Outcome, visible_part
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
-from hrmgym.envs.sandboxes.handle import TestRunner
+from hrmgym.envs.sandboxes.executor import TestRunner
 from hrmgym.envs.sandboxes.pool import Pool
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
-from hrmgym.envs.task import Environment, Limits, Task, TestSpec
+from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Task, TestSpec
 from hrmgym.errors import DataError, SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.evaluate.soundness import Checked, Run, Side, Verdict, judge
 
@@ -244,10 +244,9 @@ class _Noting:
         """The limits of the last run."""
         return self._noted[-1] if self._noted else None
 
-    @property
-    def kind(self) -> str:
-        """See `TestRunner.kind`."""
-        return self._runner.kind
+    def keeps_apart(self, environment: Environment = NO_ENVIRONMENT) -> bool:
+        """See `TestRunner.keeps_apart`."""
+        return self._runner.keeps_apart(environment)
 
     def within(self, environment: Environment) -> _Noting:
         """See `Sandbox.within`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -11,53 +12,51 @@ import pytest
 from hrmgym.cli import main
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import tool_action
-from hrmgym.envs.outcome_cache import Outcomes, Remembered
+from hrmgym.envs.sandboxes import retries
+from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.envs.task import FailureCode, Limits, Outcome, Reason, Status, TestSpec
+from hrmgym.envs.task import FailureCode, Limits, Outcome, Reason, TestSpec
 from hrmgym.errors import SandboxError, SandboxUnavailableError
+from hrmgym.tests.inmemory import InMemory, config_of
 from hrmgym.tests.tiny import Tiny
 
 CODES = list(FailureCode)
 
 
-class Breaking:
+class Breaking(InMemory):
     """Runs tests, of which all pass, until it is told to break."""
 
-    kind = "local"
-
     def __init__(self) -> None:
+        super().__init__()
         self.code: FailureCode | None = None
         self.raises = False
         self.only_fresh = False
-        self.runs = 0
 
     def run_tests(
-        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
+        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool
     ) -> Outcome:
-        self.runs += 1
-        if self.code is not None and (fresh or not self.only_fresh):
-            if self.raises:
-                raise SandboxError("it broke", self.code)
-            lost = dict.fromkeys(tests.test_ids, Status.ERROR)
-            return Outcome(tests=lost, message="it broke", failure=self.code)
-        return Outcome(tests=dict.fromkeys(tests.test_ids, Status.PASSED))
+        outcome = super().run_tests(files, tests, limits, fresh=fresh)
+        if self.code is None or (self.only_fresh and not fresh):
+            return outcome
+        if self.raises:
+            raise SandboxError("it broke", self.code)
+        return replace(outcome, message="it broke", failure=self.code)
 
 
 class BreakingEnv(SoftwareEnv):
     """An environment whose tests run where they are made to break."""
 
-    breaking: Breaking
-    memory: Outcomes
     interface: EditInterface
 
-    def _runner(self) -> Any:
-        return Remembered(self.breaking, "here", self.memory)
+    def __init__(self, breaking: Breaking) -> None:
+        self.breaking = breaking
+        super().__init__(Tiny(), task="double", auto_submit=False, sandbox=config_of(breaking))
 
 
 @pytest.fixture(params=[False, True], ids=["outcome", "raised"])
-def env(request: pytest.FixtureRequest) -> Iterator[BreakingEnv]:
-    made = BreakingEnv(Tiny(), task="double", auto_submit=False)
-    made.breaking, made.memory = Breaking(), Outcomes()
+def env(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[BreakingEnv]:
+    monkeypatch.setattr(retries, "_PAUSE_S", 0.0)
+    made = BreakingEnv(Breaking())
     made.breaking.raises = request.param
     yield made
     made.close()
@@ -121,17 +120,13 @@ def test_a_reset_that_fails_says_so_and_the_step_after_it_truncates(
 def test_a_failure_is_never_remembered(env: BreakingEnv) -> None:
     env.breaking.code = FailureCode.DISK
     env.reset(seed=0)
-    before = env.breaking.runs
+    before = len(env.breaking.asked)
     env.reset(seed=0)
-    assert env.breaking.runs > before
+    assert len(env.breaking.asked) > before
 
 
 def test_a_machine_that_cannot_isolate_is_the_caller_s_to_mend(env: BreakingEnv) -> None:
-    class Unable(Breaking):
-        def run_tests(self, *_: Any, **__: Any) -> Outcome:
-            raise SandboxUnavailableError("no namespaces")
-
-    env.breaking = Unable()
+    env.breaking.losses = [SandboxUnavailableError("no namespaces")]
     with pytest.raises(SandboxUnavailableError):
         env.reset(seed=0)
 
@@ -148,7 +143,8 @@ def test_a_score_without_a_verdict_has_an_exit_status_of_its_own(
 ) -> None:
     breaking = Breaking()
     breaking.code = FailureCode.DESCRIPTORS
-    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self: breaking)
+    sandbox = Sandbox(config_of(breaking))
+    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self, *_: sandbox)
     task = "benchmark.tasks=[clock_angle/hand-1]"
     arguments = ["score", config, task, *MODES[config], "score.workers=1", "--runs", str(tmp_path)]
     assert main(arguments) == 3
@@ -163,7 +159,8 @@ def test_watching_repairs_goes_on_after_a_failure(
 ) -> None:
     breaking = Breaking()
     breaking.code = FailureCode.DESCRIPTORS
-    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self: breaking)
+    sandbox = Sandbox(config_of(breaking))
+    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self, *_: sandbox)
     tasks = "benchmark.tasks=[clock_angle/hand-1,account_balance/hand-1]"
     assert main(["repair", "repair-katas", tasks, *MODES["repair-katas"]]) == 3
     shown = capsys.readouterr().out

@@ -15,8 +15,10 @@ from hrmgym.envs.outcome_cache import Outcomes, Remembered
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import (
+    NO_ENVIRONMENT,
     CallCase,
     CallTests,
+    Environment,
     FailureCode,
     Limits,
     Outcome,
@@ -43,10 +45,11 @@ def spec(ids: Sequence[str], path: str) -> CallTests:
 class Scripted:
     """Answers each run with what was drawn for it; says nothing twice."""
 
-    kind = "local"
-
     def __init__(self, task: Task, drawn: Mapping[str, Outcome]) -> None:
         self.task, self.drawn = task, drawn
+
+    def keeps_apart(self, environment: Environment = NO_ENVIRONMENT) -> bool:
+        return True
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
@@ -63,7 +66,7 @@ class ScriptedEnv(SoftwareEnv):
     runner: Scripted
     cached = False
 
-    def _runner(self) -> Any:
+    def _runner(self, *_: Any) -> Any:
         return Remembered(self.runner, "here", self.memory) if self.cached else self.runner
 
     memory = Outcomes()

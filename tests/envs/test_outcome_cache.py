@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrmgym.envs.outcome_cache import Capped, Outcomes, Remembered
+from hrmgym.envs.outcome_cache import Outcomes, Remembered
+from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.task import (
     CallCase,
     CallTests,
     CommandTests,
+    Environment,
     FailureCode,
     Limits,
     Outcome,
@@ -25,24 +27,28 @@ from hrmgym.envs.task import (
     TestSpec,
 )
 from hrmgym.envs.workspace import Files
+from hrmgym.tests.inmemory import Asked, InMemory, config_of, sandbox_of
 
 FILES = Files.of({"f.py": "1"})
 OTHER = Files.of({"f.py": "2"})
 PASSED, FAILED = Status.PASSED, Status.FAILED
 
 
-class Runner:
-    """Gives each test the status that was set for it, and counts."""
+class Runner(Sandbox):
+    """A sandbox in memory that gives each test the status that was set for it."""
 
     def __init__(self, **statuses: Status) -> None:
-        self.statuses, self.runs = statuses, 0
+        self.statuses = statuses
         self.failure: FailureCode | None = None
+        self.executor = InMemory(self._answer)
+        super().__init__(config_of(self.executor))
 
-    def run_tests(
-        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
-    ) -> Outcome:
-        self.runs += 1
-        found = {name: self.statuses[name] for name in tests.test_ids}
+    @property
+    def runs(self) -> int:
+        return len(self.executor.asked)
+
+    def _answer(self, asked: Asked) -> Outcome:
+        found = {name: self.statuses[name] for name in asked.tests.test_ids}
         first = next((name for name, status in found.items() if status is not PASSED), "")
         message = f"{first} went wrong" if first else ""
         return Outcome(tests=found, message=message, line=7, failure=self.failure)
@@ -130,22 +136,18 @@ def test_what_is_no_beginning_is_run(names: str) -> None:
     assert runner.runs == 2
 
 
-class Stateful:
-    """Gives statuses that depend on all tests before, and messages with the ids of this set."""
-
-    def run_tests(
-        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
-    ) -> Outcome:
-        statuses, message, seen = {}, "", ""
-        for name in tests.test_ids:
-            seen += name
-            statuses[name] = ENDS[zlib.crc32(seen.encode()) % len(ENDS)]
-            if statuses[name] is not PASSED and not message:
-                message = f"{name} after {seen}"
-            if statuses[name] is Status.TIMEOUT:
-                break
-        rest = dict.fromkeys(tests.test_ids, Status.TIMEOUT)
-        return Outcome(tests={**rest, **statuses}, message=message)
+def stateful(asked: Asked) -> Outcome:
+    """Statuses that depend on all tests before, and messages with the ids of this set."""
+    statuses, message, seen = {}, "", ""
+    for name in asked.tests.test_ids:
+        seen += name
+        statuses[name] = ENDS[zlib.crc32(seen.encode()) % len(ENDS)]
+        if statuses[name] is not PASSED and not message:
+            message = f"{name} after {seen}"
+        if statuses[name] is Status.TIMEOUT:
+            break
+    rest = dict.fromkeys(asked.tests.test_ids, Status.TIMEOUT)
+    return Outcome(tests={**rest, **statuses}, message=message)
 
 
 ENDS = (*[PASSED] * 6, FAILED, Status.ERROR, Status.TIMEOUT, Status.OUT_OF_MEMORY)
@@ -160,20 +162,22 @@ KINDS: list[Callable[..., TestSpec]] = [calls, stdio, suite]
 def test_what_is_remembered_is_what_a_run_says(
     runs: list[tuple[Callable[..., TestSpec], list[str], int]],
 ) -> None:
-    memory = Remembered(Stateful(), "here", Outcomes())
+    memory = Remembered(sandbox_of(stateful), "here", Outcomes())
     for make, names, count in runs:
         tests = make(*names[:count])
-        assert memory.run_tests(FILES, tests, LIMITS) == Stateful().run_tests(FILES, tests, LIMITS)
+        told = stateful(Asked(FILES, tests, LIMITS, fresh=False))
+        assert memory.run_tests(FILES, tests, LIMITS) == told
 
 
 @pytest.mark.parametrize("make", KINDS)
 def test_equal_tests_under_other_ids_have_their_own_messages(
     make: Callable[..., TestSpec],
 ) -> None:
-    memory = Remembered(Stateful(), "here", Outcomes())
+    memory = Remembered(sandbox_of(stateful), "here", Outcomes())
     for prefix in "xyz":
         tests = make("a", "b", prefix=prefix)
-        assert memory.run_tests(FILES, tests, LIMITS) == Stateful().run_tests(FILES, tests, LIMITS)
+        told = stateful(Asked(FILES, tests, LIMITS, fresh=False))
+        assert memory.run_tests(FILES, tests, LIMITS) == told
 
 
 @pytest.mark.parametrize("status", [Status.ERROR, Status.TIMEOUT, Status.MISSING])
@@ -259,28 +263,21 @@ def test_commands() -> None:
     assert runner.runs == 2
 
 
-class Noting(Runner):
-    """Notes the CPU seconds that each run had."""
-
-    kind = "noting"
-
-    def __init__(self) -> None:
-        super().__init__(a=PASSED)
-        self.cpu_s: list[float] = []
-
-    def run_tests(
-        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
-    ) -> Outcome:
-        self.cpu_s.append(limits.cpu_s)
-        return super().run_tests(files, tests, limits, fresh=fresh)
-
-
 def test_a_cap_shortens_runs_on_the_candidate_alone_and_lengthens_none() -> None:
-    tests = StdioTests(path="f.py", cases=(StdioCase(id="a", stdin="", expected=""),))
-    noting = Noting()
+    runner = Runner(a=PASSED)
     for cap in (0.5, 9.0, float("inf")):
-        capped = Capped(noting, FILES, cap)
-        assert capped.kind == "noting"
-        for files in (FILES, OTHER):
-            capped.run_tests(files, tests, Limits(cpu_s=2.0))
-    assert noting.cpu_s == [0.5, 2.0, 2.0, 2.0, 2.0, 2.0]
+        capped = Remembered(runner, "here", Outcomes(), candidate=FILES, cpu_s=cap)
+        for where in (capped, capped.within(Environment(image="python:3.11"))):
+            for files in (FILES, OTHER):
+                where.run_tests(files, stdio("a"), Limits(cpu_s=2.0))
+    given = [asked.limits.cpu_s for asked in runner.executor.asked]
+    assert given == [0.5, 2.0, 0.5, 2.0, *[2.0] * 8]
+
+
+def test_what_was_cut_short_says_nothing_of_a_run_with_all_its_time() -> None:
+    runner, memory = Runner(a=Status.TIMEOUT), Outcomes()
+    Remembered(runner, "here", memory, candidate=FILES, cpu_s=0.5).run_tests(
+        FILES, calls("a"), LIMITS
+    )
+    runner.statuses = {"a": PASSED}
+    assert Remembered(runner, "here", memory).run_tests(FILES, calls("a"), LIMITS).resolved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.envs.task import FailureCode, Limits, Outcome, Status, TestSpec
+from hrmgym.envs.task import FailureCode, Outcome, Status
 from hrmgym.hrm.checkpoint import load_checkpoint
+from hrmgym.tests.inmemory import Asked, sandbox_of
 from hrmgym.tests.learning import ppo_job
 from hrmgym.trainers.masking import MaskedPPO, MaskedRolloutBuffer
 from hrmgym.trainers.ppo import train_ppo
@@ -69,23 +72,17 @@ def test_earlier_steps_are_bootstrapped_from_the_value_at_the_failure() -> None:
     assert advantages[1] == pytest.approx(rewards[1] + 0.95 * values[2] - values[1], abs=1e-6)
 
 
-class SometimesBroken:
-    """Runs tests, none of which passes; every so many runs have no verdict."""
+def sometimes_broken(every: int) -> Sandbox:
+    """A sandbox where no test passes; every so many runs have no verdict."""
+    runs = itertools.count(1)
 
-    kind = "local"
-
-    def __init__(self, every: int) -> None:
-        self.every, self.runs = every, 0
-
-    def run_tests(
-        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
-    ) -> Outcome:
-        self.runs += 1
-        broken = self.runs % self.every == 0
+    def answer(asked: Asked) -> Outcome:
         return Outcome(
-            tests=dict.fromkeys(tests.test_ids, Status.FAILED),
-            failure=FailureCode.DISK if broken else None,
+            tests=dict.fromkeys(asked.tests.test_ids, Status.FAILED),
+            failure=None if next(runs) % every else FailureCode.DISK,
         )
+
+    return sandbox_of(answer)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -94,8 +91,8 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def rollout_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int) -> Mapping[str, Any]:
-    broken = SometimesBroken(every)
-    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self: broken)
+    broken = sometimes_broken(every)
+    monkeypatch.setattr(SoftwareEnv, "_runner", lambda self, *_: broken)
     train_ppo(ppo_job(tmp_path, total_timesteps=64))
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()

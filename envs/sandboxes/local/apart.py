@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 
 from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.confinement.cgroups import Group, doors
-from hrmgym.envs.sandboxes.local.link import Guest, GuestBroken, GuestDied, fit
+from hrmgym.envs.sandboxes.failures import GuestBroken, GuestDied
+from hrmgym.envs.sandboxes.local.link import Guest, fit
 from hrmgym.envs.sandboxes.processes.zygote import MORE_MEMORY_MB
 from hrmgym.envs.sandboxes.verdicts import aparttests
 from hrmgym.envs.task import Limits

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from hrmgym.envs.outcome import FailureCode
 from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.confinement import cgroups
+from hrmgym.envs.sandboxes.failures import GuestBroken, GuestDied
 from hrmgym.envs.sandboxes.inside import wire
 from hrmgym.envs.sandboxes.local import nursery
 from hrmgym.errors import SandboxError
@@ -21,20 +22,6 @@ from hrmgym.errors import SandboxError
 Mode = Literal["calls", "judge", "shell"]
 _START_S = 60.0
 _PATIENCE_S = 5.0
-
-
-class GuestDied(SandboxError):
-    """The guest's process has ended; another one has to be started."""
-
-    def __init__(self, message: str, code: str = FailureCode.LOST_CONNECTION) -> None:
-        super().__init__(message, code)
-
-
-class GuestBroken(GuestDied):
-    """It was not killed: it gave up, does not answer, or answers nonsense.
-
-    What it ran may have brought it there.
-    """
 
 
 class Guest:

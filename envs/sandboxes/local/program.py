@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
+from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.inside import keeper, values
-from hrmgym.envs.sandboxes.local.link import Guest, GuestDied
+from hrmgym.envs.sandboxes.local.link import Guest
 from hrmgym.envs.task import Limits
 
 _PATIENCE_S = 10.0

@@ -46,16 +46,17 @@ from swerex.runtime.abstract import (
     WriteFileResponse,
 )
 
-from hrmgym.envs.sandboxes.local.apart import Judges
-from hrmgym.envs.sandboxes.local.link import Guest, GuestBroken, GuestDied, Mode
-from hrmgym.envs.sandboxes.local.program import Program
-from hrmgym.envs.sandboxes.local.saving import (
+from hrmgym.envs.sandboxes.executor import (
     MOST_BYTES,
     TIMED_OUT,
     Changed,
-    GuestWorkspace,
     WorkspaceTooLargeError,
 )
+from hrmgym.envs.sandboxes.failures import GuestBroken, GuestDied
+from hrmgym.envs.sandboxes.local.apart import Judges
+from hrmgym.envs.sandboxes.local.link import Guest, Mode
+from hrmgym.envs.sandboxes.local.program import Program
+from hrmgym.envs.sandboxes.local.saving import GuestWorkspace
 from hrmgym.envs.sandboxes.local.session import BashSession, CommandTimedOut
 from hrmgym.envs.sandboxes.streams import Pipe, text_of
 from hrmgym.envs.sandboxes.verdicts import aparttests, calltests

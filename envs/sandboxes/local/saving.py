@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from hrmgym.envs.blobs import FILE, Blob, Change, Entry
-from hrmgym.envs.sandboxes.local.link import Guest, GuestBroken
+from hrmgym.envs.sandboxes.executor import MOST_BYTES, WorkspaceTooLargeError
+from hrmgym.envs.sandboxes.failures import GuestBroken
+from hrmgym.envs.sandboxes.local.link import Guest
 from hrmgym.envs.workspace import EMPTY, Base, Files
 from hrmgym.errors import SandboxError
 
-MOST_BYTES = 64 << 20  # of the files that differ from the base
 #: Contents that host and guest both keep so that they are sent once; then both start anew.
 _SHARED_BYTES = 32 << 20
 #: Smaller bases are told file by file, so that going from one to another needs no new mount.
 _SMALL_FILES, _SMALL_BYTES = 64, 1 << 20
 _UNKNOWN = "?"
-
-
-class WorkspaceTooLargeError(SandboxError):
-    """Commands have written more than a state may hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What a command did to files."""
-
-    output: str
-    status: int
-    """Its exit code; 124 where its time was up."""
-    files: Files
-    """What the workspace holds now. As before where it holds more than a state may."""
-
-
-TIMED_OUT = 124  # as timeout(1) has it
 
 
 class GuestWorkspace:

@@ -18,8 +18,9 @@ from contextlib import suppress
 
 from swerex.exceptions import CommandTimeoutError, SessionNotInitializedError
 
+from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.inside import bash
-from hrmgym.envs.sandboxes.local.link import Guest, GuestDied
+from hrmgym.envs.sandboxes.local.link import Guest
 from hrmgym.envs.sandboxes.local.program import Program
 from hrmgym.envs.sandboxes.streams import Pipe, text_of
 from hrmgym.envs.task import Limits

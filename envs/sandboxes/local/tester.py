@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from hrmgym.envs.sandboxes.bench import Bench, open_bench
 from hrmgym.envs.sandboxes.local import nursery, probe
+from hrmgym.envs.sandboxes.local.bench import LocalBench, open_bench
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.loops import OwnLoop
 from hrmgym.envs.sandboxes.verdicts import testing
@@ -25,7 +25,7 @@ class Tester:
         self._model = runtime
         self._loop = OwnLoop()
         self._runtime: LocalRuntime | None = None
-        self._bench: Bench | None = None
+        self._bench: LocalBench | None = None
         self._spare: tuple[LocalRuntime, asyncio.Task[Any]] | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._held: dict[bool, nursery.Incubator] = {}

@@ -25,8 +25,8 @@ from typing import Any
 from swerex.exceptions import CommandTimeoutError, SwerexException
 from swerex.runtime.abstract import AbstractRuntime, Command, UploadRequest
 
+from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.inside import wire
-from hrmgym.envs.sandboxes.local.link import GuestDied
 from hrmgym.errors import SandboxError
 
 _PACKAGE = "hrmgym.envs.sandboxes"

@@ -8,7 +8,7 @@ from hrmgym.envs.testspecs import TestSpec
 __all__ = ["Mode", "tests_apart"]
 
 
-def tests_apart(tests: TestSpec, *, sandbox: str) -> tuple[Mode, str]:
+def tests_apart(tests: TestSpec, *, keeps_apart: bool) -> tuple[Mode, str]:
     """How tests run, and why so.
 
     Nothing is run for it: the answer follows from the tests and the kind of sandbox. Of a task, ask
@@ -16,9 +16,9 @@ def tests_apart(tests: TestSpec, *, sandbox: str) -> tuple[Mode, str]:
 
     Args:
         tests: The tests.
-        sandbox: The sandbox's `type`, as its config block has it.
+        keeps_apart: Whether the sandbox can run tests in another process than the code.
 
     Returns:
         The mode and one line that says why; the line is empty for "apart", the best there is.
     """
-    return kind_of(tests).mode(tests, sandbox=sandbox)
+    return kind_of(tests).mode(tests, keeps_apart=keeps_apart)

@@ -20,7 +20,7 @@ from hrmgym.envs.task import NO_ENVIRONMENT, Limits, PytestTests, Task, TestSpec
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 if TYPE_CHECKING:
-    from hrmgym.envs.sandboxes.handle import TestRunner
+    from hrmgym.envs.sandboxes.executor import TestRunner
 
 _MOST = 4096
 #: How many times a task's time a trial has, and the least seconds: the machine's speed must not
@@ -35,9 +35,9 @@ class _Memory:
 
     def __init__(self) -> None:
         self.turn = threading.Lock()
-        self.known: OrderedDict[tuple[int | str, ...], tuple[TestSpec, Any]] = OrderedDict()
-        """Objects' ids and a kind of sandbox -> what to run, and the objects themselves: their ids
-        are theirs while they live."""
+        self.known: OrderedDict[tuple[int, ...], tuple[TestSpec, Any]] = OrderedDict()
+        """Objects' ids -> what to run, and the objects themselves: their ids are theirs while they
+        live."""
 
 
 _memory = _Memory()
@@ -75,12 +75,8 @@ def _rank(mode: tuple[Mode, str]) -> int:
 
 def mode_of(tests: TestSpec, task: Task, runner: TestRunner) -> tuple[Mode, str]:
     """How some of a task's tests run, and why: see `task_apart`."""
-    return tests_apart(tried(tests, task, runner), sandbox=_kind(task, runner))
-
-
-def _kind(task: Task, runner: TestRunner) -> str:
-    """The type of the sandbox that a task runs in: an image needs a container."""
-    return "docker" if task.environment.image and runner.kind == "local" else runner.kind
+    keeps_apart = runner.keeps_apart(task.environment)
+    return tests_apart(tried(tests, task, runner), keeps_apart=keeps_apart)
 
 
 def tried(tests: TestSpec, task: Task, runner: TestRunner) -> TestSpec:
@@ -95,10 +91,10 @@ def tried(tests: TestSpec, task: Task, runner: TestRunner) -> TestSpec:
         `tests` themselves where nothing is to be decided, or the sandbox fails. Else a copy: with
         `tried` where they run apart, and with `together`, the reason, where they have to run so.
     """
-    mode, _ = tests_apart(tests, sandbox=_kind(task, runner))
+    mode, _ = tests_apart(tests, keeps_apart=runner.keeps_apart(task.environment))
     if mode != "apart" or not isinstance(tests, PytestTests) or tests.tried:
         return tests
-    ids = id(tests), id(task.reference), id(task.workspace), runner.kind
+    ids = id(tests), id(task.reference), id(task.workspace)
     with _memory.turn:
         known = _memory.known.get(ids)
     if known is None:

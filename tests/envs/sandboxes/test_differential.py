@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hrmgym.envs.benchmarks.quixbugs import QuixBugs
-from hrmgym.envs.sandboxes.bench import open_bench
+from hrmgym.envs.sandboxes.local.bench import open_bench
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.verdicts import testing, together
 from hrmgym.envs.task import Limits, Outcome, PytestTests, Task

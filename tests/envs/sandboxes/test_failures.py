@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 
 import pytest
 
-from hrmgym.envs.sandboxes import bench, failures
+from hrmgym.envs.sandboxes import failures
 from hrmgym.envs.sandboxes.confinement import cgroups
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.inside import calls, runs, wire
+from hrmgym.envs.sandboxes.local.bench import LocalBench
 from hrmgym.envs.sandboxes.retries import MOST_FAILURES, Counts, Lost, Retries
 from hrmgym.envs.task import (
     CallCase,
@@ -257,7 +258,7 @@ class _Reading:
 def test_a_report_that_cannot_be_read_for_want_of_something_is_not_an_empty_one(
     number: int, raised: bool
 ) -> None:
-    reading = bench.LocalBench(_Reading(number), "/", "")  # type: ignore[arg-type]
+    reading = LocalBench(_Reading(number), "/", "")  # type: ignore[arg-type]
     if not raised:
         assert asyncio.run(reading.read("report")) == ""
         return

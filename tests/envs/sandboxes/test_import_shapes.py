@@ -10,7 +10,7 @@ from typing import Protocol
 import pytest
 
 from hrmgym.envs.outcome import Outcome, Status
-from hrmgym.envs.sandboxes.bench import open_bench
+from hrmgym.envs.sandboxes.local.bench import open_bench
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.verdicts import testing, together
 from hrmgym.envs.task import Limits, PytestTests

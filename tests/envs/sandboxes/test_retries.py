@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hrmgym.envs.sandboxes.local.link import GuestBroken, GuestDied
+from hrmgym.envs.sandboxes.failures import GuestBroken, GuestDied
 from hrmgym.envs.sandboxes.retries import MOST_LOSSES, Counts, Lost, Retries, failure
 from hrmgym.envs.task import CallCase, CallTests, FailureCode, Status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -13,8 +13,9 @@ from hrmgym.envs import outcome_cache
 from hrmgym.envs.benchmark import register_benchmark
 from hrmgym.envs.outcome_cache import Outcomes, Remembered
 from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.sandboxes.local.executor import LocalExecutor
 from hrmgym.envs.sandboxes.pool import Pool
-from hrmgym.envs.task import CommandTests, Limits, Outcome, TestSpec
+from hrmgym.envs.task import CommandTests, Limits, Outcome
 from hrmgym.envs.workspace import Files
 from hrmgym.experiments.evaluate.score import score
 from hrmgym.experiments.loader import load
@@ -53,7 +54,9 @@ def test_kept_tests_are_dropped_when_they_hold_too_much(monkeypatch: pytest.Monk
     with Sandbox() as sandbox:
         for number in (0, 1, 2, 0):
             assert sandbox.run_tests(right, suite(60, number), LIMITS).resolved
-        tester = sandbox._parts.tester
+        executor = sandbox._parts.executor
+        assert isinstance(executor, LocalExecutor)
+        tester = executor._tester
         assert tester is not None
         assert tester._runtime is not None
         (held,) = tester._runtime._judges._held.values()
@@ -109,11 +112,8 @@ def test_what_is_remembered_is_what_a_run_says() -> None:
 
 
 class _Forgetful(Outcomes):
-    def get_or_run(
-        self, where: object, files: Files, tests: TestSpec, limits: Limits,
-        run: Callable[[], Outcome], *, fresh: bool = False,
-    ) -> Outcome:  # fmt: skip
-        return run()
+    def recall(self, *_: object, **__: object) -> None:
+        return None
 
 
 @pytest.fixture

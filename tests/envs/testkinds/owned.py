@@ -66,7 +66,7 @@ class Words(TestKind[WordTests]):
         }
         return Outcome(tests=found)
 
-    def mode(self, tests: WordTests, *, sandbox: str) -> tuple[Mode, str]:
+    def mode(self, tests: WordTests, *, keeps_apart: bool) -> tuple[Mode, str]:
         """Nothing runs."""
         return "apart", ""
 

@@ -49,7 +49,7 @@ def test_what_ships_is_registered_by_its_name(name: str) -> None:
 def test_a_kind_is_found_by_its_tests() -> None:
     tests = WordTests(words={"a": "b"})
     assert isinstance(kind_of(tests), Words)
-    assert mode_of(tests, sandbox="docker") == ("apart", "")
+    assert mode_of(tests, keeps_apart=False) == ("apart", "")
     with pytest.raises(TypeError, match="TestSpec"):
         kind_of(TestSpec())
 

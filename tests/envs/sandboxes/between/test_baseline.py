@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from hrmgym.envs.sandboxes.bench import open_bench
 from hrmgym.envs.sandboxes.between import modules
 from hrmgym.envs.sandboxes.between.baseline import Baseline, Unclear
+from hrmgym.envs.sandboxes.local.bench import open_bench
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.verdicts import testing
 from hrmgym.envs.task import Limits, Outcome, PytestTests

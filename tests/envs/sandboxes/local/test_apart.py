@@ -12,8 +12,9 @@ from dataclasses import replace
 import pytest
 
 from hrmgym.envs.outcome import FailureCode
-from hrmgym.envs.sandboxes.bench import open_bench
-from hrmgym.envs.sandboxes.local.link import Guest, GuestDied
+from hrmgym.envs.sandboxes.failures import GuestDied
+from hrmgym.envs.sandboxes.local.bench import open_bench
+from hrmgym.envs.sandboxes.local.link import Guest
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.verdicts import testing
 from hrmgym.envs.task import Limits, Outcome, PytestTests, Status

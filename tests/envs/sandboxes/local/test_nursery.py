@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from hrmgym.envs.sandboxes.failures import GuestBroken, GuestDied
 from hrmgym.envs.sandboxes.inside import wire
 from hrmgym.envs.sandboxes.local import nursery
-from hrmgym.envs.sandboxes.local.link import Guest, GuestBroken, GuestDied
+from hrmgym.envs.sandboxes.local.link import Guest
 from hrmgym.errors import SandboxError
 
 

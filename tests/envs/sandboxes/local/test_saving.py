@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from swerex.runtime.abstract import BashAction, Command, CreateBashSessionRequest
 
 from hrmgym.envs.blobs import Blob, Entry
-from hrmgym.envs.sandboxes.bench import files_of, tree_of
+from hrmgym.envs.sandboxes.executor import WorkspaceTooLargeError
 from hrmgym.envs.sandboxes.local import saving
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
-from hrmgym.envs.sandboxes.local.saving import WorkspaceTooLargeError
+from hrmgym.envs.sandboxes.remote.bench import files_of, tree_of
 from hrmgym.envs.workspace import Base, Files
 from hrmgym.errors import SandboxError
 

@@ -22,9 +22,9 @@ from swerex.runtime.abstract import (
 )
 from swerex.runtime.local import LocalRuntime as Stock
 
-from hrmgym.envs.sandboxes.bench import Entry, RexBench
-from hrmgym.envs.sandboxes.local.link import GuestDied
+from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.remote import rex_link
+from hrmgym.envs.sandboxes.remote.bench import Entry, RexBench
 from hrmgym.envs.task import Limits
 from hrmgym.errors import SandboxError
 from hrmgym.tests.pinned import fault_of

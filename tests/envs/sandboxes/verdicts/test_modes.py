@@ -16,16 +16,16 @@ def pytest_tests(text: str) -> PytestTests:
 
 
 @pytest.mark.parametrize(
-    ("tests", "sandbox", "mode", "why"),
+    ("tests", "keeps_apart", "mode", "why"),
     [
-        (CALLS, "local", "apart", ""),
-        (CALLS, "docker", "apart", ""),
-        (STDIO, "modal", "apart", ""),
-        (CommandTests(command=("make", "test")), "local", "harness", "the exit status of 'make' decides"),  # noqa: E501
-        (pytest_tests("def test(): pass"), "local", "apart", ""),
-        (pytest_tests("def test(): pass"), "docker", "together", "pytest runs in one process with the code in a 'docker' sandbox"),  # noqa: E501
-        (pytest_tests("def test(monkeypatch): pass"), "local", "together", "test_a.py:1: replaces parts of the tested code"),  # noqa: E501
+        (CALLS, True, "apart", ""),
+        (CALLS, False, "apart", ""),
+        (STDIO, False, "apart", ""),
+        (CommandTests(command=("make", "test")), True, "harness", "the exit status of 'make' decides"),  # noqa: E501
+        (pytest_tests("def test(): pass"), True, "apart", ""),
+        (pytest_tests("def test(): pass"), False, "together", "in this sandbox, pytest runs in one process with the code"),  # noqa: E501
+        (pytest_tests("def test(monkeypatch): pass"), True, "together", "test_a.py:1: replaces parts of the tested code"),  # noqa: E501
     ],
 )  # fmt: skip
-def test_modes(tests: TestSpec, sandbox: str, mode: str, why: str) -> None:
-    assert mode_of(tests, sandbox=sandbox) == (mode, why)
+def test_modes(tests: TestSpec, keeps_apart: bool, mode: str, why: str) -> None:
+    assert mode_of(tests, keeps_apart=keeps_apart) == (mode, why)

@@ -64,7 +64,7 @@ def test_tests_that_import_it_run_together(
     sandbox: Sandbox, files: dict[str, str], start: str
 ) -> None:
     known = try_out(spec(start), files, LIMITS, sandbox)
-    mode, why = mode_of(known, sandbox="local")
+    mode, why = mode_of(known, keeps_apart=True)
     assert mode == "together"
     assert why
     assert sandbox.run_tests(files, known, LIMITS).resolved
@@ -75,7 +75,7 @@ def test_tests_that_import_it_run_together(
 @pytest.mark.parametrize(("files", "start"), HARMLESS.values(), ids=HARMLESS)
 def test_others_run_apart(sandbox: Sandbox, files: dict[str, str], start: str) -> None:
     known = try_out(spec(start), files, LIMITS, sandbox)
-    assert mode_of(known, sandbox="local") == ("apart", "")
+    assert mode_of(known, keeps_apart=True) == ("apart", "")
     assert sandbox.run_tests(files, known, LIMITS).resolved
 
 

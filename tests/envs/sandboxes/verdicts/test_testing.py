@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from swerex.runtime.abstract import AbstractRuntime
 
-from hrmgym.envs.sandboxes.bench import LocalBench, Ran, RexBench, open_bench
+from hrmgym.envs.sandboxes.bench import Ran
+from hrmgym.envs.sandboxes.local.bench import LocalBench, open_bench
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
+from hrmgym.envs.sandboxes.remote.bench import RexBench
 from hrmgym.envs.sandboxes.verdicts import testing
 from hrmgym.envs.task import (
     CallCase,
@@ -36,8 +38,11 @@ LIMITS = Limits(cpu_s=5.0, wall_s=20.0)
 def runner(runtime: AbstractRuntime) -> Iterator[Run]:
     """Runs tests in a runtime."""
     loop = asyncio.new_event_loop()
-    bench = loop.run_until_complete(open_bench(runtime))
-    assert type(bench) is (LocalBench if isinstance(runtime, LocalRuntime) else RexBench)
+    bench: LocalBench | RexBench
+    if isinstance(runtime, LocalRuntime):
+        bench = loop.run_until_complete(open_bench(runtime))
+    else:
+        bench = RexBench(runtime)
     yield lambda *what: loop.run_until_complete(testing.run_tests(bench, *what))
     if isinstance(bench, RexBench):
         loop.run_until_complete(bench.remove())

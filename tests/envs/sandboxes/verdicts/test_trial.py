@@ -3,7 +3,7 @@ so; what decides is the known solution, never the code under test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,6 +13,7 @@ from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.verdicts import trial
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.task import CallCase, CallTests, Limits, PytestTests, Task, TestSpec, Workspace
+from hrmgym.tests.inmemory import Asked, InMemory, config_of
 from hrmgym.tests.tiny import OneTask
 
 LIMITS = Limits(cpu_s=10.0, wall_s=60.0)
@@ -215,25 +216,18 @@ def test_an_environment_says_so() -> None:
         env.close()
 
 
-class Slow:
-    """Runs apart too slowly for its limits; together it passes."""
-
-    kind = "local"
-
-    def __init__(self) -> None:
-        self.limits: list[Limits] = []
-
-    def run_tests(
-        self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False
-    ) -> Outcome:
-        assert isinstance(tests, PytestTests)
-        self.limits.append(limits)
-        status = Status.PASSED if tests.together else Status.TIMEOUT
-        return Outcome(tests=dict.fromkeys(tests.test_ids, status))
-
-
 def test_a_slow_machine_has_no_say_in_it() -> None:
     tests = PytestTests(files={"t.py": ""}, ids=("t.py::test",))
-    slow = Slow()
-    assert not trial.try_out(tests, {}, Limits(cpu_s=0.1, wall_s=0.5), slow).together
-    assert all(limits.cpu_s >= 2.0 <= limits.wall_s for limits in slow.limits)
+
+    def slow(asked: Asked) -> Outcome:
+        """Too slow for its limits apart; together it passes."""
+        assert isinstance(asked.tests, PytestTests)
+        status = Status.PASSED if asked.tests.together else Status.TIMEOUT
+        return Outcome(tests=dict.fromkeys(tests.test_ids, status))
+
+    executor = InMemory(slow)
+    with Sandbox(config_of(executor)) as sandbox:
+        found = trial.try_out(tests, {}, Limits(cpu_s=0.1, wall_s=0.5), sandbox)
+    assert not found.together
+    assert len(executor.asked) == 2
+    assert all(run.limits.cpu_s >= 2.0 <= run.limits.wall_s for run in executor.asked)
