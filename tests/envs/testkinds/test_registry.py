@@ -62,7 +62,7 @@ def test_names_are_checked() -> None:
         register_test_kind("calls", "mine:Calls")
     with pytest.raises(ConfigError, match="no module 'no_such_module'"):
         kind_named("no_such_module:Kind")
-    with pytest.raises(ConfigError, match="module:(Class|Name)"):
+    with pytest.raises(ConfigError, match=r"module:(Class|Name)"):
         register_test_kind("mine", "mine")
     with pytest.raises(ConfigError, match="no colon"):
         register_test_kind("a:b", "mine:Calls")
