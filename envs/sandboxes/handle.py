@@ -140,6 +140,11 @@ class Sandbox:
         """What it has done so far."""
         return self._parts.counts
 
+    @property
+    def started(self) -> bool:
+        """Whether something of it may run."""
+        return self._parts.inside is not None
+
     def within(self, environment: Environment) -> Sandbox:
         """The same kind of sandbox with a task's environment, which ends with this one.
 
@@ -148,12 +153,17 @@ class Sandbox:
         """
         if environment == NO_ENVIRONMENT:
             return self
-        if environment not in self._within:
+        found = self._within.pop(environment, None)
+        if found is None:
             config = fitting(self.config, environment)
             if config == self.config:
                 return self
-            self._within[environment] = Sandbox(config)
-        return self._within[environment]
+            found = Sandbox(config)
+        for other in self._within.values():
+            if other.started:
+                other.close()  # it starts anew when it is used again
+        self._within[environment] = found
+        return found
 
     def run_tests(
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool = False

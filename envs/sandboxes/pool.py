@@ -17,6 +17,9 @@ from hrmgym.envs.sandboxes.retries import Counts
 from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, TestSpec
 from hrmgym.errors import ConfigError, SandboxError
 
+#: Environments of tasks whose sandboxes a pool keeps ready: an image takes memory while it runs.
+MOST_ENVIRONMENTS = 4
+
 Job = tuple[Mapping[str, str], TestSpec, Limits]
 
 
@@ -67,9 +70,26 @@ class Pool:
             config = fitting(self.config, environment)
             if config == self.config:
                 return self
-            with self._changed:
-                found = self._within.setdefault(environment, Pool(config, self.size))
+            found = Pool(config, self.size)
+        with self._changed:
+            found = self._within.pop(environment, found)
+            self._within[environment] = found  # the one that was used last
+            older = list(self._within.values())[:-MOST_ENVIRONMENTS]
+        for other in older:
+            other.rest()
         return found
+
+    def rest(self) -> None:
+        """End the sandboxes that nobody uses just now; each starts anew when it is used again."""
+        with self._changed:
+            idle = [found for found in self._free if found.started]
+            self._free = [found for found in self._free if found not in idle]
+            self._held |= dict.fromkeys(idle, threading.get_ident())
+        for found in idle:
+            try:
+                found.close()
+            finally:
+                self._give_back(found)
 
     @contextmanager
     def sandbox(self) -> Iterator[Sandbox]:

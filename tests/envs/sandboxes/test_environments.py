@@ -15,6 +15,7 @@ import pytest
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.outcome import FailureCode, Outcome
 from hrmgym.envs.sandboxes import environments
+from hrmgym.envs.sandboxes import pool as pool_module
 from hrmgym.envs.sandboxes.config import (
     DockerSandboxConfig,
     LocalSandboxConfig,
@@ -137,6 +138,23 @@ def test_a_lock_is_installed_once(lock: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(environments.subprocess, "run", None)  # it would fail
     assert installed(lock) == folder
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_of_many_environments_only_some_are_kept_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each of them can be used again."""
+    monkeypatch.setattr(environments, "installed", lambda lock: tmp_path)
+    monkeypatch.setattr(pool_module, "MOST_ENVIRONMENTS", 2)
+    tests = CommandTests(command=("true",))
+    places = [Environment(lock=f"--hash={number}") for number in range(4)]
+    with Pool(size=1) as pool, Sandbox() as sandbox:
+        for environment in [*places, places[0]]:
+            assert pool.within(environment).run_tests({}, tests, Limits()).resolved
+            assert sandbox.within(environment).run_command("echo a")[0] == "a\n"
+        assert [found.started for found in sandbox._within.values()] == [False, False, False, True]
+        found = [one._sandboxes[0].started for one in pool._within.values()]
+        assert found == [False, False, True, True]
 
 
 @pytest.mark.parametrize(
