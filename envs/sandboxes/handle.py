@@ -143,7 +143,7 @@ class Sandbox:
     @property
     def started(self) -> bool:
         """Whether something of it may run."""
-        return self._parts.inside is not None
+        return self._parts.executor is not None
 
     def within(self, environment: Environment) -> Sandbox:
         """The same kind of sandbox with a task's environment, which ends with this one.
