@@ -88,6 +88,10 @@ class SandboxUnavailableError(SandboxError, UserError):
         super().__init__(message, code)
 
 
+class CodeError(HrmgymError, RuntimeError):
+    """Foreign code that was called did not return: it raised, ended, or took too long."""
+
+
 class WorkerError(HrmgymError, RuntimeError):
     """A process that works for this one died."""
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from hrmgym.envs.sandboxes.config import ExecutorConfig
 from hrmgym.envs.sandboxes.executor import Changed
 from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.verdicts.calltests import Reply
 from hrmgym.envs.task import CallTests, Environment, Limits, Outcome, Status, TestSpec
 from hrmgym.envs.workspace import EMPTY, Files
 
@@ -76,6 +79,14 @@ class InMemory:
         self.asked.append(Asked(files, tests, limits, fresh))
         self._lose()
         return self.answer(self.asked[-1])
+
+    def call(self, files: Mapping[str, str], tests: CallTests, limits: Limits) -> Reply:
+        self._lose()
+        found: dict[str, Any] = {}
+        exec(files[tests.path], found)
+        returned = (found[tests.function](*case.args) for case in tests.cases)
+        lines = [json.dumps(["ok", values.encode(value)]) for value in returned]
+        return Reply("".join(f"{line}\n" for line in lines).encode(), 0, 0.0, 0.0)
 
     def run_command(self, command: str, timeout_s: float) -> tuple[str, int]:
         self._lose()

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, TestSpec
+from hrmgym.envs.sandboxes.verdicts.calltests import Reply
+from hrmgym.envs.task import NO_ENVIRONMENT, CallTests, Environment, Limits, Outcome, TestSpec
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError
 
@@ -52,8 +53,8 @@ class TestRunner(Protocol):
 class Executor(Protocol):
     """Runs tests and commands, once each and without a second try. It starts when first needed.
 
-    Test runs and the workspace are apart from each other. One test run may be made at a time; the
-    rest may be called by any thread meanwhile.
+    Test runs and the workspace are apart from each other. One test run, or call,
+    may be made at a time; the rest may be called by any thread meanwhile.
 
     Every method may raise `failures.GuestDied` where what serves it was lost, `OSError` or
     `SandboxError` where something on our side is lacking, and `SandboxUnavailableError` where this
@@ -68,6 +69,9 @@ class Executor(Protocol):
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool
     ) -> Outcome:
         """Run tests on `files`; `fresh`: where nothing has run before."""
+
+    def call(self, files: Mapping[str, str], tests: CallTests, limits: Limits) -> Reply:
+        """Make calls of a function in a fresh process with `files`; nothing is judged."""
 
     def run_command(self, command: str, timeout_s: float) -> tuple[str, int]:
         """Run a bash command in the workspace's session: output and exit code."""

@@ -10,15 +10,24 @@ import os
 import signal
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 from hrmgym.envs.sandboxes.config import ExecutorConfig, LocalSandboxConfig
 from hrmgym.envs.sandboxes.environments import fitting
 from hrmgym.envs.sandboxes.executor import Changed, Executor
 from hrmgym.envs.sandboxes.retries import Counts, Lost, Retries, failure
-from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, TestSpec
+from hrmgym.envs.sandboxes.verdicts import calltests
+from hrmgym.envs.task import (
+    NO_ENVIRONMENT,
+    CallCase,
+    CallTests,
+    Environment,
+    Limits,
+    Outcome,
+    TestSpec,
+)
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError
 
@@ -191,6 +200,42 @@ class Sandbox:
                 )
             except Lost as reason:
                 return failure(tests, reason)
+
+    def call(
+        self,
+        files: Mapping[str, str],
+        path: str,
+        function: str,
+        args: Sequence[Any] = (),
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> Any:
+        """Call a function of a program with plain values, in a fresh process with fresh files.
+
+        Args:
+            files: Path -> text.
+            path: The module's file.
+            function: Its name; dotted for a method.
+            args: What it is called with.
+            limits: What the call may use.
+
+        Returns:
+            What it returned; `inside.values.Opaque` in the place of what is not plain.
+
+        Raises:
+            CodeError: It did not return.
+            SandboxError: An argument is not plain, or the sandbox was lost again and again.
+        """
+        case = CallCase(id="call", args=tuple(args), expected=None)
+        tests = CallTests(path=path, function=function, cases=(case,))
+        with self._parts.turn:
+            try:
+                reply = self._retries.persist(
+                    lambda: self._parts.start().call(files, tests, limits),
+                    lambda reply: calltests.judge(tests, reply, limits).killed,
+                )
+            except Lost as reason:
+                raise SandboxError(str(reason), reason.code) from reason
+        return calltests.returned(tests, reply, limits)
 
     def run_command(self, command: str, timeout_s: float = 60.0) -> tuple[str, int]:
         """Run a bash command in the session, which starts in the workspace.

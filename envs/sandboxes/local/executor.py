@@ -20,8 +20,10 @@ from hrmgym.envs.sandboxes.local.deployment import LocalDeployment
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.local.tester import Tester
 from hrmgym.envs.sandboxes.loops import LoopThread, shared_loop
+from hrmgym.envs.sandboxes.verdicts import calltests
+from hrmgym.envs.sandboxes.verdicts.calltests import Reply
 from hrmgym.envs.sandboxes.workspaces import Workspace, WorkspaceExecutor
-from hrmgym.envs.task import Limits, Outcome, TestSpec
+from hrmgym.envs.task import CallTests, Limits, Outcome, TestSpec
 from hrmgym.envs.workspace import Files
 
 _SYNTAX_ERROR = 2
@@ -57,10 +59,17 @@ class LocalExecutor(WorkspaceExecutor["LocalWorkspace"]):
         self, files: Mapping[str, str], tests: TestSpec, limits: Limits, *, fresh: bool
     ) -> Outcome:
         """See `Executor.run_tests`."""
+        return self._started().run(files, tests, limits, fresh=fresh)
+
+    def call(self, files: Mapping[str, str], tests: CallTests, limits: Limits) -> Reply:
+        """See `Executor.call`."""
+        return self._started().call(calltests.request(files, tests, limits), limits)
+
+    def _started(self) -> Tester:
         if self._tester is None:
             work, loop = self._work()
             self._tester = Tester(loop.run(work.runtime()))
-        return self._tester.run(files, tests, limits, fresh=fresh)
+        return self._tester
 
     def renew_tests(self) -> None:
         """See `Executor.renew_tests`."""

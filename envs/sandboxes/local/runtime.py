@@ -46,12 +46,7 @@ from swerex.runtime.abstract import (
     WriteFileResponse,
 )
 
-from hrmgym.envs.sandboxes.executor import (
-    MOST_BYTES,
-    TIMED_OUT,
-    Changed,
-    WorkspaceTooLargeError,
-)
+from hrmgym.envs.sandboxes.executor import MOST_BYTES, TIMED_OUT, Changed, WorkspaceTooLargeError
 from hrmgym.envs.sandboxes.failures import GuestBroken, GuestDied
 from hrmgym.envs.sandboxes.local.apart import Judges
 from hrmgym.envs.sandboxes.local.link import Guest, Mode

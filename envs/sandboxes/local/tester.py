@@ -10,7 +10,7 @@ from hrmgym.envs.sandboxes.local import nursery, probe
 from hrmgym.envs.sandboxes.local.bench import LocalBench, open_bench
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.loops import OwnLoop
-from hrmgym.envs.sandboxes.verdicts import testing
+from hrmgym.envs.sandboxes.verdicts import calltests, testing
 from hrmgym.envs.task import Limits, Outcome, TestSpec
 
 
@@ -59,14 +59,27 @@ class Tester:
         work = self._run_fresh if fresh else self._run
         return self._loop.run(work(files, tests, limits))
 
+    def call(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
+        """Make calls: see `LocalRuntime.run_calls`. It raises what `run` raises."""
+        probe.check_limits(limits)
+        return self._loop.run(self._call(request, limits))
+
+    async def _call(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
+        _, bench = await self._kept()
+        return await bench.run_calls(request, limits)
+
     async def _run(self, files: Mapping[str, str], tests: TestSpec, limits: Limits) -> Outcome:
+        runtime, bench = await self._kept()
+        try:
+            return await testing.run_tests(bench, files, tests, limits)
+        finally:
+            self._note_judge(runtime)
+
+    async def _kept(self) -> tuple[LocalRuntime, LocalBench]:
         if self._runtime is None or self._bench is None:
             self._runtime = self._model.sibling()
             self._bench = await open_bench(self._runtime)
-        try:
-            return await testing.run_tests(self._bench, files, tests, limits)
-        finally:
-            self._note_judge(self._runtime)
+        return self._runtime, self._bench
 
     def _note_judge(self, runtime: LocalRuntime) -> None:
         if runtime.has_judge and True not in self._held:

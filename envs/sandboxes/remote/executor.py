@@ -6,6 +6,7 @@ import asyncio
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from swerex.deployment.abstract import AbstractDeployment
 
@@ -13,9 +14,10 @@ from hrmgym.envs.sandboxes.executor import Changed, WorkspaceTooLargeError
 from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.loops import LoopThread
 from hrmgym.envs.sandboxes.remote.bench import RexBench, files_of, tree_of
-from hrmgym.envs.sandboxes.verdicts import testing
+from hrmgym.envs.sandboxes.verdicts import calltests, testing
+from hrmgym.envs.sandboxes.verdicts.calltests import Reply
 from hrmgym.envs.sandboxes.workspaces import Workspace, WorkspaceExecutor
-from hrmgym.envs.task import Limits, Outcome, TestSpec
+from hrmgym.envs.task import CallTests, Limits, Outcome, TestSpec
 from hrmgym.envs.workspace import EMPTY, Files
 
 
@@ -47,6 +49,11 @@ class RemoteExecutor(WorkspaceExecutor["RemoteWorkspace"]):
         """See `Executor.run_tests`."""
         work, loop = self._work()
         return loop.run(work.run_tests(files, tests, limits))
+
+    def call(self, files: Mapping[str, str], tests: CallTests, limits: Limits) -> Reply:
+        """See `Executor.call`."""
+        work, loop = self._work()
+        return loop.run(work.call(calltests.request(files, tests, limits), limits))
 
     def renew_tests(self) -> None:
         """Nothing: the link starts another guest by itself."""
@@ -83,9 +90,17 @@ class RemoteWorkspace(Workspace):
     async def run_tests(self, files: Mapping[str, str], tests: TestSpec, limits: Limits) -> Outcome:
         """Run tests in a folder of their own."""
         async with self._testing:
-            if self._tests is None:
-                self._tests = await self._open_bench()
-            return await testing.run_tests(self._tests, files, tests, limits)
+            return await testing.run_tests(await self._tests_bench(), files, tests, limits)
+
+    async def call(self, request: Mapping[str, Any], limits: Limits) -> Reply:
+        """Make calls in a folder of their own."""
+        async with self._testing:
+            return await (await self._tests_bench()).run_calls(request, limits)
+
+    async def _tests_bench(self) -> RexBench:
+        if self._tests is None:
+            self._tests = await self._open_bench()
+        return self._tests
 
     async def run_command(self, command: str, timeout_s: float) -> tuple[str, int]:
         # Not in SWE-ReX's sessions: what runs there can forge them.

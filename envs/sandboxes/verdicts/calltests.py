@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import values
 from hrmgym.envs.task import CallCase, CallTests, FailureCode, Limits, Outcome, Status
-from hrmgym.errors import SandboxError
+from hrmgym.errors import CodeError, SandboxError
 
 MESSAGE_WIDTH = 300
 RAISED_WIDTH = 200
@@ -127,6 +128,19 @@ def judge(tests: CallTests, reply: Reply, limits: Limits) -> Outcome:
         wall_s=reply.wall_s,
         killed=_unexplained(reply, limits),
     )
+
+
+def returned(tests: CallTests, reply: Reply, limits: Limits) -> Any:
+    """What the only call of `tests` returned; `values.Opaque` in the place of what is not plain.
+
+    Raises:
+        CodeError: It did not return; the message says what it did, as that of a failed test does.
+    """
+    line, ended, _ = reply.lines.partition(b"\n")
+    with suppress(values.Unfit):
+        if ended and (parts := _parts(line))[0] == "ok":
+            return parts[1]
+    raise CodeError(judge(tests, reply, limits).message)
 
 
 def _unexplained(reply: Reply, limits: Limits) -> bool:

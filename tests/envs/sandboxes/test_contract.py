@@ -15,6 +15,7 @@ from hrmgym.envs.sandboxes.config import (
     SandboxConfig,
 )
 from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.sandboxes.inside.values import Opaque
 from hrmgym.envs.task import (
     CallTests,
     CommandTests,
@@ -24,6 +25,7 @@ from hrmgym.envs.task import (
     StdioCase,
     StdioTests,
 )
+from hrmgym.errors import CodeError, SandboxError
 from hrmgym.tests.rexserver import TOKEN, swerex_remote
 
 Make = Callable[..., CallTests]
@@ -67,6 +69,34 @@ def test_calls(place: Sandbox, calls: Make) -> None:
     files = {"f.py": "import os\ndef f(x):\n    os._exit(3)\n"}
     ended = place.run_tests(files, calls(((2,), 4)), LIMITS)
     assert ended.message == "f(2) ended its process with exit code 3"
+
+
+def test_a_call(place: Sandbox) -> None:
+    text = "import os\nclass C:\n    @staticmethod\n    def f(x, y=1): return {x: (y, [os])}\n"
+    files = {"lib/f.py": text}
+    (found,) = place.call(files, "lib/f.py", "C.f", ("a",), LIMITS).values()
+    assert found[0] == 1
+    assert isinstance(found[1][0], Opaque)
+    with pytest.raises(SandboxError, match="cannot go into a sandbox"):
+        place.call(files, "lib/f.py", "C.f", (place,), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return 1 / x", r"f\(0\) raised ZeroDivisionError: division by zero \(line 3\)"),
+        ("while True: pass", "timed out"),
+        ("os._exit(3)", "ended its process with exit code 3"),
+        ("os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
+        ("print(json.dumps(['ok', 1]), flush=True); os._exit(0)", "ended its process with exit"),
+    ],
+)
+def test_a_call_that_does_not_return(place: Sandbox, body: str, said: str) -> None:
+    files = {"f.py": f"import json, os\ndef f(x):\n    {body}\n"}
+    with pytest.raises(CodeError, match=said):
+        place.call(files, "f.py", "f", (0,), LIMITS)
+    with pytest.raises(CodeError, match="ModuleNotFoundError"):
+        place.call({"f.py": "import nothing"}, "f.py", "f", (0,), LIMITS)
 
 
 def test_pytest(place: Sandbox) -> None:

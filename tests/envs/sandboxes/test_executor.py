@@ -92,6 +92,16 @@ def test_a_run_that_was_killed_is_believed_the_third_time() -> None:
     assert len(executor.asked) == 3
 
 
+def test_a_call_is_made_again_and_then_given_up() -> None:
+    executor = InMemory(losses=[GuestDied("killed")])
+    with Sandbox(config_of(executor)) as sandbox:
+        assert sandbox.call(RIGHT, "double.py", "double", (4,)) == 8
+        executor.losses = [GuestBroken("nonsense")] * 2
+        with pytest.raises(SandboxError, match="broke twice") as error:
+            sandbox.call(RIGHT, "double.py", "double", (4,))
+        assert error.value.code == FailureCode.LOST_CONNECTION
+
+
 # --- commands and files --------------------------------------------------------------------------
 
 
