@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from hrmgym.envs.sandboxes.executor import Changed
+from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.loops import LoopThread
 from hrmgym.envs.workspace import Files
 
@@ -75,7 +76,10 @@ class WorkspaceExecutor(ABC, Generic[W]):
     def put_files(self, files: Mapping[str, str | bytes]) -> None:
         """See `Executor.put_files`."""
         work, loop = self._work()
-        loop.run(work.put_files(files))
+        try:
+            loop.run(work.put_files(files))
+        except GuestDied:  # what is lost with it was to be replaced anyway
+            loop.run(work.put_files(files))
 
     def get_files(self) -> dict[str, bytes]:
         """See `Executor.get_files`."""

@@ -143,11 +143,7 @@ class LocalWorkspace(Workspace):
         return await (await self.runtime()).change(files, command, timeout_s)
 
     async def put_files(self, files: Mapping[str, str | bytes]) -> None:
-        runtime = await self.runtime()
-        try:
-            await runtime.replace_files(files)
-        except GuestDied:  # what is lost with it was to be replaced anyway
-            await runtime.replace_files(files)
+        await (await self.runtime()).replace_files(files)
 
     async def get_files(self) -> dict[str, bytes]:
         return await (await self.runtime()).read_files()

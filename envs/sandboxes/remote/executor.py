@@ -11,7 +11,6 @@ from typing import Any
 from swerex.deployment.abstract import AbstractDeployment
 
 from hrmgym.envs.sandboxes.executor import Changed, WorkspaceTooLargeError
-from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.loops import LoopThread
 from hrmgym.envs.sandboxes.remote.bench import RexBench, files_of, tree_of
 from hrmgym.envs.sandboxes.verdicts import calltests, testing
@@ -118,11 +117,7 @@ class RemoteWorkspace(Workspace):
         return Changed(output, status, files)
 
     async def put_files(self, files: Mapping[str, str | bytes]) -> None:
-        bench = await self._bench()
-        try:
-            await bench.replace(files)
-        except GuestDied:  # what is lost with it was to be replaced anyway
-            await bench.replace(files)
+        await (await self._bench()).replace(files)
 
     async def get_files(self) -> dict[str, bytes]:
         return await (await self._bench()).read_all()
