@@ -238,7 +238,7 @@ def test_a_real_runner_tells_a_repair_from_a_failure(name: str, sandbox: Sandbox
     assert right.resolved, right.message
     wrong = sandbox.run_tests(base.files, tests, LIMITS)
     assert set(wrong.tests.values()) == {FAILED}, (wrong.tests, wrong.message)
-    assert "confirmed by a test that must fail" in mode_of(tests, sandbox="local")[1]
+    assert "confirmed by a test that must fail" in mode_of(tests, keeps_apart=True)[1]
 
 
 @pytest.mark.parametrize(
@@ -263,10 +263,10 @@ def test_a_runner_that_stops_early_has_no_control_and_says_so(parser: str, flag:
     }
     goes_on = ("run", "--no-fail-fast") if parser == "cargo" else ("run",)
     tests = HarnessTests(command=goes_on, parser=parser, files=files, fail_to_pass=("a",))
-    assert "confirmed by" in mode_of(tests, sandbox="local")[1]
+    assert "confirmed by" in mode_of(tests, keeps_apart=True)[1]
     for other in (replace(tests, command=("run", flag)), replace(tests, control=False)):
-        assert mode_of(other, sandbox="local")[0] == "harness"
-        assert "no test that must fail" in mode_of(other, sandbox="local")[1]
+        assert mode_of(other, keeps_apart=True)[0] == "harness"
+        assert "no test that must fail" in mode_of(other, keeps_apart=True)[1]
 
 
 @pytest.mark.nightly
