@@ -307,7 +307,7 @@ def test_a_score_over_hostile_code_completes(tmp_path: Path) -> None:
         changes = ["benchmark=jsonl", f"benchmark.path={path}", f"policy={policy}"]
         report = score(load("score-quixbugs-noop", [*changes, "env.max_steps=1"]))
         assert report.complete
-        assert sum(task.solved for task in report.tasks) == solved
+        assert sum(task.solved for task in report.records) == solved
         json.loads(report.to_json())
         report.to_json().encode()
 

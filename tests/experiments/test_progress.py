@@ -17,13 +17,13 @@ from hrmgym.cli import main
 from hrmgym.config import expand_home, named_path
 from hrmgym.envs.benchmarks.data import candidates
 from hrmgym.envs.benchmarks.quixbugs import SOURCE
-from hrmgym.envs.bugs.protected import HUMANEVAL, protected_programs
 from hrmgym.envs.sandboxes.local import nursery
 from hrmgym.envs.streams import is_ascii, is_plain
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.progress import Bars, line, progress
 from hrmgym.experiments.run import RunFolder
 from hrmgym.hrm.checkpoint import checkpoint_folder
+from hrmgym.trainers.data.protected import HUMANEVAL, protected_programs
 
 SCRIPT = Path(sys.executable).parent / "hrmgym"
 

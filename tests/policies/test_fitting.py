@@ -133,7 +133,10 @@ def test_observations_as_other_libraries_cast_them_are_fine() -> None:
         check_observation({"tokens": seen["tokens"]})
 
 
-@pytest.mark.parametrize(("length", "told"), [(10**9, "the most is 65,536"), (63, "least is 64")])
+@pytest.mark.parametrize(
+    ("length", "told"),
+    [(10**9, "less than or equal to 65536"), (63, "greater than or equal to 64")],
+)
 def test_a_canvas_of_a_wrong_length(length: int, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         SoftwareEnv(Tiny(), canvas=length)
