@@ -81,7 +81,7 @@ class Oracle:
         cold = self._cold(pair)
         ids = self._ids_of(pair, cold)
         tests = self._mode(pair.subject, PytestTests(files=pair.subject.tests, ids=ids))
-        mode, why = tests_apart(tests, sandbox=self._pool.kind)
+        mode, why = tests_apart(tests, keeps_apart=self._pool.keeps_apart())
         outcome = self._pool.run_tests(pair.mutant.program, tests, LIMITS)
         differing = [one for one in ids if cold.status(one) != str(outcome.tests[one])]
         result: Result = {

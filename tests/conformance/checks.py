@@ -75,7 +75,7 @@ def tasks_are_well_formed(make: Make) -> None:
 def the_reference_alone_solves(make: Make) -> None:
     """`hrmgym check` finds nothing wrong with some of the tasks, and can run them."""
     with closing(make()) as env:
-        report = check(env.benchmark, some_tasks(env, 8))
+        report = check(env.benchmark, some_tasks(env, 4))
     wrong = (Verdict.UNSOUND, Verdict.CANNOT_RUN)
     assert not [(one.task, one.message) for one in report.tasks if one.verdict in wrong]
 

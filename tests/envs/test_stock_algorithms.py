@@ -35,7 +35,7 @@ def solved(model: MaskablePPO, episodes: int = 40) -> float:
     return count / episodes
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_maskable_ppo_learns() -> None:
     env = DummyVecEnv([make_env] * 4)
     model = MaskablePPO(

@@ -68,7 +68,14 @@ def official(root: Path, program: str, correct: bool) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "program", ["flatten", "hanoi", "kheapsort", "levenshtein", "knapsack", "quicksort", "pascal"]
+    "program",
+    [
+        *("flatten", "quicksort", "pascal"),
+        *(
+            pytest.param(slow, marks=pytest.mark.nightly)
+            for slow in ("hanoi", "kheapsort", "levenshtein", "knapsack")
+        ),
+    ],
 )
 def test_call_tests_agree_with_quixbugs_own_pytest(
     program: str, data: Path, tmp_path: Path
