@@ -159,8 +159,8 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublicTask:
-    """The part of a task that an agent may know: no hidden test, no solution, nor their names."""
+class _Known:
+    """What an agent may know of a task."""
 
     id: str
     """Unique within its benchmark."""
@@ -182,19 +182,14 @@ class PublicTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One thing to solve. The first ten fields are those of `PublicTask`."""
+class PublicTask(_Known):
+    """The part of a task that an agent may know: no hidden test, no solution, nor their names."""
 
-    id: str
-    benchmark: str
-    language: str
-    split: str
-    prompt: str
-    workspace: Workspace
-    editable: tuple[str, ...]
-    visible_tests: TestSpec
-    limits: Limits = Limits()
-    environment: Environment = NO_ENVIRONMENT
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(_Known):
+    """One thing to solve. It is no `PublicTask`: where one is wanted, the whole must not stand."""
+
     hidden_tests: TestSpec
     """What decides, in a fresh sandbox."""
     reference: Mapping[str, str] = field(default_factory=_nothing, repr=False)
@@ -210,7 +205,7 @@ class Task:
     @property
     def public(self) -> PublicTask:
         """The part that an agent may know."""
-        return PublicTask(**{name: getattr(self, name) for name in PublicTask.__slots__})
+        return PublicTask(**{name: getattr(self, name) for name in _Known.__slots__})
 
     def solution(self) -> Files:
         """The whole workspace, its tree included, with the reference in place."""
