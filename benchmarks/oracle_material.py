@@ -17,10 +17,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hrmgym.config import named_path
-from hrmgym.envs.bugs.edits import apply
 from hrmgym.envs.bugs.operators import sample_mutation
 from hrmgym.envs.bugs.releases import Release, fetch
 from hrmgym.envs.cache import cache_dir
+from hrmgym.envs.edits.edit import apply
 from hrmgym.errors import DataError
 
 PACKAGES = Path(__file__).with_name("oracle_packages.json")

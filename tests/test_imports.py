@@ -27,6 +27,7 @@ EVERYBODYS = {"errors", "config", "jsonfile", "registry", "yaml12"}
 #: Module or package -> packages that nothing in it imports, though the folders above would let it.
 NEVER_IMPORTS = {
     "hrmgym.envs.bugs": ("hrmgym.envs.benchmarks", "hrmgym.envs.benchmark"),
+    "hrmgym.envs.edits": ("hrmgym.envs.bugs", "hrmgym.envs.benchmarks", "hrmgym.envs.benchmark"),
     "hrmgym.trainers.data": ("hrmgym.trainers",),
     "hrmgym.errors": ("hrmgym",),
     "hrmgym.config": ("hrmgym",),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from hrmgym.envs.bugs.edits import Edit, apply
+from hrmgym.envs.edits.edit import Edit, apply
 from hrmgym.envs.interfaces.base import RefusedError
 from hrmgym.envs.interfaces.edit import BUDGET, Action, EditInterface
 from hrmgym.envs.state import Cursor, State

@@ -8,7 +8,7 @@ from itertools import islice
 
 from hrmgym.envs.bugs.names import common
 from hrmgym.envs.bugs.sites import Site, insert, is_callee, is_test, swap
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.source import Source
 
 _CONSTANTS = ("None", "True", "False", "0", "1", '""', '"utf-8"', "self")
 _PREFIXES = 60

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from hrmgym.envs.bugs.sites import Site, called, counts, drop, insert, is_callee, neighbours, swap
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.source import Source
 
 _FUNCTION_FAMILIES: tuple[tuple[str, ...], ...] = (
     ("min", "max"),

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from hrmgym.envs.bugs.sites import Site, drop, swap
-from hrmgym.envs.bugs.source import Source, is_docstring
+from hrmgym.envs.edits.source import Source, is_docstring
 
 _MOST_LINES = 3
 _BRACKETED = (ast.Tuple, ast.List, ast.Set)

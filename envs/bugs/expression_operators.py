@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from hrmgym.envs.bugs.sites import Site, called, counts, drop, insert, is_number, is_test, swap
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.source import Source
 
 _COMPARISONS = {
     "<": ("<=", ">", ">="),

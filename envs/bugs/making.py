@@ -12,11 +12,11 @@ from typing import Literal
 
 import numpy as np
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.operators import WEIGHTS, Mutation, is_bug, sample_mutation
 from hrmgym.envs.bugs.realistic import REALISTIC
-from hrmgym.envs.bugs.source import parse
 from hrmgym.envs.bugs.spans import applied, inverses
+from hrmgym.envs.edits.edit import Edit
+from hrmgym.envs.edits.source import parse
 from hrmgym.errors import UnknownNameError
 
 MixName = Literal["hand", "uniform", "fitted", "blended"]

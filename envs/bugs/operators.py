@@ -19,9 +19,9 @@ from hrmgym.envs.bugs import call_operators as calls
 from hrmgym.envs.bugs import expression_operators as expressions
 from hrmgym.envs.bugs import statement_operators as statements
 from hrmgym.envs.bugs import value_operators as values
-from hrmgym.envs.bugs.edits import Edit, apply, trim
 from hrmgym.envs.bugs.sites import Operator, note_of
-from hrmgym.envs.bugs.source import Source, parse, signs_of
+from hrmgym.envs.edits.edit import Edit, apply, trim
+from hrmgym.envs.edits.source import Source, parse, signs_of
 
 _MOST_SITES = 64  # tries at one operator before the next one's turn
 

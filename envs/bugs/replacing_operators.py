@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hrmgym.envs.bugs.names import alike, common
 from hrmgym.envs.bugs.sites import Site, swap
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.source import Source
 
 _EXCEPTIONS = (
     *("Exception", "ValueError", "TypeError", "KeyError", "AttributeError", "RuntimeError"),

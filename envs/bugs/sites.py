@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from hrmgym.envs.bugs.edits import Edit
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.edit import Edit
+from hrmgym.envs.edits.source import Source
 
 
 class Site(NamedTuple):

@@ -10,8 +10,8 @@ import difflib
 from collections.abc import Sequence
 from itertools import combinations
 
-from hrmgym.envs.bugs.edits import Edit, apply
 from hrmgym.envs.bugs.meaning import compiles, meaning, meaning_without_names
+from hrmgym.envs.edits.edit import Edit, apply
 from hrmgym.envs.lexer import lex
 from hrmgym.envs.tokens import load_tokens
 

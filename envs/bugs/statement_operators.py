@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.sites import Site, counts, drop, insert, swap
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.edit import Edit
+from hrmgym.envs.edits.source import Source
 
 _AUGMENTED = {
     "+=": ("-=", "="),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.sites import (
     Site,
     counts,
@@ -17,7 +16,8 @@ from hrmgym.envs.bugs.sites import (
     numeric_names,
     swap,
 )
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.edit import Edit
+from hrmgym.envs.edits.source import Source
 
 
 def name(source: Source) -> Iterator[Site]:

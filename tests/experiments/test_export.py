@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hrmgym.cli import main
-from hrmgym.envs.bugs.edits import Edit
+from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.experiments.export import Cost, cost_lines, export_on

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from hrmgym.envs.bugs.edits import Edit
+from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.lexer import lex
 from hrmgym.envs.software import SoftwareEnv

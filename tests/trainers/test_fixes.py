@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from hrmgym.envs.bugs.edits import Edit
+from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import Action, tool_action
 from hrmgym.envs.tokens import Tokens, load_tokens

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from hrmgym.envs.bugs.contamination import lexemes
 from hrmgym.envs.bugs.meaning import compiles
-from hrmgym.envs.bugs.source import is_docstring
 from hrmgym.envs.cache import cache_dir
+from hrmgym.envs.edits.source import is_docstring
 
 CORPUS_VERSION = 2
 """Part of the cache's key: to be raised with every change of what this module yields."""

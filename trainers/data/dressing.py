@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.making import Bug
-from hrmgym.envs.bugs.source import is_docstring
+from hrmgym.envs.edits.edit import Edit
+from hrmgym.envs.edits.source import is_docstring
 from hrmgym.trainers.data.drawn_values import KINDS, draw_kinds
 
 # How often each piece is there. The docstring is in its place or behind the function, not in both.

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from hrmgym.envs.bugs.edits import apply, inverse
 from hrmgym.envs.bugs.making import Bug
 from hrmgym.envs.bugs.operators import Mutation, mutations
+from hrmgym.envs.edits.edit import apply, inverse
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import Cursor, State

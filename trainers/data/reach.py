@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hrmgym.envs.bugs.edits import Edit, apply
 from hrmgym.envs.bugs.meaning import compiles
 from hrmgym.envs.bugs.sites import Operator
-from hrmgym.envs.bugs.source import Source, parse
 from hrmgym.envs.bugs.spans import inverses
+from hrmgym.envs.edits.edit import Edit, apply
+from hrmgym.envs.edits.source import Source, parse
 from hrmgym.trainers.data.real_edits import RealEdit
 
 _BLANKS = re.compile(r"\s+")

@@ -14,9 +14,9 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.releases import SPLITS
 from hrmgym.envs.bugs.spans import applied
+from hrmgym.envs.edits.edit import Edit
 from hrmgym.errors import DataError, UnknownNameError
 
 VERSION = 2

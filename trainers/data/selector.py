@@ -12,8 +12,8 @@ from multiprocessing.sharedctypes import RawArray
 
 import numpy as np
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.realistic import REALISTIC
+from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.lexer import KEYWORDS, is_name, lex
 from hrmgym.errors import ConfigError, UnknownNameError
 

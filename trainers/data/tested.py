@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.making import Bug, Mix, make_bug
+from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.interfaces.edit import BUDGET, EditInterface
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.state import Cursor, State

@@ -8,7 +8,7 @@ from functools import cached_property
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.benchmarks.katas import Case, Kata, load_katas
 from hrmgym.envs.benchmarks.katas.bugs import bugs_of
-from hrmgym.envs.bugs.edits import apply
+from hrmgym.envs.edits.edit import apply
 from hrmgym.envs.task import CallCase, CallTests, Limits, Task, Workspace
 
 _LIMITS = Limits(cpu_s=0.5, wall_s=5.0, memory_mb=256, processes=8, output_kb=16, file_mb=8)

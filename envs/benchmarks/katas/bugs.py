@@ -24,8 +24,8 @@ from typing import Any
 
 from hrmgym.envs.benchmarks.katas import PACKAGE, Kata, load_katas
 from hrmgym.envs.benchmarks.katas.verify import Verdict, is_endless, verify
-from hrmgym.envs.bugs.edits import Edit, apply, trim
 from hrmgym.envs.bugs.operators import OPERATORS, WEIGHTS, mutations
+from hrmgym.envs.edits.edit import Edit, apply, trim
 from hrmgym.errors import DataError, UserError, did_you_mean
 
 PER_KATA = 14

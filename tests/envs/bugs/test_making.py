@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from hrmgym.envs.benchmarks.katas import load_katas
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.making import MIXES, Bug, Mix, make_bug, mix
 from hrmgym.envs.bugs.meaning import compiles
 from hrmgym.envs.bugs.operators import OPERATORS, is_bug
 from hrmgym.envs.bugs.realistic import REALISTIC
-from hrmgym.envs.bugs.source import Source
 from hrmgym.envs.bugs.spans import applied
+from hrmgym.envs.edits.edit import Edit
+from hrmgym.envs.edits.source import Source
 from hrmgym.errors import ConfigError, UnknownNameError
 from hrmgym.trainers.data.selector import KINDS, Selector, kind_of
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hrmgym.envs.benchmarks.katas import load_katas
-from hrmgym.envs.bugs.edits import apply, inverse
 from hrmgym.envs.bugs.operators import OPERATORS, WEIGHTS, mutations, sample_mutation
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.edit import apply, inverse
+from hrmgym.envs.edits.source import Source
 from hrmgym.errors import DataError
 
 # operator, body of `def f(a, b, n)`, bodies that it must make of it

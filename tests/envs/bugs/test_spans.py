@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.meaning import meaning
 from hrmgym.envs.bugs.spans import MOST_TOKENS, applied, difference, inverses
+from hrmgym.envs.edits.edit import Edit
 
 OLD = "def f(a, b):\n    x = a.get(b)\n    if x:\n        return x  # found\n    return None\n"
 

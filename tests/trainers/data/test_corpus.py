@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrmgym.envs.bugs.edits import apply, inverse
 from hrmgym.envs.bugs.operators import sample_mutation
 from hrmgym.envs.cache import cache_dir
+from hrmgym.envs.edits.edit import apply, inverse
 from hrmgym.trainers.data.corpus import (
     CorpusFunction,
     collect,

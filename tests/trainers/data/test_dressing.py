@@ -7,8 +7,8 @@ import ast
 import numpy as np
 import pytest
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.making import Bug, make_bug, mix
+from hrmgym.envs.edits.edit import Edit
 from hrmgym.trainers.data.dressing import Surroundings, dress
 
 HEIGHTS = """def heights(rows, least):

@@ -8,10 +8,10 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from hrmgym.envs.bugs.edits import Edit
 from hrmgym.envs.bugs.making import FILE
 from hrmgym.envs.bugs.operators import OPERATORS
 from hrmgym.envs.bugs.realistic import REALISTIC
+from hrmgym.envs.edits.edit import Edit
 from hrmgym.trainers.data.fitting import FLOOR, fit
 from hrmgym.trainers.data.reach import Reach, coverage, reach
 from hrmgym.trainers.data.real_edits import RealEdit, real_edits

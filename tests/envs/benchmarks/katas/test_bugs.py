@@ -11,8 +11,8 @@ import pytest
 from hrmgym.envs.benchmarks.katas import HandBug, load_katas
 from hrmgym.envs.benchmarks.katas.bugs import HAND, PER_KATA, KataBug, bugs_of, build_bugs, render
 from hrmgym.envs.benchmarks.katas.verify import is_endless, judged
-from hrmgym.envs.bugs.edits import apply, inverse, trim
 from hrmgym.envs.bugs.operators import OPERATORS
+from hrmgym.envs.edits.edit import apply, inverse, trim
 from hrmgym.errors import DataError
 
 KATAS = {kata.name: kata for kata in load_katas()}

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from hrmgym.envs.bugs.source import Source
+from hrmgym.envs.edits.source import Source
 from hrmgym.errors import DataError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrmgym.envs.bugs.edits import Edit, apply, inverse, trim
+from hrmgym.envs.edits.edit import Edit, apply, inverse, trim
 
 
 @st.composite

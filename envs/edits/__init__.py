@@ -1,0 +1,1 @@
+"""The legal edits of a program: small repairs, enumerated from its syntax."""

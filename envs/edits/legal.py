@@ -1,0 +1,60 @@
+"""The legal edits of a text: what they are, and who enumerates them for which language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from hrmgym.envs.edits.edit import Edit
+from hrmgym.errors import UnknownNameError
+
+
+class LegalEdit(NamedTuple):
+    """One small repair that keeps the text a program."""
+
+    id: str
+    """Stable: the same for the same text, kind and change, whatever else is enumerated."""
+    kind: str
+    """Name of the kind of change, one of the language's."""
+    edit: Edit
+    """The change itself, in characters of the text."""
+
+
+class LegalEdits(Protocol):
+    """The legal edits of one text, each changed program once."""
+
+    def lean(self) -> Iterator[LegalEdit]:
+        """Those of the lean kinds, in a fixed order."""
+
+    def bulky(self) -> Iterator[LegalEdit]:
+        """Those of kinds with many members, made as they are asked for, none of them lean."""
+
+
+#: Makes the legal edits of a text within a span of it (start and end in characters).
+Enumerator = Callable[[str, tuple[int, int]], LegalEdits]
+
+_ENUMERATORS: dict[str, Enumerator] = {}
+
+
+def register_enumerator(language: str, enumerator: Enumerator) -> None:
+    """Has `legal_edits` ask this enumerator for texts of a language."""
+    _ENUMERATORS[language] = enumerator
+
+
+def legal_edits(
+    text: str, *, language: str = "python", within: tuple[int, int] | None = None
+) -> LegalEdits:
+    """The legal edits of a text.
+
+    Args:
+        text: A program.
+        language: What it is written in.
+        within: Only edits inside this span of characters; by default the whole text.
+
+    Raises:
+        UnknownNameError: nobody enumerates the edits of that language.
+        DataError: the text is not a program of that language.
+    """
+    if language not in _ENUMERATORS:
+        raise UnknownNameError("language", language, tuple(_ENUMERATORS))
+    return _ENUMERATORS[language](text, within or (0, len(text)))
