@@ -8,7 +8,9 @@ from typing import NamedTuple
 from hrmgym.envs.editable import editable_in
 from hrmgym.envs.edits.edit import apply
 from hrmgym.envs.edits.legal import LegalEdit, LegalEdits, legal_edits
+from hrmgym.envs.focus import parts_of, span_of
 from hrmgym.envs.state import State
+from hrmgym.errors import DataError
 
 
 class Place(NamedTuple):
@@ -33,8 +35,18 @@ class FileEdit(NamedTuple):
 
 
 def places(state: State) -> list[Place]:
-    """All files that the agent may edit."""
+    """The function that the task tells its agent of; where it tells of none, all editable files.
+
+    Raises:
+        DataError: the file does not hold that function.
+    """
     files, task = state.files, state.task
+    if task.focus:
+        path, name = parts_of(task.focus)
+        span = span_of(files.get(path, ""), name, task.language)
+        if span is None:
+            raise DataError(f"task {task.id!r}: focus {task.focus!r}: {path!r} defines no {name!r}")
+        return [Place(path, *span)]
     editable = [path for path in editable_in(task.editable, sorted(files)) if path in files]
     return [Place(path, 0, len(files[path])) for path in editable]
 
@@ -47,7 +59,7 @@ def edits_of(state: State, most: int) -> list[FileEdit]:
         most: No more than so many.
 
     Raises:
-        DataError: a file is no program of the task's language.
+        DataError: a file is no program of the task's language, or lacks the task's focus.
         UnknownNameError: nobody enumerates the edits of that language.
     """
     found: list[tuple[str, LegalEdits]] = [
