@@ -36,13 +36,15 @@ def assign(target: Piece, value: Piece) -> Phrase:
     """`target = value`; the target reads nothing by itself."""
     canon = f"Assign([{target.canon},];{value.canon};)"
     reads = value.reads | (0 if target.text.isidentifier() else target.reads)
-    return Phrase(f"{target.text} = {value.text}", canon, reads)
+    return pc.make(Phrase, (f"{target.text} = {value.text}", canon, reads, 0))
 
 
 def augment(target: Piece, sign: str, value: Piece) -> Phrase:
     """`target sign= value`."""
     canon = f"AugAssign({target.canon};{pc.BINARY[sign][0]}();{value.canon};)"
-    return Phrase(f"{target.text} {sign}= {value.text}", canon, target.reads | value.reads)
+    return pc.make(
+        Phrase, (f"{target.text} {sign}= {value.text}", canon, target.reads | value.reads, 0)
+    )
 
 
 def expression(value: Piece) -> Phrase:
@@ -119,14 +121,17 @@ def put(gap: Gap, phrase: Phrase) -> Change | None:
     if phrase.reads & gap.unbound or phrase.needs & ~gap.block.legal:
         return None
     text = phrase.text
-    return Change(
-        gap.at,
-        gap.at,
-        f"{gap.before}{text}{gap.after}",
-        gap.block.region,
-        gap.canon_at,
-        gap.canon_at,
-        f"{phrase.canon},",
+    return pc.make(
+        Change,
+        (
+            gap.at,
+            gap.at,
+            f"{gap.before}{text}{gap.after}",
+            gap.block.region,
+            gap.canon_at,
+            gap.canon_at,
+            f"{phrase.canon},",
+        ),
     )
 
 

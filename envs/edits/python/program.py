@@ -148,6 +148,7 @@ class Program:
         self.at: dict[ast.AST, Place] = {}
         self.blocks: list[Block] = []
         self._nowhere = self.flow.mask((YIELD, AWAIT, WALRUS))
+        self._bound_inside: dict[ast.stmt, int] = {}
         self.memo: dict[object, object] = {}
         for index, node in enumerate(self.regions):
             if isinstance(node, ast.Module):
@@ -314,6 +315,12 @@ class Program:
 
     def bound_inside(self, node: ast.stmt) -> int:
         """The names that a statement's comprehensions bind, as bits."""
+        known = self._bound_inside.get(node)
+        if known is None:
+            known = self._bound_inside[node] = self._comprehended(node)
+        return known
+
+    def _comprehended(self, node: ast.stmt) -> int:
         return self.flow.mask(
             name.id
             for one in ast.walk(node)
@@ -567,8 +574,9 @@ class Program:
             start, text = end, text[len(old) :]
         elif text.endswith(old):
             end, text = start, text[: len(text) - len(old)]
-        return Change(
-            start, end, text, place.region, place.canon_start, place.canon_end, piece.canon
+        return pc.make(
+            Change,
+            (start, end, text, place.region, place.canon_start, place.canon_end, piece.canon),
         )
 
 
