@@ -1,0 +1,154 @@
+"""Tries many texts of one file, one after the other, in one process. Runs inside the sandbox only.
+
+The process is as that of an ordinary run: forked for it, without powers, ended when it is through.
+It holds the task's visible tests with what they expect, beside foreign code that can reach all of
+it: what it says is worth nothing until an ordinary run has said the same. Standard library only.
+"""
+
+# The guest starts faster without pathlib.
+from __future__ import annotations
+
+import _signal
+import gc
+import mmap
+import os
+import struct
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, NoReturn, Protocol
+
+from hrmgym.envs.sandboxes.inside import pristine
+
+#: Of one text: a status, how many of its tests ran, and microseconds of CPU.
+RECORD = struct.Struct("<BxHI")
+_HEAD = struct.Struct("<II")
+#: Statuses. `UNSURE`: no screen can tell, an ordinary run has to.
+OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
+#: How a process ended by itself: through, or of no more use. Foreign code can say so, too.
+_THROUGH, _STALE = 1, 2
+
+
+class Board:
+    """Memory that a process and the one that watches it share: where it is, and what it found."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._memory = mmap.mmap(-1, _HEAD.size + RECORD.size * size)
+
+    def begin(self) -> None:
+        """Forget how the process before has ended."""
+        _HEAD.pack_into(self._memory, 0, 0, 0)
+
+    def reach(self, at: int) -> None:
+        """Say which text is being tried."""
+        _HEAD.pack_into(self._memory, 0, at, 0)
+
+    def end(self, at: int, how: int) -> None:
+        """Say how the process ends."""
+        _HEAD.pack_into(self._memory, 0, at, how)
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """The text that is being tried, and how the process has ended by itself, if it has."""
+        at, how = _HEAD.unpack_from(self._memory)
+        return at, how
+
+    def write(self, at: int, status: int, tests: int, cpu_s: float) -> None:
+        """Say what a text came to."""
+        micros = min(int(cpu_s * 1e6), (1 << 32) - 1)
+        place = _HEAD.size + RECORD.size * at
+        RECORD.pack_into(self._memory, place, status, min(tests, 0xFFFF), micros)
+
+    def status(self, at: int) -> int:
+        """What a text came to."""
+        return self._memory[_HEAD.size + RECORD.size * at]
+
+    def records(self, end: int) -> bytes:
+        """What the texts before `end` came to."""
+        return self._memory[_HEAD.size : _HEAD.size + RECORD.size * end]
+
+
+class Trial(Protocol):
+    """Tests of one kind, ready to be tried on texts."""
+
+    own: frozenset[str]
+    """Names of the workspace's modules, of its folders, too."""
+
+    def attempt(self, text: str) -> tuple[int, int, bool]:
+        """Try a text: its status, how many tests ran, and whether it can have left nothing behind.
+
+        Raises:
+            MemoryError: There was not enough, perhaps because of what ran here before.
+        """
+
+
+def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
+    """Try texts from number `from` on, and exit.
+
+    Args:
+        request: files, path, texts (bytes), board, from, slice_s, stop, limits, and what the tests'
+            kind needs.
+        root: The workspace, which holds the files.
+        out: Not used.
+    """
+    os.chdir(root)
+    board: Board = request["board"]
+    cpu_s, at, most = request["limits"]["cpu_s"], request["from"], len(request["texts"])
+    _signal.setitimer(_signal.ITIMER_PROF, cpu_s + request["slice_s"])
+    trial = request["trial"](request, root)
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    state = pristine.Pristine((root, os.environ.get("TMPDIR", "/tmp")), trial.own)
+    first, clock, arm = at, time.process_time, _signal.setitimer
+    began = now = clock()
+    while at < most:
+        board.reach(at)
+        text = request["texts"][at].decode("utf-8", "surrogateescape")
+        arm(_signal.ITIMER_PROF, cpu_s)
+        try:
+            status, tests, harmless = trial.attempt(text)
+        except MemoryError:
+            if at > first:
+                _end(board, at, _STALE)
+            status, tests, harmless = FAILED, 1, False
+        before, now = now, clock()
+        board.write(at, status, tests, now - before)
+        at += 1
+        if not harmless and not state.intact():
+            _end(board, at, _STALE)
+        if now - began > request["slice_s"] or (status == PASSED and request["stop"]):
+            break
+    _end(board, at, _THROUGH)
+
+
+def _end(board: Board, at: int, how: int) -> NoReturn:
+    board.end(at, how)
+    os._exit(0)
+
+
+def modules_of(files: Mapping[str, str]) -> frozenset[str]:
+    """Dotted names under which the files of a workspace may be imported."""
+    found: set[str] = set()
+    for path in files:
+        if path.endswith(".py"):
+            parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+            found |= {".".join(parts[start:]) for start in range(len(parts))}
+    return frozenset(found)
+
+
+def folders_of(files: Mapping[str, str]) -> frozenset[str]:
+    """Dotted names under which the folders of a workspace may be imported."""
+    found: set[str] = set()
+    for path in files:
+        parts = path.split("/")[:-1]
+        for end in range(1, len(parts) + 1):
+            found |= {".".join(parts[start:end]) for start in range(end)}
+    return frozenset(found)
+
+
+def forget_own(own: frozenset[str]) -> None:
+    """Have the workspace's modules imported anew."""
+    for name in own:
+        sys.modules.pop(name, None)
