@@ -84,6 +84,14 @@ class Chunks:
         return code
 
 
+def features_of(text: str, file: str) -> int:
+    """The compiler's flags that a module's text asks for; none where it does not compile."""
+    try:
+        return sourcecode.compiled(text, file).co_flags & _FUTURE
+    except (SyntaxError, ValueError):
+        return 0
+
+
 def _cuts(text: str) -> list[int]:
     """Where the pieces of a text begin, and its end; empty where it has to stay whole."""
     if not text.isascii() or "\r" in text or "\f" in text:

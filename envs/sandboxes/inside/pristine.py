@@ -35,9 +35,8 @@ class Pristine:
         self._parts: list[tuple[Any, dict[str, Any]]] = []
         self._classes: set[type] = set()
         self._note(sys.modules)
-        self._contents = [
-            (one, type(one)(one)) for one in (sys.path, sys.meta_path, sys.path_hooks)
-        ]
+        lists: list[Any] = [sys.path, sys.meta_path, sys.path_hooks]
+        self._contents = [(one, list(one)) for one in lists]
         self._settings = self._look()
         self._environment = dict(os.environ)
 
@@ -74,7 +73,7 @@ class Pristine:
             list(warnings.filters),
             _thread._count(),
             [_signal.getsignal(number) for number in _SIGNALS],
-            [_stamp(folder) for folder in self._folders],
+            [stamp(folder) for folder in self._folders],
         )
 
     def intact(self) -> bool:
@@ -104,7 +103,8 @@ class Pristine:
         return not _has_children()
 
 
-def _stamp(folder: str) -> tuple[int, ...]:
+def stamp(folder: str) -> tuple[int, ...]:
+    """What changes when something in a folder does."""
     try:
         seen = os.stat(folder)
     except OSError:

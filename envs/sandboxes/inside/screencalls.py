@@ -15,7 +15,7 @@ from typing import Any
 from hrmgym.envs.sandboxes.inside import calls, chunks, harmless, screening, values
 
 _SCALARS = frozenset({int, str, bool, float, bytes, type(None)})
-_MORE_FRAMES = 3  # between the process's first function and the tested one, than `calls.run` has
+_MORE_FRAMES = 4  # between the process's first function and the tested one, than `calls.run` has
 
 
 class _Case:
@@ -121,6 +121,10 @@ class Calls:
             return screening.FAILED, 1, clean
         status, ran = self._run(function)
         return status, ran, clean
+
+    def intact(self) -> bool:
+        """Nothing of it outlives a text."""
+        return True
 
     def _run(self, function: Callable[..., Any]) -> tuple[int, int]:
         for number, case in enumerate(self._cases):

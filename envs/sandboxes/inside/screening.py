@@ -12,10 +12,11 @@ import _signal
 import gc
 import mmap
 import os
+import signal
 import struct
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Protocol
 
 from hrmgym.envs.sandboxes.inside import pristine
@@ -25,8 +26,10 @@ RECORD = struct.Struct("<BxHI")
 _HEAD = struct.Struct("<II")
 #: Statuses. `UNSURE`: no screen can tell, an ordinary run has to.
 OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
-#: How a process ended by itself: through, or of no more use. Foreign code can say so, too.
-_THROUGH, _STALE = 1, 2
+#: How a process ended by itself: through, of no more use, or unable to try any text. Foreign code
+#: can say so, too.
+THROUGH, _STALE, BROKEN = 1, 2, 3
+_OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
 
 
 class Board:
@@ -36,9 +39,9 @@ class Board:
         self.size = size
         self._memory = mmap.mmap(-1, _HEAD.size + RECORD.size * size)
 
-    def begin(self) -> None:
-        """Forget how the process before has ended."""
-        _HEAD.pack_into(self._memory, 0, 0, 0)
+    def begin(self, at: int) -> None:
+        """Forget how the process before has ended; the next one goes on with this text."""
+        _HEAD.pack_into(self._memory, 0, at, 0)
 
     def reach(self, at: int) -> None:
         """Say which text is being tried."""
@@ -82,28 +85,40 @@ class Trial(Protocol):
             MemoryError: There was not enough, perhaps because of what ran here before.
         """
 
+    def intact(self) -> bool:
+        """Whether the tests and the code that they test are as they were."""
 
-def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
+
+def act(
+    kind: Callable[[Mapping[str, Any], str], Trial], request: Mapping[str, Any], root: str, out: int
+) -> NoReturn:
     """Try texts from number `from` on, and exit.
 
     Args:
+        kind: Makes the tests.
         request: files, path, texts (bytes), board, from, slice_s, stop, limits, and what the tests'
             kind needs.
         root: The workspace, which holds the files.
         out: Not used.
     """
     os.chdir(root)
-    board: Board = request["board"]
-    cpu_s, at, most = request["limits"]["cpu_s"], request["from"], len(request["texts"])
-    _signal.setitimer(_signal.ITIMER_PROF, cpu_s + request["slice_s"])
-    trial = request["trial"](request, root)
+    _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"] + request["slice_s"])
+    gc.enable()
+    trial = kind(request, root)
     gc.collect()
     gc.freeze()
-    gc.enable()
-    state = pristine.Pristine((root, os.environ.get("TMPDIR", "/tmp")), trial.own)
-    first, clock, arm = at, time.process_time, _signal.setitimer
+    try_texts(request, root, trial)
+
+
+def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
+    """`act`, once the tests are there."""
+    board: Board = request["board"]
+    cpu_s, slice_s = request["limits"]["cpu_s"], request["slice_s"]
+    state = pristine.Pristine((root,), trial.own)
+    first = at = request["from"]
+    clock, arm = time.process_time, _signal.setitimer
     began = now = clock()
-    while at < most:
+    while at < board.size:
         board.reach(at)
         text = request["texts"][at].decode("utf-8", "surrogateescape")
         arm(_signal.ITIMER_PROF, cpu_s)
@@ -111,21 +126,59 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
             status, tests, harmless = trial.attempt(text)
         except MemoryError:
             if at > first:
-                _end(board, at, _STALE)
+                end(board, at, _STALE)
             status, tests, harmless = FAILED, 1, False
         before, now = now, clock()
         board.write(at, status, tests, now - before)
         at += 1
-        if not harmless and not state.intact():
-            _end(board, at, _STALE)
-        if now - began > request["slice_s"] or (status == PASSED and request["stop"]):
+        if not harmless and not (trial.intact() and state.intact()):
+            end(board, at, _STALE)
+        if now - began > slice_s or (status == PASSED and request["stop"]):
             break
-    _end(board, at, _THROUGH)
+    end(board, at, THROUGH)
 
 
-def _end(board: Board, at: int, how: int) -> NoReturn:
+def end(board: Board, at: int, how: int) -> NoReturn:
+    """End this process, which has tried the texts before `at`."""
     board.end(at, how)
     os._exit(0)
+
+
+def settle(board: Board, first: int, status: int | None, request: Mapping[str, Any]) -> int:
+    """Settle what a process that has ended has left open.
+
+    Args:
+        board: What it has said.
+        first: The text that it began with.
+        status: Its exit code; None where it came no further for too long.
+        request: See `act`.
+
+    Returns:
+        The number of the text to go on with; `first` only where no text can be tried.
+    """
+    at, how = board.reached
+    at, most = min(at, board.size), first
+    while most < at and board.status(most) != OPEN:
+        most += 1
+    if how == BROKEN and most == first:
+        return first
+    if how and most > first:  # it ended by itself: as far as it says, or foreign code in its name
+        return most
+    if most == board.size or (not how and board.status(most) != OPEN):  # it ended after that
+        return min(most + 1, board.size)
+    if status is None or status in _OUT_OF_CPU:
+        board.write(most, CUT, 1, request["limits"]["cpu_s"])
+        return most + 1
+    if most > first:  # it may have been the doing of one before
+        return most
+    unsure = how or status == -signal.SIGKILL
+    board.write(most, UNSURE if unsure else FAILED, 1, 0.0)
+    return most + 1
+
+
+def stamp(folder: str) -> tuple[int, ...]:
+    """What changes when something in a folder does."""
+    return pristine.stamp(folder)
 
 
 def modules_of(files: Mapping[str, str]) -> frozenset[str]:

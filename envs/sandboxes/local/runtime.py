@@ -345,7 +345,7 @@ class LocalRuntime(AbstractRuntime):
             GuestDied: The sandbox did not survive it.
         """
         guest = await self._guest(request.plan.mode)
-        guest.fit(request.limits.fields())
+        guest.fit(request.all_limits.fields())
         header, blob = request.message(texts)
         most = 2 * request.limits.wall_s + request.slice_s + _GRACE_S
         try:

@@ -308,6 +308,7 @@ class _Calls:
 
     def _screen(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
         """Try many texts of one file, in processes that try more than one."""
+        request["libraries"] = f"{self._box.tools}/lib"
         return self._ran(request, lambda foreign, host: screens.screen(
             request, blob, self._box.workspace, foreign, self._start, self._box.fresh_scratch,
             isolated=self._box.isolated, host=host,

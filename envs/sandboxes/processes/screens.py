@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.inside import keeper, runs, screencalls, screening
+from hrmgym.envs.sandboxes.inside import keeper, runs, screencalls, screening, screenpytest
 from hrmgym.envs.sandboxes.processes import serving
 
-_OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
 _PAUSE_S = 0.25  # how often a screen is looked at
 SPARE_CPU_S = 3.0
 
-#: Kind of tests -> what tries texts with them.
-TRIALS: dict[str, Callable[[Mapping[str, Any], str], screening.Trial]] = {
-    "calls": screencalls.Calls
+#: Kind of tests -> what a process does that tries texts with them.
+ACTS: dict[str, Callable[[Mapping[str, Any], str, int], NoReturn]] = {
+    "calls": partial(screening.act, screencalls.Calls),
+    "pytest": screenpytest.act,
 }
 
 
@@ -59,8 +59,7 @@ def screen(
     """
     board = screening.Board(len(request["sizes"]))
     request = {**request, "texts": _cut(blob, request["sizes"]), "board": board}
-    request["trial"] = TRIALS[request["kind"]]
-    began, before = time.monotonic(), runs.cpu_of_children()
+    began, used = time.monotonic(), runs.cpu_of_children()
     at = processes = 0
     null = os.open("/dev/null", os.O_RDWR)  # no process of a screen gets a connection
     try:
@@ -71,21 +70,22 @@ def screen(
                 renew()
             processes += 1
             request["from"] = at
-            board.begin()
-            board.reach(at)
-            child = start.fork(request, root, become_foreign, null, screening.act)
+            board.begin(at)
+            child = start.fork(request, root, become_foreign, null, ACTS[request["kind"]])
             status = _watch(child, board, request["limits"]["wall_s"], host)
             keeper.kill_rest(isolated=isolated)
             try:
                 start.check()
             except runs.Unfit as unfit:
                 return {"unfit": list(unfit.args), "done": at, "processes": processes}, b""
-            at = _note(board, at, status, request["limits"]["cpu_s"])
+            before, at = at, screening.settle(board, at, status, request)
+            if at == before:
+                return {"broken": True, "done": at, "processes": processes}, b""
             if request["stop"] and at and board.status(at - 1) == screening.PASSED:
                 break
     finally:
         os.close(null)
-    cpu_s, wall_s = runs.cpu_of_children() - before, time.monotonic() - began
+    cpu_s, wall_s = runs.cpu_of_children() - used, time.monotonic() - began
     header = {"done": at, "processes": processes, "cpu_s": cpu_s, "wall_s": wall_s}
     return header, board.records(at)
 
@@ -114,28 +114,3 @@ def _watch(child: int, board: screening.Board, wall_s: float, host: int) -> int 
             place, since = reached, now
         elif now - since > wall_s:
             return None
-
-
-def _note(board: screening.Board, first: int, status: int | None, cpu_s: float) -> int:
-    """Settle what a process has left open; the number of the text to go on with."""
-    at, how = board.reached
-    at, most = min(at, board.size), first
-    if how:  # it ended by itself: as far as it says, or foreign code does in its name
-        while most < at and board.status(most) != screening.OPEN:
-            most += 1
-        if most > first:
-            return most
-        board.write(first, screening.UNSURE, 0, 0.0)
-        return first + 1
-    while most < at and board.status(most) != screening.OPEN:
-        most += 1
-    if most == board.size or board.status(most) != screening.OPEN:  # it came to an end after that
-        return min(most + 1, board.size)
-    if status is None or status in _OUT_OF_CPU:
-        board.write(most, screening.CUT, 1, cpu_s)
-        return most + 1
-    if most > first:  # it may have been the doing of one before
-        return most
-    killed = status == -signal.SIGKILL
-    board.write(most, screening.UNSURE if killed else screening.FAILED, 1, 0.0)
-    return most + 1

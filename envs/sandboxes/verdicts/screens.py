@@ -6,7 +6,7 @@ What comes out is the word of foreign code, and no verdict: see `hrmgym.envs.edi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal
 
@@ -38,6 +38,10 @@ class Plan:
     """What that needs of the tests, as JSON."""
     tests: int
     """How many tests there are."""
+    files: Mapping[str, str] | None = None
+    """What the workspace holds, with the tests' own files; by default what is tested."""
+    more_memory_mb: int = 0
+    """What the tests themselves may take up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +60,21 @@ class Request:
     slice_s: float = 0.5
     """CPU seconds of one process, and about the wall-clock seconds of all, but for one text."""
 
+    @property
+    def all_limits(self) -> Limits:
+        """Of a process: what the tests themselves take up is not the tested code's."""
+        more = self.limits.memory_mb + self.plan.more_memory_mb
+        return replace(self.limits, memory_mb=more)
+
     def message(self, texts: Sequence[str]) -> tuple[dict[str, Any], bytes]:
         """What goes to the guest: JSON and the texts."""
         data = [text.encode("utf-8", "surrogateescape") for text in texts]
         header = {
             "op": "screen",
             "kind": self.plan.kind,
-            "files": dict(self.files),
+            "files": dict(self.files if self.plan.files is None else self.plan.files),
             "edited": self.path,
-            "limits": self.limits.fields(),
+            "limits": self.all_limits.fields(),
             "sizes": [len(one) for one in data],
             "stop": self.stop,
             "slice_s": self.slice_s,
@@ -96,6 +106,8 @@ class Reply:
 
 def read(header: Mapping[str, Any], data: bytes) -> Reply:
     """The reply of a guest."""
+    if header.get("broken"):
+        return Reply((), unfit="the tests cannot be collected with the untouched code")
     unfit = header.get("unfit")
     if unfit:
         return Reply((), unfit=f"the files cannot be laid out: {unfit[1]}")
