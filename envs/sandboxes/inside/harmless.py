@@ -1,13 +1,15 @@
 """Whether code can leave anything behind in the process that runs it, told from its bytecode.
 
-Code that stores no attribute, and names nothing through which it could reach the inside of other
-modules, changes only what it was given and what it makes itself. Of all other code nothing is
-known: whoever runs it has to look afterwards. Standard library only.
+Code that stores no attribute of what is imported, and names nothing through which it could reach
+the inside of other modules, changes only what it was given and what it makes itself. Of all other
+code nothing is known: whoever runs it has to look afterwards. Standard library only.
 """
 
 from __future__ import annotations
 
+import ast
 import opcode
+from collections.abc import Collection
 from types import CodeType
 
 _STORES = frozenset(
@@ -39,8 +41,14 @@ _HARMLESS_MARKED = frozenset(_MARKED.split())
 _known: set[str] = set()  # names that have been found to reach nothing
 
 
-def is_harmless(code: CodeType) -> bool:
-    """Whether running this code, and what is in it, leaves other modules and the process alone."""
+def is_harmless(code: CodeType, imports: Collection[str] = ()) -> bool:
+    """Whether running this code, and what is in it, leaves other modules and the process alone.
+
+    Args:
+        code: The code.
+        imports: Names that its module has of others; code that stores attributes and uses one of
+            them may store one there.
+    """
     for name in code.co_names:
         if name not in _known:
             if name in _REACHING or (name.startswith("__") and name not in _HARMLESS_MARKED):
@@ -48,15 +56,31 @@ def is_harmless(code: CodeType) -> bool:
             _known.add(name)
     raw = code.co_code
     operations = raw[::2]
-    for number in _STORES:
-        if number in operations:
-            return False
+    if any(number in operations for number in _STORES) and not set(imports).isdisjoint(
+        code.co_names
+    ):
+        return False
     if _IMPORT in operations and not _imports_stateless(code, raw):
         return False
     for constant in code.co_consts:
-        if type(constant) is CodeType and not is_harmless(constant):
+        if type(constant) is CodeType and not is_harmless(constant, imports):
             return False
     return True
+
+
+def imports_of(text: str) -> frozenset[str]:
+    """Names that a module's text gives to what it imports."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    found = (
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    )
+    return frozenset(found)
 
 
 def imported(code: CodeType) -> set[str]:

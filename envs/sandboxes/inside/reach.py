@@ -14,6 +14,11 @@ from typing import Any
 
 _MOST = 20_000  # parts; more is slower to compare than to begin anew in a fork
 _CACHED = type(functools.lru_cache(lambda: None))
+_LINKS = frozenset(
+    ("__builtins__", "__loader__", "__spec__", "@py_builtins", "@pytest_ar", "__warningregistry__")
+)
+#: Packages whose objects lead everywhere, and belong to no test.
+_ELSEWHERE = frozenset(("logging", "_pytest", "pytest", "pluggy", "unittest", "importlib"))
 _PLACES = (classmethod, staticmethod, property, functools.cached_property, functools.partial)
 
 
@@ -54,7 +59,7 @@ class Reach:
         self._keep.append(one)
         if isinstance(one, dict):
             self._mappings.append((one, dict(one)))
-            return [value for name, value in one.items() if name != "__builtins__"]
+            return [value for name, value in one.items() if name not in _LINKS]
         if isinstance(one, (list, deque, bytearray)):
             self._sequences.append((one, list(one)))
             return list(one)
@@ -75,6 +80,8 @@ class Reach:
             return self._of_class(one)
         if kind is FunctionType:
             return self._of_function(one)
+        if kind.__module__.partition(".")[0] in _ELSEWHERE:
+            return ()
         held = getattr(one, "__dict__", None)
         return (held,) if type(held) is dict else ()
 

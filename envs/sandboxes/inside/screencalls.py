@@ -90,9 +90,10 @@ class Calls:
         calls.put_on_path(root, self._path)
         text = str(request["files"][self._path])
         self._chunks = chunks.Chunks(text, f"{root}/{self._path}")
+        self._imports = harmless.imports_of(text)
         self._known: dict[CodeType, bool] = {}
         for code in self._chunks.own:
-            self._known[code] = harmless.is_harmless(code)
+            self._known[code] = harmless.is_harmless(code, self._imports)
             for name in harmless.imported(code) - self.own:
                 with suppress(BaseException):  # the runs will say so
                     importlib.import_module(name)
@@ -106,7 +107,9 @@ class Calls:
             codes, new = self._chunks.codes(text)
         except (SyntaxError, ValueError, RecursionError):
             return screening.FAILED, 1, True
-        clean = self._base_harmless and all(map(harmless.is_harmless, new))
+        clean = self._base_harmless and all(
+            harmless.is_harmless(code, self._imports) for code in new
+        )
         screening.forget_own(self._modules)
         try:
             space = calls.fresh_module(self._root, self._path).__dict__

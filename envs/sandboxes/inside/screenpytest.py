@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from hrmgym.envs.sandboxes.between import direct, examination
 from hrmgym.envs.sandboxes.inside import (
     calls,
+    harmless,
     patching,
     reach,
     screening,
@@ -93,6 +94,7 @@ class Pytest:
             order = sorted(range(len(self.items)), key=lambda i: self.items[i].nodeid not in first)
             self.items = [self.items[i] for i in order]
             self._direct = [self._direct[i] for i in order]
+        self._imports = harmless.imports_of(self._text)
         self._bodies = patching.Bodies(self._text, self._path)
         params = [item.callspec.params for item in self.items if hasattr(item, "callspec")]
         self._reach = reach.Reach(spaces.values(), params, frozenset(spaces))
@@ -148,8 +150,10 @@ class Pytest:
         if found is None:
             return screening.UNSURE, 0, True
         self._reach.clear()
+        quiet = harmless.is_harmless(found[0], self._imports)
         with patching.patched(*found):
-            return *self._run(), False
+            status, ran = self._run()
+        return status, ran, quiet and self.intact()
 
     def intact(self) -> bool:
         """See `screening.Trial`."""
