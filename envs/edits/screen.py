@@ -23,6 +23,7 @@ from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 _FEWEST, _MOST = 8, 1024  # texts that go into a sandbox at once
+_PATIENCE = 5.0  # how many times a test's CPU seconds it has while it is traced
 
 
 class Grader(Protocol):
@@ -60,6 +61,28 @@ class Screened:
     def failure(self) -> FailureCode | None:
         """Why nothing is known of the text: the sandbox failed, as in `Outcome.failure`."""
         return None if self.outcome is None else self.outcome.failure
+
+
+@dataclass(frozen=True, slots=True)
+class TestLines:
+    """What one visible test does on the untouched file."""
+
+    __test__ = False  # not a pytest class
+
+    passed: bool
+    lines: frozenset[int]
+    """Lines of the file that it runs, from 1; not those that importing it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which lines each visible test runs: one test run."""
+
+    tests: Mapping[str, TestLines]
+    """Test id -> what it does; no test where nothing is known."""
+    why: str = ""
+    """Why nothing is known; empty where something is."""
+    runs: int = 1
 
 
 class Screen:
@@ -175,6 +198,31 @@ class Screen:
             outcome=outcome,
         )
 
+    def coverage(self) -> Coverage:
+        """Which lines of the untouched file each visible test runs, and whether it passes.
+
+        Each test is run by itself, and has a few times the task's CPU seconds, since tracing takes
+        time. One that is cut off has not passed, and its lines are those that it came to.
+        """
+        if self._plan is None or self._runner is None:
+            return Coverage({}, self.why, 0)
+        limits = replace(self._task.limits, cpu_s=_PATIENCE * self._task.limits.cpu_s)
+        request = Request(self._plan, self._files, self._path, limits, stop=False, traced=True)
+        ids = list(self._task.visible_tests.test_ids)
+        found: dict[str, TestLines] = {}
+        while len(found) < len(ids):
+            try:
+                reply = self._runner.screen(request, ids[len(found) :])
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                return Coverage({}, str(error))
+            if reply is None or not reply.records:
+                return Coverage({}, "" if reply is None else reply.unfit)
+            for name, record in zip(ids[len(found) :], reply.records, strict=False):
+                found[name] = TestLines(record.status is Tried.PASSED, record.lines)
+        return Coverage(found)
+
     def confirm(self, text: str, *, cpu_s: float | None = None) -> Outcome:
         """An ordinary run of the visible tests on a text: one test run.
 
@@ -203,6 +251,13 @@ def screen(
     """Try edited texts of one file of a task on its visible tests: see `Screen`."""
     made = Screen(benchmark, task, Files.of(files), path, sandbox)
     return made.run(texts, cpu_s=cpu_s, stop=stop)
+
+
+def spectrum(
+    benchmark: Grader, task: Task, files: Mapping[str, str], path: str, sandbox: TestRunner
+) -> Coverage:
+    """Which lines of a file each visible test runs: see `Screen.coverage`."""
+    return Screen(benchmark, task, Files.of(files), path, sandbox).coverage()
 
 
 def _screened(record: Record) -> Screened:

@@ -18,12 +18,13 @@ _STORES = frozenset(
 _IMPORT, _EXTENDED = opcode.opmap["IMPORT_NAME"], opcode.opmap["EXTENDED_ARG"]
 _MODULES = """
     __future__ abc bisect cmath collections copy dataclasses enum fractions functools heapq
-    itertools json math numbers operator re statistics string textwrap typing unicodedata
+    itertools json math numbers operator re statistics string sys textwrap typing unicodedata
 """
 _NAMES = """
     breakpoint compile delattr eval exec getattr globals input locals open register setattr vars
     purge cache_clear f_back f_builtins f_globals f_locals tb_frame gi_frame cr_frame ag_frame
-    gi_code cr_code update_wrapper attrgetter methodcaller import_module
+    modules meta_path path path_hooks settrace setprofile setswitchinterval addaudithook
+    set_int_max_str_digits gi_code cr_code update_wrapper attrgetter methodcaller import_module
 """
 _MARKED = """
     __name__ __init__ __main__ __doc__ __module__ __qualname__ __annotations__ __len__ __iter__

@@ -16,6 +16,8 @@ from types import CodeType, FunctionType
 
 from hrmgym.envs.sandboxes.inside import chunks
 
+_NOTHING: CodeType = compile("", "", "exec")
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -62,6 +64,8 @@ class Bodies:
             SyntaxError: The body is no Python.
         """
         before = self._text
+        if text == before:
+            return _NOTHING, []
         first = _common(before, text)
         last = len(before) - _common_end(before, text, first)
         at = bisect.bisect_right(self._starts, first) - 1
@@ -80,8 +84,6 @@ class Bodies:
     def _compiled(self, place: _Place, piece: str) -> CodeType | None:
         source = place.head + piece
         found: CodeType = compile(source, self._file, "exec", flags=self._flags, dont_inherit=True)
-        if found.co_consts is None or ("\n" not in source and not piece):
-            return None
         for name in (*place.classes, place.name):
             inner = [
                 one for one in found.co_consts if isinstance(one, CodeType) and one.co_name == name

@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import CodeType
 from typing import Any
 
-from hrmgym.envs.sandboxes.inside import calls, chunks, harmless, screening, values
+from hrmgym.envs.sandboxes.inside import calls, chunks, harmless, screening, sourcecode, values
 
 _SCALARS = frozenset({int, str, bool, float, bytes, type(None)})
 _MORE_FRAMES = 4  # between the process's first function and the tested one, than `calls.run` has
@@ -88,8 +88,9 @@ class Calls:
         self.own = self._modules | screening.folders_of(request["files"])
         calls.forget(request["files"])
         calls.put_on_path(root, self._path)
-        text = str(request["files"][self._path])
-        self._chunks = chunks.Chunks(text, f"{root}/{self._path}")
+        self._text = text = str(request["files"][self._path])
+        self._file = f"{root}/{self._path}"
+        self._chunks = chunks.Chunks(text, self._file)
         self._imports = harmless.imports_of(text)
         self._known: dict[CodeType, bool] = {}
         for code in self._chunks.own:
@@ -112,25 +113,39 @@ class Calls:
         )
         screening.forget_own(self._modules)
         try:
-            space = calls.fresh_module(self._root, self._path).__dict__
-            for code in codes:
-                exec(code, space)
-            function: Any = space[self._names[0]]
-            for name in self._names[1:]:
-                function = getattr(function, name)
+            function = self._loaded(codes)
         except MemoryError:
             raise
         except BaseException:
             return screening.FAILED, 1, clean
-        status, ran = self._run(function)
+        status, ran = self._run(function, self._cases)
         return status, ran, clean
+
+    def _loaded(self, codes: list[CodeType]) -> Any:
+        """The function, of a module made anew."""
+        space = calls.fresh_module(self._root, self._path).__dict__
+        for code in codes:
+            exec(code, space)
+        function: Any = space[self._names[0]]
+        for name in self._names[1:]:
+            function = getattr(function, name)
+        return function
+
+    def single(self, number: int) -> int:
+        """See `screening.Trial`."""
+        screening.forget_own(self._modules)
+        try:
+            function = self._loaded([sourcecode.compiled(self._text, self._file)])
+        except BaseException:
+            return screening.FAILED
+        return self._run(function, self._cases[number : number + 1])[0]
 
     def intact(self) -> bool:
         """Nothing of it outlives a text."""
         return True
 
-    def _run(self, function: Callable[..., Any]) -> tuple[int, int]:
-        for number, case in enumerate(self._cases):
+    def _run(self, function: Callable[..., Any], cases: list[_Case]) -> tuple[int, int]:
+        for number, case in enumerate(cases):
             try:
                 result = function(*case.args())
                 if case.consume:
@@ -143,4 +158,4 @@ class Calls:
                 right = case.returned(result)
             if not right:
                 return screening.FAILED, number + 1
-        return screening.PASSED, len(self._cases)
+        return screening.PASSED, len(cases)

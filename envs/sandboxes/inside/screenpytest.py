@@ -85,18 +85,17 @@ class Pytest:
         sys.path.append(request["libraries"])
         sys.argv = ["pytest"]
         self._events: list[tuple[str, str]] = []
-        self.items = self._collected()
+        items = self._collected()
         spaces = self._spaces()
         plain = request["plain"] and not self._hooked
-        self._direct = [direct.direct_call(item) if plain else None for item in self.items]
-        if all(call is not None for call in self._direct):
+        #: Each test, and how it is called where it needs nothing of pytest.
+        self._pairs = [(item, direct.direct_call(item) if plain else None) for item in items]
+        if all(call is not None for _, call in self._pairs):  # then their order is of no account
             first = set(request["first"])
-            order = sorted(range(len(self.items)), key=lambda i: self.items[i].nodeid not in first)
-            self.items = [self.items[i] for i in order]
-            self._direct = [self._direct[i] for i in order]
+            self._pairs.sort(key=lambda pair: pair[0].nodeid not in first)
         self._imports = harmless.imports_of(self._text)
         self._bodies = patching.Bodies(self._text, self._path)
-        params = [item.callspec.params for item in self.items if hasattr(item, "callspec")]
+        params = [item.callspec.params for item in items if hasattr(item, "callspec")]
         self._reach = reach.Reach(spaces.values(), params, frozenset(spaces))
         sys.setrecursionlimit(sys.getrecursionlimit() + _MORE_FRAMES)
 
@@ -122,7 +121,7 @@ class Pytest:
         self._hooked = bool(warnings) or any(map(direct.has_hooks, plugins))
         self._session = session
         nodes = [item.nodeid for item in session.items]
-        selected = selection.choose(request["ids"], nodes)
+        self._selected = selected = selection.choose(request["ids"], nodes)
         if not all(selected.values()):
             raise NotCollected
         wanted = list(dict.fromkeys(node for tests in selected.values() for node in tests))
@@ -142,30 +141,36 @@ class Pytest:
         try:
             found = self._bodies.edited(text)
         except (SyntaxError, ValueError, RecursionError):
-            try:  # the text as a whole may be right, all the same
+            found = None
+        if found is None:
+            try:
                 sourcecode.compiled(text, self._path)
             except (SyntaxError, ValueError, RecursionError):
                 return screening.FAILED, 1, True
             return screening.UNSURE, 0, True
-        if found is None:
-            return screening.UNSURE, 0, True
         self._reach.clear()
         quiet = harmless.is_harmless(found[0], self._imports)
         with patching.patched(*found):
-            status, ran = self._run()
+            status, ran = self._run(self._pairs)
         return status, ran, quiet and self.intact()
+
+    def single(self, number: int) -> int:
+        """See `screening.Trial`."""
+        nodes = self._selected[self._request["ids"][number]]
+        chosen = [pair for pair in self._pairs if pair[0].nodeid in nodes]
+        return self._run(chosen)[0]
 
     def intact(self) -> bool:
         """See `screening.Trial`."""
         return self._reach.whole and self._reach.intact()
 
-    def _run(self) -> tuple[int, int]:
-        skipped, last = False, len(self.items) - 1
-        for number, (item, call) in enumerate(zip(self.items, self._direct, strict=True)):
+    def _run(self, pairs: list[tuple[Any, Callable[[], Any] | None]]) -> tuple[int, int]:
+        skipped, last = False, len(pairs) - 1
+        for number, (item, call) in enumerate(pairs):
             if item.cls is not None:  # an object of its own for each run
                 for name in ("_obj", "_instance"):
                     vars(item).pop(name, None)
-            following = self.items[number + 1] if number < last else None
+            following = pairs[number + 1][0] if number < last else None
             said = self._call(call) if call is not None else self._through(item, following)
             if said == "failed":
                 if call is None:
@@ -173,7 +178,7 @@ class Pytest:
                         self._session._setupstate.teardown_exact(None)
                 return screening.FAILED, number + 1
             skipped |= said == "skipped"
-        return screening.UNSURE if skipped else screening.PASSED, len(self.items)
+        return screening.UNSURE if skipped else screening.PASSED, len(pairs)
 
     @staticmethod
     def _call(test: Callable[[], Any]) -> str:

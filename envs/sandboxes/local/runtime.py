@@ -350,7 +350,7 @@ class LocalRuntime(AbstractRuntime):
         most = 2 * request.limits.wall_s + request.slice_s + _GRACE_S
         try:
             async with asyncio.timeout(most):
-                return screens.read(*await guest.request(header, blob))
+                return screens.read(*await guest.request(header, blob), request.lines)
         except TimeoutError:
             raise GuestBroken("the sandbox does not answer") from None
 

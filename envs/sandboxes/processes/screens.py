@@ -14,7 +14,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.inside import keeper, runs, screencalls, screening, screenpytest
+from hrmgym.envs.sandboxes.inside import (
+    keeper,
+    runs,
+    screencalls,
+    screening,
+    screenpytest,
+    screenstdio,
+    tracing,
+)
 from hrmgym.envs.sandboxes.processes import serving
 
 _PAUSE_S = 0.25  # how often a screen is looked at
@@ -23,6 +31,7 @@ SPARE_CPU_S = 3.0
 #: Kind of tests -> what a process does that tries texts with them.
 ACTS: dict[str, Callable[[Mapping[str, Any], str, int], NoReturn]] = {
     "calls": partial(screening.act, screencalls.Calls),
+    "stdio": partial(screening.act, screenstdio.Stdio),
     "pytest": screenpytest.act,
 }
 
@@ -41,7 +50,9 @@ def screen(
     """Try texts; returns when every process of it is dead.
 
     Args:
-        request: See `screening.act`; sizes of the texts instead of the texts.
+        request: See `screening.act`; sizes of the texts instead of the texts, and `lines`: of the
+            untouched file, where its tests are to be traced one by one (then the texts are not
+            looked at); 0 where texts are tried.
         blob: The texts, one after the other.
         root: The workspace, empty.
         become_foreign: Takes every power from the process that calls it.
@@ -51,7 +62,8 @@ def screen(
         host: Descriptor of the connection to the host, whose end ends it all.
 
     Returns:
-        done (how many texts), processes, cpu_s, and wall_s; and their records. `unfit` says that
+        done (how many texts), processes, cpu_s, and wall_s; and their records, then what was
+        traced. `unfit` says that
         the files cannot be laid out, `broken` that no process came to the first text.
 
     Raises:
@@ -59,6 +71,8 @@ def screen(
     """
     board = screening.Board(len(request["sizes"]))
     request = {**request, "texts": _cut(blob, request["sizes"]), "board": board}
+    lines = tracing.Lines(board.size, request["lines"]) if request["lines"] else None
+    request["lines"] = lines
     began, used = time.monotonic(), runs.cpu_of_children()
     at = processes = 0
     null = os.open("/dev/null", os.O_RDWR)  # no process of a screen gets a connection
@@ -87,7 +101,7 @@ def screen(
         os.close(null)
     cpu_s, wall_s = runs.cpu_of_children() - used, time.monotonic() - began
     header = {"done": at, "processes": processes, "cpu_s": cpu_s, "wall_s": wall_s}
-    return header, board.records(at)
+    return header, board.records(at) + (lines.taken(at) if lines is not None else b"")
 
 
 def _cut(blob: bytes, sizes: list[int]) -> list[bytes]:

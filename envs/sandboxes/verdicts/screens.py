@@ -57,6 +57,8 @@ class Request:
     """Of one text."""
     stop: bool = True
     """Whether to stop at the first text that passes."""
+    traced: bool = False
+    """Whether the lines that tests run are wanted, of the tests named by the texts, one by one."""
     slice_s: float = 0.5
     """CPU seconds of one process, and about the wall-clock seconds of all, but for one text."""
 
@@ -65,6 +67,11 @@ class Request:
         """Of a process: what the tests themselves take up is not the tested code's."""
         more = self.limits.memory_mb + self.plan.more_memory_mb
         return replace(self.limits, memory_mb=more)
+
+    @property
+    def lines(self) -> int:
+        """How many lines are traced; 0 where none are."""
+        return self.files[self.path].count("\n") + 1 if self.traced else 0
 
     def message(self, texts: Sequence[str]) -> tuple[dict[str, Any], bytes]:
         """What goes to the guest: JSON and the texts."""
@@ -78,6 +85,7 @@ class Request:
             "sizes": [len(one) for one in data],
             "stop": self.stop,
             "slice_s": self.slice_s,
+            "lines": self.lines,
             **self.plan.fields,
         }
         return header, b"".join(data)
@@ -91,6 +99,8 @@ class Record:
     tests: int
     """How many of its tests ran, the failing one included."""
     cpu_s: float
+    lines: frozenset[int] = frozenset()
+    """Lines of the file that it ran, from 1, where that is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +114,23 @@ class Reply:
     """Why this workspace cannot be screened at all; empty where it can."""
 
 
-def read(header: Mapping[str, Any], data: bytes) -> Reply:
-    """The reply of a guest."""
+def read(header: Mapping[str, Any], data: bytes, lines: int) -> Reply:
+    """The reply of a guest that traced so many lines."""
     if header.get("broken"):
         return Reply((), unfit="the tests cannot be collected with the untouched code")
     unfit = header.get("unfit")
     if unfit:
         return Reply((), unfit=f"the files cannot be laid out: {unfit[1]}")
-    return Reply(tuple(_records(data)), header["processes"], header["cpu_s"])
+    size = screening.RECORD.size * header["done"]
+    found = tuple(_records(data[:size]))
+    if lines:
+        width = lines + 1
+        marks = (data[size + width * at : size + width * (at + 1)] for at in range(len(found)))
+        found = tuple(
+            replace(one, lines=frozenset(at for at, mark in enumerate(row) if mark))
+            for one, row in zip(found, marks, strict=True)
+        )
+    return Reply(found, header["processes"], header["cpu_s"])
 
 
 def _records(data: bytes) -> Iterator[Record]:
