@@ -22,7 +22,7 @@ from hrmgym.envs.task import NO_ENVIRONMENT, Task, TestSpec
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
-_FEWEST, _MOST = 8, 1024  # texts that go into a sandbox at once
+_FEWEST, _MOST = 64, 1024  # texts that go into a sandbox at once
 _PATIENCE = 5.0  # how many times a test's CPU seconds it has while it is traced
 
 
@@ -160,7 +160,7 @@ class Screen:
                 waiting.popleft()
                 yield one
             if done:
-                size = min(2 * size, _MOST) if len(done) >= size // 2 else max(size // 2, _FEWEST)
+                size = min(4 * size, _MOST) if len(done) >= size // 2 else max(size // 2, _FEWEST)
             else:
                 yield self._cold(waiting.popleft(), limits.cpu_s)
 

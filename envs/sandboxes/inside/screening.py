@@ -78,8 +78,15 @@ class Trial(Protocol):
     own: frozenset[str]
     """Names of the workspace's modules, of its folders, too."""
 
-    def attempt(self, text: str) -> tuple[int, int, bool]:
-        """Try a text: its status, how many tests ran, and whether it can have left nothing behind.
+    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+        """Try a text.
+
+        Args:
+            text: The whole text.
+            watch: To be called before anything runs that may leave something behind.
+
+        Returns:
+            Its status, how many tests ran, and whether it can have left nothing behind.
 
         Raises:
             MemoryError: There was not enough, perhaps because of what ran here before.
@@ -108,7 +115,6 @@ def act(
     _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"] + request["slice_s"])
     gc.enable()
     trial = kind(request, root)
-    gc.collect()
     gc.freeze()
     try_texts(request, root, trial)
 
@@ -117,7 +123,13 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
     """`act`, once the tests are there."""
     board: Board = request["board"]
     cpu_s, slice_s = request["limits"]["cpu_s"], request["slice_s"]
-    state = pristine.Pristine((root,), trial.own)
+    state: pristine.Pristine | None = None
+
+    def watch() -> None:
+        nonlocal state
+        if state is None:  # so far nothing has run that could have changed anything
+            state = pristine.Pristine((root,), trial.own)
+
     lines: tracing.Lines | None = request["lines"]
     first = at = request["from"]
     depth = sys.getrecursionlimit()  # programs raise it, and it is soon put back
@@ -132,7 +144,7 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
                 with lines.of(at, f"{root}/{request['edited']}"):
                     status, tests, harmless = trial.single(at), 1, True
             else:
-                status, tests, harmless = trial.attempt(text)
+                status, tests, harmless = trial.attempt(text, watch)
         except MemoryError:
             if at > first:
                 end(board, at, _STALE)
@@ -141,7 +153,7 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
         before, now = now, clock()
         board.write(at, status, tests, now - before)
         at += 1
-        if not harmless and not (trial.intact() and state.intact()):
+        if not harmless and not (trial.intact() and state is not None and state.intact()):
             end(board, at, _STALE)
         if now - began > slice_s or (status == PASSED and request["stop"]):
             break

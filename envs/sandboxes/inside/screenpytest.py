@@ -43,7 +43,6 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
     except BaseException:
         screening.end(board, request["from"], screening.BROKEN)
     _signal.setitimer(_signal.ITIMER_PROF, 0)
-    gc.collect()
     gc.freeze()
     at, before = request["from"], screening.stamp(root)
     while at < board.size:
@@ -136,7 +135,7 @@ class Pytest:
             if (getattr(module, "__file__", None) or "").startswith(self._root + "/")
         }
 
-    def attempt(self, text: str) -> tuple[int, int, bool]:
+    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
         """See `screening.Trial`."""
         try:
             found = self._bodies.edited(text)
@@ -150,6 +149,8 @@ class Pytest:
             return screening.UNSURE, 0, True
         self._reach.clear()
         quiet = harmless.is_harmless(found[0], self._imports)
+        if not quiet:
+            watch()
         with patching.patched(*found):
             status, ran = self._run(self._pairs)
         return status, ran, quiet and self.intact()

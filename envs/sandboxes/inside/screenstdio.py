@@ -7,7 +7,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import CodeType, ModuleType
 from typing import Any
@@ -51,13 +51,15 @@ class Stdio:
     def _normal(self, text: str) -> list[str]:
         return stdio.normal(text, self._compare)
 
-    def attempt(self, text: str) -> tuple[int, int, bool]:
+    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
         """See `screening.Trial`."""
         try:
             codes, _ = self._chunks.codes(text)
         except (SyntaxError, ValueError, RecursionError):
             return screening.FAILED, 1, True
         clean = self._alone and all(harmless.is_harmless(code, self._imports) for code in codes)
+        if not clean:
+            watch()
         for number in range(len(self._cases)):
             if number:  # each run has its time
                 _signal.setitimer(_signal.ITIMER_PROF, self._cpu_s)

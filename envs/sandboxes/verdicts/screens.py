@@ -59,7 +59,7 @@ class Request:
     """Whether to stop at the first text that passes."""
     traced: bool = False
     """Whether the lines that tests run are wanted, of the tests named by the texts, one by one."""
-    slice_s: float = 0.5
+    slice_s: float = 1.0
     """CPU seconds of one process, and about the wall-clock seconds of all, but for one text."""
 
     @property
