@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hrmgym.envs.edits.places import FileEdit, edits_of
+from hrmgym.envs.edits.screen import Coverage
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.state import State
 from hrmgym.policies.base import Spaces
 from hrmgym.policies.baselines import edits_only
 from hrmgym.policies.config import HRMPolicyConfig, RankedConfig
-from hrmgym.policies.ranking import Combined, LogProbs, Ranker, RanLines, order
+from hrmgym.policies.ranking import Combined, LogProbs, Ranker, Spectra, order
 
-#: Runs the visible tests once and says which of a file's lines each of them ran.
-Look = Callable[[str], Sequence[RanLines]]
+#: Path -> which of the file's lines each visible test runs; it runs them.
+Look = Callable[[str], Coverage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,12 @@ class RankedPolicy:
         """
         if self._last is None or self._last[0] is not state.files:  # else another seed's turn
             edits: Sequence[FileEdit] = edits_of(state, self.most)
-            spectra = {}
+            spectra: Spectra = {}
             if any(getattr(one, "needs_spectra", False) for one in self.rankers):
                 spectra = {path: look(path) for path in dict.fromkeys(one.path for one in edits)}
             found = Combined(self.rankers).log_probs(state, edits, spectra)
-            self._last = state.files, edits, found, len(spectra)
+            runs = sum(one.runs for one in spectra.values())
+            self._last = state.files, edits, found, runs
         _, edits, log_probs, test_runs = self._last
         numbers = order(log_probs, self._seed)
         return Ranked([edits[number] for number in numbers], log_probs[numbers], test_runs)

@@ -7,28 +7,21 @@ if what each of them looks at were independent of the rest: by the sum.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from hrmgym.envs.edits.places import FileEdit
+from hrmgym.envs.edits.screen import Coverage
 from hrmgym.envs.state import State
 
 #: Log-probabilities in nats, one for each edit of a list [edits]; they sum to 1 over it.
 LogProbs = npt.NDArray[np.float64]
 
 
-class RanLines(NamedTuple):
-    """One visible test of a file."""
-
-    passed: bool
-    lines: frozenset[int]
-    """Lines of the file that it ran, from 1."""
-
-
-#: Path -> what each visible test did there.
-Spectra = Mapping[str, Sequence[RanLines]]
+#: Path -> which of its lines each visible test runs.
+Spectra = Mapping[str, Coverage]
 
 
 class Ranker(Protocol):

@@ -8,22 +8,24 @@ the line is suspicious by ef / sqrt((ef + nf) (ef + ep)), from 0 to 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.edits.places import FileEdit
+from hrmgym.envs.edits.screen import TestLines
 from hrmgym.envs.state import State
-from hrmgym.policies.ranking import LogProbs, RanLines, Spectra, normalised
+from hrmgym.policies.ranking import LogProbs, Spectra, normalised
 
 #: Suspicion of lines that have none: code that no failing test runs may still be to blame, for a
 #: line that is missing beside it.
 _LEAST = 0.05
 
 
-def ochiai(tests: Sequence[RanLines]) -> dict[int, float]:
+def ochiai(tests: Iterable[TestLines]) -> dict[int, float]:
     """Line -> how suspicious it is, from 0 to 1; lines that no failing test ran are left out."""
+    tests = tuple(tests)
     failing = [one for one in tests if not one.passed]
     found = {}
     for line in set().union(*(one.lines for one in failing)):
@@ -51,7 +53,7 @@ class Spectrum:
 
     def log_probs(self, state: State, edits: Sequence[FileEdit], spectra: Spectra) -> LogProbs:
         """See `Ranker.log_probs`. Where no visible test fails, all edits are the same."""
-        suspicion = {path: ochiai(tests) for path, tests in spectra.items()}
+        suspicion = {path: ochiai(one.tests.values()) for path, one in spectra.items()}
         if not any(suspicion.values()):
             return normalised(np.zeros(len(edits)))
         scores = np.full(len(edits), _LEAST)

@@ -37,6 +37,8 @@ class Ran(Generic[Result]):
     """Whether it did not pass and ran out of time, so that a longer limit may say otherwise."""
     again: bool = False
     """Whether it passes, but only a run of the final kind, which follows at once, may say so."""
+    runs: int = 1
+    """Test runs that it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,11 @@ class Try(Generic[Result]):
     """One run among those of a task."""
 
     run: int
-    """Number of the run, repeats included, from 1."""
+    """How many runs there have been, this one and repeats included."""
     number: int
     """Number of the proposal, from 1."""
-    repeat: bool
-    """Whether the proposal has run before."""
+    repeats: int
+    """Runs among those of this try that were of a proposal that had run before."""
     open: bool
     """Whether it has no verdict: it ran out of time, under less than the task's own limit, or it
     is run again at once."""
@@ -77,7 +79,7 @@ class TestRuns:
         """Counts a try, in the order in which they come."""
         self.proposals = max(self.proposals, one.number)
         self.runs = one.run
-        self.repeats += one.repeat
+        self.repeats += one.repeats
         self.near_limit += one.near
         (self._open.add if one.open else self._open.discard)(one.number)
 
@@ -141,9 +143,10 @@ def in_stages(
     fresh = enumerate(items, start=1)
     waiting: list[tuple[int, int, Item]] = []  # numbers differ, so items are never compared
     passing: tuple[int, Item] | None = None
-    for done in range(1 + spent, budget + 1):
+    done = spent
+    while done < budget:
         confirms = passing is not None
-        turn = bool(waiting) and done % TURN == 0
+        turn = bool(waiting) and (done + 1) % TURN == 0
         new = None if turn or confirms else next(fresh, None)
         if passing is not None:
             at, (number, item) = len(limits), passing
@@ -153,12 +156,14 @@ def in_stages(
             at, number, item = heappop(waiting)
         else:
             return
-        final = confirms or done == budget
+        final = confirms or done + 1 == budget
         limit = own if final else limits[at]
         ran = run(item, limit, final)
+        done += ran.runs
         passing = (number, item) if ran.again and not final else None
         still = ran.cut and limit < own
         if still:
             heappush(waiting, (at + 1, number, item))
         unsaid = still or passing is not None
-        yield Try(done, number, at > 0, unsaid, is_near(ran, stages), ran.result)
+        repeats = ran.runs - (at == 0)
+        yield Try(done, number, repeats, unsaid, is_near(ran, stages), ran.result)

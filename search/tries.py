@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from hrmgym.envs.edits.screen import Coverage, spectrum
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
 from hrmgym.errors import ConfigError, SandboxError
 from hrmgym.policies.ranked import RankedPolicy
-from hrmgym.policies.ranking import RanLines
+from hrmgym.search.screening import Screening
 from hrmgym.search.stages import Ran, Try, in_stages, limits_of
 from hrmgym.search.steps import within
 
 if TYPE_CHECKING:
-    from hrmgym.envs.edits.places import FileEdit
     from hrmgym.envs.software import SoftwareEnv
     from hrmgym.envs.state import State
     from hrmgym.policies.base import Action, Proposer
@@ -65,7 +65,8 @@ def tries(
     limits = limits_of(env.sandbox_config.stages, env.state.task.limits.cpu_s)
     if isinstance(policy, RankedPolicy):
         ranked = policy.rank(env.state, partial(_look, env))
-        yield from in_stages(ranked.edits, partial(_run_edit, env), limits, k, ranked.test_runs)
+        run = Screening(env, ranked.edits[:k], limits[0])
+        yield from in_stages(ranked.edits, run, limits, k, ranked.test_runs)
     else:
         yield from in_stages(best_edits(policy, env, k), partial(_run, env), limits, k)
 
@@ -94,15 +95,9 @@ def _run(env: SoftwareEnv, proposal: Tried, cpu_s: float, final: bool) -> Ran[St
     return within(after, cpu_s, after)
 
 
-def _look(env: SoftwareEnv, path: str) -> list[RanLines]:
-    """Which lines of a file each visible test runs; one run of them."""
-    raise ConfigError("spectrum: to come")
-
-
-def _run_edit(env: SoftwareEnv, edit: FileEdit, cpu_s: float, final: bool) -> Ran[State]:
-    """Tries one legal edit, as `_run` does a proposal."""
-    after = env.edited(env.state, edit.path, edit.applied(env.state), cpu_s=cpu_s)
-    return within(after, cpu_s, after)
+def _look(env: SoftwareEnv, path: str) -> Coverage:
+    """Which lines of a file each visible test runs."""
+    return spectrum(env.benchmark, env.task, env.state.candidate(), path, env.sandbox)
 
 
 class _Ranked(Protocol):

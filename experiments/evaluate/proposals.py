@@ -160,7 +160,7 @@ def _attempt(
             if stop():
                 return None
             if passes is None and one.number >= counts.proposals:  # as the last one's verdict is
-                ended = reason(one.result)
+                ended = reason(one.result) or Reason.FAILED.value  # a screen has none
             counts.add(one)
             if not passed(one.result):
                 continue

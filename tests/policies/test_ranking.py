@@ -8,18 +8,21 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from hrmgym.envs.edits.screen import Coverage, TestLines
 from hrmgym.policies.frequencies import Frequencies
-from hrmgym.policies.ranking import Combined, Ranker, RanLines, Spectra, normalised, order
+from hrmgym.policies.ranking import Combined, Ranker, Spectra, normalised, order
 from hrmgym.policies.spectrum import Spectrum
 from hrmgym.tests.policies.editing import EDITS, PATH, state_of
 
 COUNTS = {"arithmetic": 2, "comparison": 7, "name": 4}
 #: The failing test ran all but the last line, the passing one did not enter the `if`.
 SPECTRA: Spectra = {
-    PATH: [
-        RanLines(passed=False, lines=frozenset({2, 3, 4})),
-        RanLines(passed=True, lines=frozenset({2, 3, 5})),
-    ]
+    PATH: Coverage(
+        {
+            "one": TestLines(passed=False, lines=frozenset({2, 3, 4})),
+            "two": TestLines(passed=True, lines=frozenset({2, 3, 5})),
+        }
+    )
 }
 RANKERS: Sequence[Ranker] = (
     Combined([]),

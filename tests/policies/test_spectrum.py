@@ -11,13 +11,17 @@ import pytest
 from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.edits.legal import LegalEdit
 from hrmgym.envs.edits.places import FileEdit
-from hrmgym.policies.ranking import RanLines
+from hrmgym.envs.edits.screen import Coverage, TestLines
 from hrmgym.policies.spectrum import Spectrum, lines_of, ochiai
 from hrmgym.tests.policies.editing import EDITS, PATH, TEXT, state_of
 
 
-def ran(passed: bool, *lines: int) -> RanLines:
-    return RanLines(passed, frozenset(lines))
+def ran(passed: bool, *lines: int) -> TestLines:
+    return TestLines(passed, frozenset(lines))
+
+
+def covered(*tests: TestLines) -> Coverage:
+    return Coverage({str(number): one for number, one in enumerate(tests)})
 
 
 def test_the_coefficient_by_hand() -> None:
@@ -57,7 +61,7 @@ def test_lines_that_an_edit_touches(edit: Edit, lines: list[int]) -> None:
 
 
 def test_edits_of_suspicious_lines_come_first() -> None:
-    spectra = {PATH: [ran(False, 2, 3, 4), ran(True, 2, 3, 5), ran(True, 2, 3, 5)]}
+    spectra = {PATH: covered(ran(False, 2, 3, 4), ran(True, 2, 3, 5), ran(True, 2, 3, 5))}
     found = Spectrum().log_probs(state_of(), EDITS, spectra)
     # line 4 is run by the failing test alone; 2 and 3 by all; 5 by passing ones alone
     assert found.argmax() == 2
@@ -68,7 +72,7 @@ def test_edits_of_suspicious_lines_come_first() -> None:
 
 
 def test_of_several_lines_the_most_suspicious_counts() -> None:
-    spectra = {PATH: [ran(False, 2, 4), ran(True, 2)]}
+    spectra = {PATH: covered(ran(False, 2, 4), ran(True, 2))}
     both = FileEdit(PATH, LegalEdit("both", "x", Edit(TEXT.index("c ="), TEXT.index("c > "), "")))
     found = Spectrum().log_probs(state_of(), [EDITS[0], both, EDITS[2]], spectra)
     assert found[1] == found[0]  # lines 2 and 3, of which 2 was run
@@ -76,7 +80,7 @@ def test_of_several_lines_the_most_suspicious_counts() -> None:
 
 
 def test_a_spectrum_that_says_nothing_leaves_all_edits_the_same() -> None:
-    for spectra in ({}, {PATH: [ran(True, 2)]}, {PATH: [ran(False)]}):
+    for spectra in ({}, {PATH: covered(ran(True, 2))}, {PATH: covered(ran(False))}):
         found = Spectrum().log_probs(state_of(), EDITS, spectra)
         np.testing.assert_allclose(found, np.log(1 / len(EDITS)))
 
@@ -85,6 +89,6 @@ def test_another_file_has_lines_of_its_own() -> None:
     other = EDITS[0]._replace(path="g.py")
     state = state_of()
     files = state.files.with_text("g.py", TEXT)
-    spectra = {"g.py": [ran(False, 2)], PATH: [ran(False)]}
+    spectra = {"g.py": covered(ran(False, 2)), PATH: covered(ran(False))}
     found = Spectrum().log_probs(replace(state, files=files), [EDITS[0], other], spectra)
     assert found[1] > found[0]

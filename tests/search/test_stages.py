@@ -89,7 +89,7 @@ def test_a_slow_fix_is_found_though_there_are_more_proposals_than_runs(slow: int
     needs[slow] = 3.0
     tries = Programs(*needs).tries(limits_of((0.1,), 10.0), 128)
     (found,) = [one for one in tries if one.result == f"{slow} ended"]
-    assert found.repeat
+    assert found.repeats == 1
     assert found.run == slow + 1 + TURN - (slow + 1) % TURN  # in the next turn, not at the end
     assert counted(tries) == {"test_runs": 128, "repeats": 1, "timed_out": 0, "near_limit": 0}
 
@@ -97,8 +97,8 @@ def test_a_slow_fix_is_found_though_there_are_more_proposals_than_runs(slow: int
 def test_one_run_in_eight_is_a_repeat_by_limit_and_then_by_rank() -> None:
     programs = Programs(*[math.inf] * 40)
     tries = programs.tries(limits_of((0.1, 1.0), 10.0), 33)
-    assert [one.run for one in tries if one.repeat] == [8, 16, 24, 32]
-    assert [one.number for one in tries if one.repeat] == [1, 2, 3, 4]
+    assert [one.run for one in tries if one.repeats] == [8, 16, 24, 32]
+    assert [one.number for one in tries if one.repeats] == [1, 2, 3, 4]
     assert programs.asked[7::8] == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)]
     assert programs.asked[-1] == (28, 10.0)  # the last run of all
     assert counted(tries) == {"test_runs": 33, "repeats": 4, "timed_out": 28, "near_limit": 0}
@@ -107,7 +107,7 @@ def test_one_run_in_eight_is_a_repeat_by_limit_and_then_by_rank() -> None:
 def test_a_turn_without_anything_that_waits_goes_to_the_next_proposal() -> None:
     tries = Programs(*[0.001] * 20).tries(limits_of((0.1,), 10.0), 20)
     assert [one.number for one in tries] == list(range(1, 21))
-    assert not any(one.repeat for one in tries)
+    assert not any(one.repeats for one in tries)
 
 
 def test_proposals_are_made_only_as_they_are_run() -> None:
@@ -153,7 +153,7 @@ def test_what_seems_to_pass_is_run_again_at_once_under_the_tasks_own_limit() -> 
     assert programs.asked == [(0, 0.1), (1, 0.1), (1, 10.0), (2, 0.1), (0, 10.0)]
     assert [one.result for one in tries[1:3]] == ["1 seems to pass", "1 passed"]
     assert [one.open for one in tries] == [True, True, False, False, False]
-    assert [one.repeat for one in tries] == [False, False, True, False, True]
+    assert [one.repeats for one in tries] == [0, 0, 1, 0, 1]
     assert counted(tries) == {"test_runs": 5, "repeats": 2, "timed_out": 0, "near_limit": 0}
 
 
@@ -174,3 +174,17 @@ def test_what_was_spent_before_is_part_of_the_budget() -> None:
     tries = Programs(*[0.001] * 9).tries(limits_of((), 10.0), 5, spent=2)
     assert [(one.run, one.number) for one in tries] == [(3, 1), (4, 2), (5, 3)]
     assert counted(tries) == {"test_runs": 5, "repeats": 0, "timed_out": 0, "near_limit": 0}
+
+
+def test_a_try_that_takes_two_runs_counts_as_two() -> None:
+    def twice(item: int, limit: float, final: bool) -> Ran[int]:
+        return Ran(item, runs=2 if item == 1 else 1)
+
+    tries = list(in_stages(range(9), twice, (10.0,), 5))
+    assert [(one.run, one.number, one.repeats) for one in tries] == [
+        (1, 1, 0),
+        (3, 2, 1),
+        (4, 3, 0),
+        (5, 4, 0),
+    ]
+    assert counted(tries) == {"test_runs": 5, "repeats": 1, "timed_out": 0, "near_limit": 0}
