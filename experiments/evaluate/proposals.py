@@ -18,6 +18,7 @@ from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.task import Reason
 from hrmgym.envs.transitions import reason
 from hrmgym.errors import SandboxError, SandboxUnavailableError, UnknownNameError
+from hrmgym.experiments.evaluate.correct import UNASKED, UNSOLVED, judge_state
 from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 from hrmgym.search.stages import TestRuns
@@ -116,20 +117,22 @@ def score_task(
     ks: Sequence[int],
     seed: int,
     stop: Callable[[], bool] = lambda: False,
+    *,
+    correct: bool = False,
 ) -> TaskRecord | None:
     """Scores one task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
     k counts test runs, repeats of what timed out included.
 
     A task whose sandbox fails is tried again, and then has no verdict. None if `stop` came true
-    before the end.
+    before the end. With `correct`, what is solved is also judged on inputs that stand in no test.
 
     Raises:
         ConfigError: as `tries` does.
     """
     started = time.perf_counter()
     for _ in range(1 + REPEATS):
-        item = _score_task(task, tags, policy, env, ks, seed, stop)
+        item = _score_task(task, tags, policy, env, ks, seed, stop, correct)
         if item is None or not item.failures:
             break
         with suppress(SandboxError):  # the next try starts a new sandbox
@@ -145,10 +148,11 @@ def _score_task(
     ks: Sequence[int],
     seed: int,
     stop: Callable[[], bool],
+    correct: bool,
 ) -> TaskRecord | None:
     passes, solves = None, None
     submitted, ended, failure = False, Reason.FAILED.value, ""
-    counts = TestRuns()
+    counts, judged = TestRuns(), UNSOLVED if correct else UNASKED
     try:
         for one in tries(policy, env, task, max(ks), seed):
             if stop():
@@ -161,6 +165,8 @@ def _score_task(
             grade = env.grade(one.result)
             if passes is None:
                 passes, submitted, ended = one.run, grade.resolved, grade.reason.value
+                if correct and submitted:
+                    judged = judge_state(env, one.result)
             if grade.resolved:
                 solves = one.run
                 break  # every value is settled
@@ -170,7 +176,7 @@ def _score_task(
         raise
     except SandboxError as error:
         ended, failure = Reason.INFRASTRUCTURE.value, error.code
-        passes, solves, submitted = None, None, False
+        passes, solves, submitted, judged = None, None, False, UNASKED
     staged = {name: number for name, number in counts.to_dict().items() if name != "test_runs"}
     return TaskRecord(
         task=task,
@@ -183,7 +189,9 @@ def _score_task(
                 solved_after=passes if submitted else None,
                 reason=ended,
                 failure=failure,
+                correct=judged.equal,
                 numbers={
+                    **judged.numbers(),
                     "first_passing": passes,
                     "first_solving": solves,
                     **(staged if env.sandbox_config.stages else {}),

@@ -87,6 +87,7 @@ def score(
             experiment.seed,
             experiment.score.episodes,
             experiment.score.deterministic,
+            experiment.score.correct,
         )
     modes = modes_of(tasks, experiment) if tasks else {}
     hashes = {
@@ -116,6 +117,7 @@ def score(
         deterministic=experiment.score.deterministic,
         confidence=experiment.score.confidence,
         interval=experiment.score.interval,
+        correct=experiment.score.correct,
         records=tuple(records),
         official=_official(benchmark, records, experiment.score.confidence),
         modes=modes,
@@ -165,7 +167,8 @@ class _Proposing:
         if self.experiment.score.mode == "fixes":
             return score_fix(item, policy, env, ks, seed)
         task, tags = item
-        return score_task(task, tags, policy, env, ks, seed, stop)
+        correct = self.experiment.score.correct
+        return score_task(task, tags, policy, env, ks, seed, stop, correct=correct)
 
     def close(self) -> None:
         """Gives the sandbox back."""
