@@ -42,8 +42,10 @@ def editable_in(editable: Sequence[str], files: Iterable[str]) -> tuple[str, ...
     return (*paths, *(path for path in found if path not in known))
 
 
-def first_shown(editable: Sequence[str], files: Iterable[str]) -> str:
-    """The path that an agent sees first: one that it may edit, where there is one."""
+def first_shown(editable: Sequence[str], files: Iterable[str], focus: str = "") -> str:
+    """The path that an agent sees first: its focus's, or one that it may edit, if there is one."""
+    if focus:
+        return focus.partition("::")[0]
     if paths := named(editable):
         return paths[0]
     every = tuple(files)

@@ -208,7 +208,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         state = State(
             task=task.public,
             files=files,
-            cursor=Cursor(first_shown(task.editable, files)),
+            cursor=Cursor(first_shown(task.editable, files, task.focus)),
             max_steps=self.max_steps,
             max_test_runs=self.max_test_runs,
         )

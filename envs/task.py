@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from hrmgym.envs import focus as focuses
 from hrmgym.envs.outcome import FailureCode, Outcome, Reason, Status
 from hrmgym.envs.testspecs import (
     CallCase,
@@ -179,6 +180,18 @@ class _Known:
     limits: Limits = Limits()
     environment: Environment = NO_ENVIRONMENT
     """What its programs find installed."""
+    focus: str = ""
+    """The function that the agent is told of, as `path::Qualified.name`: where it looks first.
+    Empty: the whole of each editable file counts."""
+
+    def __post_init__(self) -> None:
+        """Checks that the focus can be what it is said to be.
+
+        Raises:
+            DataError: it has another form, or its file may not be edited.
+        """
+        if why := focuses.fault(self.focus, self.editable):
+            raise DataError(f"task {self.id!r}: {why}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

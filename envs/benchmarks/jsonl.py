@@ -10,7 +10,8 @@
 
 Optional keys: `split` (by default "test"), `limits` (see `hrmgym.envs.task.Limits`), `tags`,
 `source`, `licence`, `marked` (`what` is known to be wrong with the task, and the `reason`: see
-`hrmgym.envs.task.Marked`), `environment` (`lock` or `image`: see `hrmgym.envs.task.Environment`).
+`hrmgym.envs.task.Marked`), `environment` (`lock` or `image`: see `hrmgym.envs.task.Environment`),
+`focus` (the function that the agent is told of: `path::Qualified.name`).
 Entries of `editable` may be patterns (see `hrmgym.envs.editable`), and the content of a file that
 is no text is `{"$bytes": "..."}`, in base64. Tests are of one of these kinds, or of
 one that somebody has registered (see `hrmgym.envs.testkinds`; `kind` may be `module:Class`, too):
@@ -145,6 +146,7 @@ def _read_line(line: str, where: str) -> Task:
         **specs,
         limits=Limits(**parsed.limits.model_dump()),
         environment=environment,
+        focus=parsed.focus,
         reference=parsed.reference,
         source=parsed.source or where,
         licence=parsed.licence,

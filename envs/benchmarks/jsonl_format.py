@@ -14,6 +14,7 @@ from pydantic import Field, PlainValidator, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from hrmgym.envs.editable import may_edit, named
+from hrmgym.envs.focus import fault, names_in, parts_of
 from hrmgym.envs.task import Limits
 from hrmgym.envs.testkinds import SHIPPED, jsonvalues, kind_named, kind_names
 from hrmgym.envs.testkinds.fields import FilesField, Model, Path, TestsLine, normal_files
@@ -76,6 +77,7 @@ class Line(Model):
     split: str = "test"
     limits: RunLimits = RunLimits()
     environment: Installed = Installed()
+    focus: str = ""
     tags: list[str] = Field(default_factory=list)
     source: str = ""
     licence: str = ""
@@ -90,10 +92,25 @@ class Line(Model):
             if not may_edit(self.editable, path):
                 self._check(path, self.editable, f"reference {path!r} is not editable")
         normal_files(files)
+        self._focus_is_there()
         for name in ("visible_tests", "hidden_tests"):
             for field, path in getattr(self, name).paths().items():
                 self._check(path, files, f"{name}.{field} {path!r} is not in files")
         return self
+
+    def _focus_is_there(self) -> None:
+        if why := fault(self.focus, self.editable):
+            raise ValueError(why)
+        path, name = parts_of(self.focus)
+        if not path or self.language != "python":
+            return
+        texts = [
+            one for some in (self.files, self.reference) if isinstance(one := some.get(path), str)
+        ]
+        names = [names_in(text) for text in texts]
+        if None not in names:
+            known = dict.fromkeys(name for some in names if some for name in some)
+            self._check(name, known, f"focus {self.focus!r}: {path!r} defines no {name!r}")
 
     @staticmethod
     def _check(path: str, known: Iterable[str], fault: str) -> None:

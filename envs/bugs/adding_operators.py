@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from itertools import islice
 
-from hrmgym.envs.bugs.names import common
 from hrmgym.envs.bugs.sites import Site, insert, is_callee, is_test, swap
+from hrmgym.envs.edits.names import common
 from hrmgym.envs.edits.source import Source
 
 _CONSTANTS = ("None", "True", "False", "0", "1", '""', '"utf-8"', "self")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from hrmgym.envs.bugs.sites import Site, called, counts, drop, insert, is_callee, neighbours, swap
+from hrmgym.envs.bugs.sites import Site, drop, insert, is_callee, neighbours, swap
 from hrmgym.envs.edits.source import Source
+from hrmgym.envs.edits.syntax import called, counts
 
 _FUNCTION_FAMILIES: tuple[tuple[str, ...], ...] = (
     ("min", "max"),

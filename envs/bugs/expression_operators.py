@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hrmgym.envs.bugs.sites import Site, called, counts, drop, insert, is_number, is_test, swap
+from hrmgym.envs.bugs.sites import Site, drop, insert, is_test, swap
 from hrmgym.envs.edits.source import Source
+from hrmgym.envs.edits.syntax import called, counts, is_number
 
 _COMPARISONS = {
     "<": ("<=", ">", ">="),

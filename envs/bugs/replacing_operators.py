@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from hrmgym.envs.bugs.names import alike, common
 from hrmgym.envs.bugs.sites import Site, swap
+from hrmgym.envs.edits.names import alike, common
 from hrmgym.envs.edits.source import Source
 
 _EXCEPTIONS = (

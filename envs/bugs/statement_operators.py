@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hrmgym.envs.bugs.sites import Site, counts, drop, insert, swap
+from hrmgym.envs.bugs.sites import Site, drop, insert, swap
 from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.edits.source import Source
+from hrmgym.envs.edits.syntax import counts
 
 _AUGMENTED = {
     "+=": ("-=", "="),

@@ -5,19 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from hrmgym.envs.bugs.sites import (
-    Site,
-    counts,
-    drop,
-    insert,
-    is_callee,
-    is_number,
-    neighbours,
-    numeric_names,
-    swap,
-)
+from hrmgym.envs.bugs.sites import Site, drop, insert, is_callee, neighbours, swap
 from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.edits.source import Source
+from hrmgym.envs.edits.syntax import counts, is_number, numeric_names
 
 
 def name(source: Source) -> Iterator[Site]:

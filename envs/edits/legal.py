@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from hrmgym.envs.edits.edit import Edit
-from hrmgym.errors import UnknownNameError
+from hrmgym.registry import Registry
 
 
 class LegalEdit(NamedTuple):
@@ -30,15 +30,19 @@ class LegalEdits(Protocol):
         """Those of kinds with many members, made as they are asked for, none of them lean."""
 
 
-#: Makes the legal edits of a text within a span of it (start and end in characters).
-Enumerator = Callable[[str, tuple[int, int]], LegalEdits]
+class Enumerator(Protocol):
+    """Makes the legal edits of a text within a span of it (start and end in characters)."""
 
-_ENUMERATORS: dict[str, Enumerator] = {}
+    def __call__(self, text: str, within: tuple[int, int], /) -> LegalEdits: ...
 
 
-def register_enumerator(language: str, enumerator: Enumerator) -> None:
-    """Has `legal_edits` ask this enumerator for texts of a language."""
-    _ENUMERATORS[language] = enumerator
+_ENUMERATORS: Registry[Enumerator] = Registry("language", "a callable (text, within)", callable)
+_ENUMERATORS.register("python", "hrmgym.envs.edits.python.enumerator:PythonEdits")
+
+
+def register_enumerator(language: str, entry_point: str) -> None:
+    """Has `legal_edits` ask `module:Enumerator` for texts of a language."""
+    _ENUMERATORS.register(language, entry_point)
 
 
 def legal_edits(
@@ -55,6 +59,5 @@ def legal_edits(
         UnknownNameError: nobody enumerates the edits of that language.
         DataError: the text is not a program of that language.
     """
-    if language not in _ENUMERATORS:
-        raise UnknownNameError("language", language, tuple(_ENUMERATORS))
-    return _ENUMERATORS[language](text, within or (0, len(text)))
+    enumerate_ = _ENUMERATORS.load(language)
+    return enumerate_(text, within or (0, len(text)))

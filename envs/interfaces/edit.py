@@ -22,6 +22,7 @@ from gymnasium import spaces
 
 from hrmgym.envs.config import LONGEST, SHORTEST
 from hrmgym.envs.editable import may_edit, named
+from hrmgym.envs.focus import parts_of, span_of
 from hrmgym.envs.interfaces import canvas as cv
 from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
 from hrmgym.envs.interfaces.canvas import Canvas, lay_out, tokenise, window_ranges
@@ -137,9 +138,15 @@ class EditInterface:
         )
 
     def start(self, state: State) -> State:
-        """The state with the failing line in view, where one is known."""
+        """The state with its task's focus in view, else the failing line, where one is known.
+
+        Of a focus that takes several windows it is the one with the failing line, if it is in one
+        of them, else the one that shows most.
+        """
         failing = self._failure_window(state)
-        return state if failing is None else replace(state, cursor=failing)
+        shown = self._focus_windows(state)
+        cursor = failing if not shown or failing in shown else shown[0]
+        return state if cursor is None else replace(state, cursor=cursor)
 
     def observe(self, state: State) -> Observation:
         """The observation of a state; fresh arrays."""
@@ -299,6 +306,21 @@ class EditInterface:
     def _ranges(self, state: State, code: Code) -> list[tuple[int, int]]:
         message = state.outcome.message if state.outcome is not None else ""
         return window_ranges(state.task.prompt, code, message, self.length)
+
+    def _focus_windows(self, state: State) -> list[Cursor]:
+        """Cursors that show some of the function in focus, the one that shows most first."""
+        path, name = parts_of(state.task.focus)
+        text = state.files.get(path, "")
+        span = span_of(text, name, state.task.language) if path else None
+        if span is None:
+            return []
+        code = tokenise(text or _EMPTY)
+        low, high = (len(text[:at].encode("utf-8", "surrogateescape")) for at in span)
+        first, last = bisect_right(code.offsets, low) - 1, bisect_right(code.offsets, high - 1)
+        ranges = self._ranges(replace(state, cursor=Cursor(path)), code)
+        shares = [min(end, last) - max(begin, first) for begin, end in ranges]
+        best = sorted(range(len(ranges)), key=lambda window: -shares[window])
+        return [Cursor(path, window) for window in best if shares[window] > 0]
 
     def _failure_window(self, state: State) -> Cursor | None:
         """The cursor that shows the failing line, the present one if it does; None: none known."""

@@ -126,7 +126,18 @@ def value_of(data: Any, rng: random.Random) -> Any:
     data = copy.deepcopy(data)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         data = _one_fault(data, rng)
+    if rng.random() < 0.03:  # last, since what is as deep as that cannot be copied
+        places = list(_places(data))
+        if places:
+            holder, key = rng.choice(places)
+            holder[key] = _nested(holder[key], 400, rng)
     return data
+
+
+def _nested(value: Any, depth: int, rng: random.Random) -> Any:
+    for _ in range(depth):
+        value = [value] if rng.random() < 0.5 else {"a": value}
+    return value
 
 
 def _one_fault(data: Any, rng: random.Random) -> Any:
@@ -154,10 +165,7 @@ def _one_fault(data: Any, rng: random.Random) -> Any:
         else:
             holder.insert(key, copy.deepcopy(holder[key]))
     elif rng.random() < 0.1:
-        deep: Any = holder[key]
-        for _ in range(rng.choice((3, 90, 400))):
-            deep = [deep] if rng.random() < 0.5 else {"a": deep}
-        holder[key] = deep
+        holder[key] = _nested(holder[key], rng.choice((3, 90)), rng)
     elif isinstance(holder[key], str) and rng.random() < 0.4:
         text = holder[key].encode("utf-8", "surrogatepass")
         holder[key] = bytes_of(text, rng).decode("utf-8", "surrogateescape")

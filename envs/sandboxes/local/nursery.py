@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -302,10 +303,14 @@ def _library_paths() -> dict[str, str]:
 
 def _hidden_paths() -> list[str]:
     """Folders with solutions or hidden tests, should they lie in a part that is shown."""
+    data = named_path("HRMGYM_DATA")
+    return [*_own_paths(), os.path.realpath(data)] if data else _own_paths()
+
+
+@cache
+def _own_paths() -> list[str]:
     checkout = Path(__file__).resolve().parents[3]
     hidden = [str(checkout)] if (checkout / "pyproject.toml").exists() else []
     if sys.prefix != sys.base_prefix:
         hidden.append(os.path.realpath(sys.prefix))
-    if data := named_path("HRMGYM_DATA"):
-        hidden.append(os.path.realpath(data))
     return hidden

@@ -76,6 +76,11 @@ def test_a_task_may_be_marked(tmp_path: Path) -> None:
     assert two.marked == Marked(what="untouched_passes", reason="it was published so")
 
 
+def test_a_task_may_have_a_focus(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD | {"focus": "a.py::f"})
+    assert [task.public.focus for task in read_tasks(path)] == ["a.py::f"]
+
+
 def test_patterns_bytes_and_an_environment_are_read(tmp_path: Path) -> None:
     files = {"a.py": "", "b.bin": {"$bytes": "AP8="}}
     more = {"files": files, "editable": ["*.py"], "environment": {"image": "python:3.11"}}
@@ -102,6 +107,9 @@ def test_patterns_bytes_and_an_environment_are_read(tmp_path: Path) -> None:
         (GOOD | {"editable": ["b/**"]}, "reference 'a.py' is not editable"),
         (GOOD | {"environment": {"imag": "x"}}, "environment.imag: unknown field; did you mean"),
         (GOOD | {"environment": {"lock": "six==1"}}, "environment: the lock of an environment ne"),
+        (GOOD | {"focus": "f"}, "focus 'f' is not of the form 'path::Qualified.name'"),
+        (GOOD | {"focus": "b.py::f"}, "focus 'b.py::f': 'b.py' is not editable; did you mean 'a"),
+        (GOOD | {"focus": "a.py::F"}, "focus 'a.py::F': 'a.py' defines no 'F'; known: f"),
         (GOOD | {"files": {"a.py": "", "b": {"$byts": ""}}}, "did you mean '$bytes'?"),
         (GOOD | {"files": {"a.py": "", "b": {"$tuple": []}}}, 'or {"$bytes": "..."}'),
         (GOOD | {"files": {"a.py": "", "/etc/b": ""}}, "'/etc/b' does not stay inside"),

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from hrmgym.envs.bugs.names import alike, common, words_in
+from hrmgym.envs.edits.names import alike, common, words_in
 from hrmgym.envs.bugs.operators import OPERATORS, is_bug
 from hrmgym.envs.bugs.realistic import REALISTIC
 from hrmgym.envs.bugs.sites import note_of

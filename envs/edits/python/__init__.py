@@ -1,0 +1,1 @@
+"""The legal edits of Python."""

@@ -1,0 +1,98 @@
+"""A syntax tree as text: equal texts, equal programs; a changed node, a changed piece of the text.
+
+The form is that of `ast.dump`, without positions, contexts, annotations and docstrings, so that a
+node's text does not depend on where it stands. An edit of the tree is then an edit of this text.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from hrmgym.envs.edits.source import is_docstring
+
+_LEFT_OUT = frozenset({"ctx", "annotation", "returns", "type_comment", "kind", "type_params"})
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Canon:
+    """The text of one tree, and where each node stands in it.
+
+    Attributes:
+        text: The whole tree.
+        spans: Start and end in `text` of each node; not of what is inside f-strings.
+        blocks: For each statement list, by the node that holds it and the field's name, where
+            its items begin.
+    """
+
+    def __init__(self, node: ast.AST) -> None:
+        self.spans: dict[ast.AST, tuple[int, int]] = {}
+        self.blocks: dict[tuple[ast.AST, str], int] = {}
+        self._parts: list[str] = []
+        self._at = 0
+        self._node(node)
+        self.text = "".join(self._parts)
+
+    def _add(self, text: str) -> None:
+        self._parts.append(text)
+        self._at += len(text)
+
+    def _node(self, node: ast.AST) -> None:
+        start = self._at
+        if isinstance(node, ast.Name):
+            self._add(node.id)
+        elif isinstance(node, ast.Constant):
+            self._add(repr(node.value))
+        elif isinstance(node, ast.JoinedStr):
+            self._add(ast.dump(node))
+        else:
+            self._add(type(node).__name__ + "(")
+            for name in _fields(type(node)):
+                value = getattr(node, name, None)
+                if isinstance(value, list):
+                    self._list(node, name, value)
+                elif isinstance(value, ast.AST):
+                    self._node(value)
+                    self._add(";")
+                else:
+                    self._add("-;" if value is None else f"{value!r};")
+            self._add(")")
+        self.spans[node] = start, self._at
+
+    def _list(self, node: ast.AST, name: str, items: Iterable[object]) -> None:
+        self._add("[")
+        self.blocks[node, name] = self._at
+        for item in items:
+            if isinstance(item, ast.AST):
+                if is_docstring(item):
+                    continue
+                self._node(item)
+                self._add(",")
+            else:
+                self._add("-," if item is None else f"{item!r},")
+        self._add("];")
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    known = _FIELDS.get(kind)
+    if known is None:
+        known = _FIELDS[kind] = tuple(name for name in kind._fields if name not in _LEFT_OUT)
+    return known
+
+
+def regions(tree: ast.Module) -> list[ast.AST]:
+    """The parts of a program that are compared as a whole: outermost functions, other statements.
+
+    A program without functions is one part.
+    """
+    found = list(_regions(tree.body))
+    return found if any(isinstance(node, _FUNCTIONS) for node in found) else [tree]
+
+
+def _regions(body: list[ast.stmt]) -> Iterable[ast.AST]:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from _regions(node.body)
+        elif not is_docstring(node):
+            yield node

@@ -1,0 +1,177 @@
+"""Kinds that change names: variables, attributes, keywords, and expressions for them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from hrmgym.envs.edits.names import alike
+from hrmgym.envs.edits.python import pieces as pc
+from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.pools import names_at, variables
+from hrmgym.envs.edits.python.program import Change, Place, Program
+
+Changes = Iterator[Change | None]
+
+_METHODS: tuple[tuple[str, ...], ...] = (
+    ("append", "extend", "add", "insert", "remove", "appendleft"),
+    ("add", "discard", "remove", "update"),
+    ("update", "setdefault", "intersection_update", "extend"),
+    ("pop", "popleft", "popitem"),
+    ("keys", "values", "items"),
+    ("startswith", "endswith"),
+    ("lower", "upper", "title", "capitalize"),
+    ("strip", "lstrip", "rstrip"),
+    ("split", "rsplit", "partition", "splitlines"),
+    ("partition", "rpartition"),
+    ("find", "rfind", "index", "rindex", "count"),
+    ("ljust", "rjust", "center"),
+    ("isdigit", "isalpha", "isalnum", "isspace"),
+    ("isupper", "islower"),
+    ("union", "intersection", "difference", "symmetric_difference"),
+    ("issubset", "issuperset", "isdisjoint"),
+    ("sort", "reverse"),
+    ("read", "readline", "readlines"),
+    ("get", "pop", "setdefault"),
+    ("match", "search", "fullmatch"),
+    ("acquire", "release"),
+    ("encode", "decode"),
+)
+_RELATED: dict[str, tuple[str, ...]] = {
+    one: tuple(dict.fromkeys(o for family in _METHODS if one in family for o in family))
+    for family in _METHODS
+    for one in family
+}
+
+
+def identifier(program: Program) -> Changes:
+    """Another variable."""
+    for place in program.of_kind(ast.Name):
+        if place.piece.type in ("func", "class", "module") or place.node.id in ("self", "cls"):
+            continue
+        if place.field == "func" and place.piece.type:
+            continue
+        for piece in names_at(program, place):
+            yield program.put(place, piece)
+
+
+def target(program: Program) -> Changes:
+    """Another variable assigned to, one of the function's; a new one is no edit."""
+    for place in program.places:
+        if not place.store or not isinstance(place.node, ast.Name):
+            continue
+        if isinstance(place.statement, ast.Delete) or not program.may_lose(place):
+            continue
+        local = program.flow.local[place.scope]
+        for piece in variables(program, place.scope, 0, place.region):
+            if piece.text != place.node.id and piece.reads & local:
+                if isinstance(place.parent, ast.AugAssign) and piece.reads & place.unbound:
+                    continue
+                yield program.replace(place, piece)
+
+
+def _of_attribute(place: Place, name: str) -> Change:
+    """The change that gives an attribute another name."""
+    end, old = place.end, place.node.attr
+    stop = place.canon_end - 2
+    canon = f"{name!r}"
+    return Change(end - len(old), end, name, place.region, stop - len(repr(old)), stop, canon)
+
+
+def _attributes(program: Program) -> dict[str, bool]:
+    """Attributes of the file -> whether they are called."""
+    found: dict[str, bool] = {}
+    for place in program.places:
+        if isinstance(place.node, ast.Attribute):
+            found.setdefault(place.node.attr, place.field == "func")
+    return found
+
+
+def attribute(program: Program) -> Changes:
+    """Another attribute or method: of the same family, of the file."""
+    own = _attributes(program)
+    for place in program.places:
+        if not isinstance(place.node, ast.Attribute):
+            continue
+        old, called = place.node.attr, place.field == "func"
+        others = dict.fromkeys(_RELATED.get(old, ()) if called else ())
+        others |= dict.fromkeys(one for one, calls in own.items() if calls == called)
+        holder = place.inner[0].piece.type
+        for new in others:
+            if new != old and program.types.has(holder, new):
+                yield _of_attribute(place, new)
+
+
+def attribute_alike(program: Program) -> Changes:
+    """An attribute that shares a word with the old one."""
+    own = _attributes(program)
+    for place in program.places:
+        if isinstance(place.node, ast.Attribute):
+            holder = place.inner[0].piece.type
+            others = dict.fromkeys((*alike(place.node.attr, "attribute"), *own))
+            for new in others:
+                if new != place.node.attr and program.types.has(holder, new):
+                    yield _of_attribute(place, new)
+
+
+def drop_attribute(program: Program) -> Changes:
+    """What the attribute is of, for the attribute."""
+    for place in program.of_kind(ast.Attribute):
+        if place.field != "func":
+            yield program.put(place, place.inner[0].piece)
+
+
+def add_attribute(program: Program) -> Changes:
+    """An attribute of a value, one that the file knows; a name of another one's."""
+    own = [name for name, called in _attributes(program).items() if not called]
+    prefixes: dict[str, Piece] = {}
+    for place in program.of_kind(ast.Attribute):
+        base = place.inner[0]
+        if isinstance(base.node, (ast.Name, ast.Attribute)) and len(base.piece.text) < 24:
+            prefixes.setdefault(base.piece.text, base.piece)
+    for place in program.of_kind(ast.Name, ast.Attribute, ast.Subscript, ast.Call):
+        if place.piece.type in ("module", "int", "str", "list", "dict", "func"):
+            continue
+        if isinstance(place.parent, ast.Expr) or place.field == "func":
+            continue
+        for name in own:
+            yield program.put(place, pc.attribute(place.piece, name))
+        if isinstance(place.node, ast.Name) and place.node.id != "self":
+            for piece in prefixes.values():
+                if not piece.reads & place.unbound and piece.text != place.node.id:
+                    yield program.put(place, pc.attribute(piece, place.node.id))
+
+
+def keyword(program: Program) -> Changes:
+    """Another name of a keyword argument, one of the file."""
+    words = dict.fromkeys(
+        word.arg for place in program.of_kind(ast.Call) for word in place.node.keywords if word.arg
+    )
+    for place in program.of_kind(ast.Call):
+        given = {word.arg for word in place.node.keywords}
+        for word in place.node.keywords:
+            if not word.arg:
+                continue
+            start = program.source.span(word)[0]
+            begin = program.canons[place.region].spans[word][0] + len("keyword(")
+            stop = begin + len(repr(word.arg))
+            for new in dict.fromkeys((*words, *alike(word.arg, "keyword"))):
+                if new not in given:
+                    end = start + len(word.arg)
+                    yield Change(start, end, new, place.region, begin, stop, repr(new))
+
+
+def expression_to_name(program: Program) -> Changes:
+    """A variable for an expression."""
+    for place in program.places:
+        node = place.node
+        if place.store or isinstance(
+            node, (ast.Name, ast.Constant, ast.Slice, ast.Starred, ast.JoinedStr)
+        ):
+            continue
+        if isinstance(place.parent, ast.Expr) or place.field == "func":
+            continue
+        if place.piece.canon in ("List([];)", "Dict([];[];)", "Tuple([];)"):
+            continue
+        for piece in names_at(program, place):
+            yield program.put(place, piece)

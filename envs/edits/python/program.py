@@ -1,0 +1,508 @@
+"""A Python program prepared for editing: its expressions with all that an edit there has to fit."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from hrmgym.envs.edits.python import pieces as pc
+from hrmgym.envs.edits.python.arity import Arities
+from hrmgym.envs.edits.python.canon import Canon, regions
+from hrmgym.envs.edits.python.contexts import MODULE, Rejected, rejected
+from hrmgym.envs.edits.python.flow import AWAIT, FIXED, WALRUS, YIELD, Flow, Scope, parameters_of
+from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.valuetypes import Types
+from hrmgym.envs.edits.source import Source, is_docstring
+from hrmgym.envs.edits.syntax import numeric_names
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_NO_BRACKETS = (
+    *(ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.IfExp, ast.Lambda, ast.Await),
+    *(ast.Attribute, ast.Call, ast.Subscript, ast.Tuple, ast.Constant, ast.JoinedStr),
+)
+
+
+class Change(NamedTuple):
+    """An edit of the text, with what it does to the tree of its region."""
+
+    start: int
+    end: int
+    text: str
+    region: int
+    """Which of the program's regions."""
+    canon_start: int
+    canon_end: int
+    canon: str
+    """What comes in place of `canon_start:canon_end` of the region's `Canon`."""
+
+
+class Place:
+    """An expression of a program, and what has to hold of another one in its place."""
+
+    __slots__ = (
+        "canon_end",
+        "canon_start",
+        "end",
+        "field",
+        "high",
+        "inner",
+        "low",
+        "need",
+        "node",
+        "parent",
+        "piece",
+        "region",
+        "rejects",
+        "scope",
+        "start",
+        "statement",
+        "store",
+        "unbound",
+    )
+
+    node: Any
+    """The expression."""
+    parent: Any
+    """The node that holds it."""
+    field: str
+    """Where in the parent."""
+    statement: ast.stmt
+    scope: Scope
+    start: int
+    """Its span in the text, parentheses left out."""
+    end: int
+    low: int
+    """Its span with the parentheses around it."""
+    high: int
+    region: int
+    canon_start: int
+    canon_end: int
+    need: int
+    """How tightly an expression has to bind here to need no parentheses."""
+    piece: Piece
+    """The expression itself, to be put elsewhere."""
+    rejects: Rejected
+    """Types that obviously fail here."""
+    unbound: int
+    """Names that are not bound here, as bits."""
+    store: bool
+    """Whether it is assigned to."""
+    inner: tuple[Place, ...]
+    """The places directly in it."""
+
+
+class Block(NamedTuple):
+    """A list of statements, docstrings left out."""
+
+    owner: Any
+    field: str
+    statements: list[ast.stmt]
+    region: int
+    canon_start: int
+    """Where the first of them begins in the region's `Canon`."""
+    scope: Scope
+
+
+class Program:
+    """A prepared program.
+
+    Attributes:
+        text: The program.
+        source: Its syntax.
+        flow: Its bound names.
+        types: Its obvious types.
+        canons: The trees of its regions.
+        places: All expressions, a parent before its children, in source order.
+        blocks: All statement lists inside functions (of the module where there is no function).
+    """
+
+    def __init__(self, source: Source, span: tuple[int, int]) -> None:
+        self.source, self.text, self.span = source, source.text, span
+        tree = source.tree
+        assert isinstance(tree, ast.Module)
+        self.flow = Flow(tree)
+        self.types = Types(tree, self.flow)
+        self.regions = regions(tree)
+        self.canons = [Canon(node) for node in self.regions]
+        self.places: list[Place] = []
+        self.at: dict[ast.AST, Place] = {}
+        self.blocks: list[Block] = []
+        self._nowhere = self.flow.mask((YIELD, AWAIT, WALRUS))
+        self.memo: dict[object, object] = {}
+        for index, node in enumerate(self.regions):
+            if isinstance(node, ast.Module):
+                self._block(node, "body", node.body, index)
+            else:
+                assert isinstance(node, ast.stmt)
+                first, last = source.span(node)
+                if first < span[1] and last > span[0]:
+                    self._statement(node, index)
+        self.places.sort(key=lambda place: (place.start, -place.end))
+
+    # --- what kinds ask ----------------------------------------------------------------------------
+
+    def accepts(self, place: Place, given: int) -> bool:
+        """Whether a call may have so many positional arguments."""
+        return self._accepts(place.node, place.node.func, place.scope, given)
+
+    def takes(self, name: str, scope: Scope, given: int, call: Any) -> bool:
+        """Whether a function may be called with so many arguments, or as another one is."""
+        return self._accepts(call, ast.Name(name), scope, given)
+
+    def _accepts(self, call: Any, function: Any, scope: Scope, given: int) -> bool:
+        keywords = call.keywords if call is not None else []
+        arguments = call.args if call is not None else []
+        if any(word.arg is None for word in keywords):
+            return True
+        if any(isinstance(one, ast.Starred) for one in arguments):
+            return True
+        local = isinstance(function, ast.Name) and not self.is_builtin(function.id)
+        held = self.types.of(function.value, scope) if isinstance(function, ast.Attribute) else ""
+        return self.arities.accept(function, given, len(keywords), local=local, held=held)
+
+    @cached_property
+    def arities(self) -> Arities:
+        """How many arguments functions take."""
+        return Arities(self.source)
+
+    def is_builtin(self, name: str) -> bool:
+        """Whether a name is a builtin's all over the file."""
+        bit = self.flow.bit(name)
+        return self.flow.is_builtin(name) and not any(
+            local & bit for local in self.flow.local.values()
+        )
+
+    def is_defined(self, name: str) -> bool:
+        """Whether a function of that name is in the file."""
+        return name in self.arities.defined
+
+    def after(self, place: int, text: str) -> int:
+        """The end of the next token of that text."""
+        return next(
+            t.end for t in self.source.tokens_between(place, place + 4096) if t.text == text
+        )
+
+    def canon_of(self, node: ast.AST) -> str:
+        """The tree of a node."""
+        canon = next(one for one in self.canons if node in one.spans)
+        return canon.text[slice(*canon.spans[node])]
+
+    @cached_property
+    def _reads(self) -> frozenset[tuple[Scope, str]]:
+        return frozenset(
+            (place.scope, place.node.id)
+            for place in self.places
+            if isinstance(place.node, ast.Name) and not place.store
+        )
+
+    def may_lose(self, place: Place) -> bool:
+        """Whether a variable may be read no more, or is still bound, once this binds it no more."""
+        name = place.node.id
+        if self.flow.bindings[place.scope].get(name, 2) != 1:
+            return True
+        if self.flow.parameters[place.scope] & self.flow.bit(name):
+            return True
+        return not any(text == name for _, text in self._reads)
+
+    @cached_property
+    def numeric(self) -> frozenset[str]:
+        """Variables that the program counts with somewhere."""
+        return numeric_names(self.source)
+
+    def names_in(self, region: int) -> Iterator[ast.Name]:
+        """The names in a region, as they come."""
+        for place in self.places:
+            if place.region == region and isinstance(place.node, ast.Name):
+                yield place.node
+
+    def of_kind(self, *kinds: type[ast.AST]) -> Iterator[Place]:
+        """The places of expressions of the given kinds whose values are read."""
+        for place in self.places:
+            if isinstance(place.node, kinds) and not place.store:
+                yield place
+
+    # --- statements ------------------------------------------------------------------------------
+
+    def _block(self, owner: ast.AST, field: str, body: list[ast.stmt], region: int) -> None:
+        statements = [node for node in body if not is_docstring(node)]
+        if statements:
+            begin = self.canons[region].blocks[owner, field]
+            scope = self.flow.scope[statements[0]]
+            if not isinstance(owner, ast.ClassDef):
+                self.blocks.append(Block(owner, field, statements, region, begin, scope))
+        for node in statements:
+            self._statement(node, region)
+
+    def _statement(self, node: ast.stmt, region: int) -> None:
+        unbound = ~(self.flow.before[node] | self._special(self.flow.scope[node]))
+        for child, field, need in _of_statement(node):
+            self._expression(child, node, field, need, node, unbound, region)
+        for name in ("body", "orelse", "finalbody"):
+            body = getattr(node, name, None)
+            if body:
+                self._block(node, name, body, region)
+        for handler in getattr(node, "handlers", ()):
+            self._block(handler, "body", handler.body, region)
+        for case in getattr(node, "cases", ()):
+            self._block(case, "body", case.body, region)
+
+    def _special(self, scope: Scope) -> int:
+        """What is legal in a scope's statements besides names, as bits."""
+        legal = self.flow.bit(WALRUS)
+        if isinstance(scope, _FUNCTIONS):
+            legal |= self.flow.bit(YIELD)
+        if isinstance(scope, ast.AsyncFunctionDef):
+            legal |= self.flow.bit(AWAIT)
+        return legal
+
+    # --- expressions -----------------------------------------------------------------------------
+
+    def _expression(
+        self,
+        node: ast.expr,
+        parent: ast.AST,
+        field: str,
+        need: int,
+        statement: ast.stmt,
+        unbound: int,
+        region: int,
+    ) -> Place:
+        place = Place()
+        scope = self.flow.scope[statement]
+        place.node, place.parent, place.field, place.statement = node, parent, field, statement
+        place.scope, place.region, place.need, place.unbound = scope, region, need, unbound
+        place.start, place.end = self.source.span(node)
+        place.low, place.high = self.source.outer_span(node)
+        place.canon_start, place.canon_end = self.canons[region].spans[node]
+        place.store = isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
+        self.places.append(place)
+        self.at[node] = place
+        inner, reads, unread, fixed = [], 0, 0, self.flow.bit(FIXED)
+        if isinstance(node, (*_COMPREHENSIONS, ast.Lambda)):
+            unbound |= self._nowhere
+        for child, name, least, bound, holder in self._inside(node):
+            one = self._expression(child, holder, name, least, statement, unbound & ~bound, region)
+            inner.append(one)
+            reads |= one.piece.reads
+            unread |= bound
+        if not isinstance(node, ast.Tuple):
+            reads &= ~fixed
+        if type(node) in _SPECIAL:
+            reads |= self.flow.bit(_SPECIAL[type(node)])
+        if isinstance(node, ast.Name) and not place.store:
+            reads = self.flow.bit(node.id)
+        place.inner = tuple(inner)
+        text = self.text[place.start : place.end]
+        if self._sole(node, parent):  # its span has the call's own parentheses
+            place.start, place.end = place.start + 1, place.end - 1
+            place.low, place.high = place.start, place.end
+        binds = self._binds(node)
+        if binds < 0 or ("\n" in text and isinstance(node, _NO_BRACKETS) and self._open(place)):
+            text, binds = f"({text})", pc.ATOM
+        canon = self.canons[region].text[place.canon_start : place.canon_end]
+        kind = self.types.of(node, scope)
+        place.piece = Piece(text, canon, binds, kind, reads & ~unread)
+        place.rejects = (
+            MODULE
+            if place.store
+            else rejected(node, parent, field, lambda one: self.types.of(one, scope))
+        )
+        return place
+
+    def _inside(self, node: ast.expr) -> Iterator[tuple[ast.expr, str, int, int, ast.AST]]:
+        """The expressions directly in one: node, field, what it needs, names bound, its parent."""
+        if isinstance(node, _COMPREHENSIONS):
+            bound = 0
+            for one in node.generators:
+                yield one.iter, "iter", pc.OR, bound, one
+                bound |= self.flow.mask(
+                    name.id for name in ast.walk(one.target) if isinstance(name, ast.Name)
+                )
+                yield one.target, "target", pc.TUPLE, bound, one
+                for test in one.ifs:
+                    yield test, "ifs", pc.OR, bound, one
+            if isinstance(node, ast.DictComp):
+                yield node.key, "key", pc.CONDITIONAL, bound, node
+                yield node.value, "value", pc.CONDITIONAL, bound, node
+            else:
+                yield node.elt, "elt", pc.CONDITIONAL, bound, node
+        elif isinstance(node, ast.Lambda):
+            yield node.body, "body", pc.CONDITIONAL, self.flow.mask(parameters_of(node.args)), node
+        elif isinstance(node, ast.Call):
+            yield node.func, "func", pc.ATOM, 0, node
+            for argument in node.args:
+                yield argument, "args", pc.NAMED, 0, node
+            for word in node.keywords:
+                yield word.value, "value", pc.CONDITIONAL, 0, word
+        else:
+            yield from ((child, name, need, 0, node) for child, name, need in _of_expression(node))
+
+    def _sole(self, node: ast.expr, parent: ast.AST) -> bool:
+        return (
+            isinstance(node, ast.GeneratorExp)
+            and isinstance(parent, ast.Call)
+            and self.source.span(node)[1] == self.source.span(parent)[1]
+        )
+
+    def _binds(self, node: ast.expr) -> int:
+        if isinstance(node, ast.BinOp):
+            return pc.BINARY[pc.SIGNS[type(node.op).__name__]][1]
+        if isinstance(node, ast.UnaryOp):
+            return pc.NOT if isinstance(node.op, ast.Not) else pc.SIGN
+        if isinstance(node, ast.BoolOp):
+            return pc.AND if isinstance(node.op, ast.And) else pc.OR
+        if isinstance(node, ast.Constant):
+            return pc.NUMBER if isinstance(node.value, (int, float, complex)) else pc.ATOM
+        if isinstance(node, ast.Tuple) and node.elts:
+            bare = self.source.outer_span(node.elts[0])[0] == self.source.span(node)[0]
+            return pc.TUPLE if bare else pc.ATOM
+        if isinstance(node, (ast.Yield, ast.YieldFrom, ast.NamedExpr)):
+            return -1
+        return _BINDS.get(type(node), pc.ATOM)
+
+    def _open(self, place: Place) -> bool:
+        """Whether an expression has a line end outside its own brackets."""
+        depth, last = 0, place.start
+        for token in self.source.tokens_between(place.start, place.end):
+            if depth == 0 and "\n" in self.text[last : token.start]:
+                return True
+            depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+            last = token.end
+        return False
+
+    # --- changes ---------------------------------------------------------------------------------
+
+    def put(self, place: Place, piece: Piece) -> Change | None:
+        """The change that puts an expression in place of another; None where it does not fit."""
+        if piece.reads & place.unbound or piece.type in place.rejects:
+            return None
+        return self.replace(place, piece)
+
+    def replace(self, place: Place, piece: Piece) -> Change:
+        """Like `put`, without asking whether it fits."""
+        text, start, end = piece.text, place.start, place.end
+        source = self.text
+        if place.low < start:
+            if piece.binds >= place.need and "\n" not in source[place.low : place.high]:
+                start, end = place.low, place.high
+                before, after = source[start - 1 : start], source[end : end + 1]
+                if (before.isalnum() or before == "_") and text[0] not in "([{-~":
+                    text = " " + text
+                if (after.isalnum() or after == "_") and text[-1] not in ")]}":
+                    text += " "
+        elif piece.binds < place.need:
+            text = f"({text})"
+        old = source[start:end]
+        if text.startswith(old):
+            start, text = end, text[len(old) :]
+        elif text.endswith(old):
+            end, text = start, text[: len(text) - len(old)]
+        return Change(
+            start, end, text, place.region, place.canon_start, place.canon_end, piece.canon
+        )
+
+
+_SPECIAL: dict[type[ast.AST], str] = {
+    ast.Yield: YIELD,
+    ast.YieldFrom: YIELD,
+    ast.Await: AWAIT,
+    ast.NamedExpr: WALRUS,
+    ast.Starred: FIXED,
+    ast.Slice: FIXED,
+}
+_BINDS: dict[type[ast.AST], int] = {
+    ast.Compare: pc.COMPARE,
+    ast.IfExp: pc.CONDITIONAL,
+    ast.Lambda: pc.CONDITIONAL,
+    ast.Await: pc.AWAIT,
+    ast.Starred: pc.TUPLE,
+    ast.Slice: pc.TUPLE,
+}
+
+Inner = Iterator[tuple[ast.expr, str, int]]
+
+
+def _of_expression(node: ast.expr) -> Inner:
+    """The expressions directly in one, where each stands, and how tightly it has to bind."""
+    if isinstance(node, ast.BinOp):
+        binds = pc.BINARY[pc.SIGNS[type(node.op).__name__]][1]
+        power = isinstance(node.op, ast.Pow)
+        yield node.left, "left", pc.AWAIT if power else binds
+        yield node.right, "right", pc.SIGN if power else binds + 1
+    elif isinstance(node, ast.BoolOp):
+        need = pc.NOT if isinstance(node.op, ast.And) else pc.AND
+        yield from ((value, "values", need) for value in node.values)
+    elif isinstance(node, ast.UnaryOp):
+        yield node.operand, "operand", pc.NOT if isinstance(node.op, ast.Not) else pc.SIGN
+    elif isinstance(node, ast.Compare):
+        yield node.left, "left", pc.BIT_OR
+        yield from ((one, "comparators", pc.BIT_OR) for one in node.comparators)
+    elif isinstance(node, ast.IfExp):
+        yield node.body, "body", pc.OR
+        yield node.test, "test", pc.OR
+        yield node.orelse, "orelse", pc.CONDITIONAL
+    elif isinstance(node, (ast.Attribute, ast.Await)):
+        yield node.value, "value", pc.ATOM
+    elif isinstance(node, ast.Subscript):
+        yield node.value, "value", pc.ATOM
+        yield node.slice, "slice", pc.TUPLE
+    elif isinstance(node, ast.Slice):
+        for name in ("lower", "upper", "step"):
+            bound = getattr(node, name)
+            if bound is not None:
+                yield bound, name, pc.CONDITIONAL
+    elif isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        yield from ((one, "elts", pc.CONDITIONAL) for one in node.elts)
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is not None:
+                yield key, "keys", pc.CONDITIONAL
+                yield value, "values", pc.CONDITIONAL
+            else:
+                yield value, "values", pc.BIT_OR
+    elif isinstance(node, ast.Starred):
+        yield node.value, "value", pc.BIT_OR
+    elif isinstance(node, ast.NamedExpr):
+        yield node.value, "value", pc.CONDITIONAL
+    elif isinstance(node, ast.Yield) and node.value is not None:
+        yield node.value, "value", pc.TUPLE
+    elif isinstance(node, ast.YieldFrom):
+        yield node.value, "value", pc.CONDITIONAL
+
+
+def _of_statement(node: ast.stmt) -> Inner:
+    """The expressions of a statement itself, not of its blocks."""
+    if isinstance(node, ast.Assign):
+        yield from ((target, "targets", pc.TUPLE) for target in node.targets)
+        yield node.value, "value", pc.TUPLE
+    elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+        yield node.target, "target", pc.ATOM
+        if node.value is not None:
+            yield node.value, "value", pc.TUPLE
+    elif isinstance(node, (ast.Return, ast.Expr)):
+        if node.value is not None:
+            yield node.value, "value", pc.TUPLE
+    elif isinstance(node, (ast.If, ast.While)):
+        yield node.test, "test", pc.NAMED
+    elif isinstance(node, (ast.For, ast.AsyncFor)):
+        yield node.target, "target", pc.TUPLE
+        yield node.iter, "iter", pc.TUPLE
+    elif isinstance(node, ast.Assert):
+        yield node.test, "test", pc.CONDITIONAL
+        if node.msg is not None:
+            yield node.msg, "msg", pc.CONDITIONAL
+    elif isinstance(node, ast.Raise):
+        for name in ("exc", "cause"):
+            if getattr(node, name) is not None:
+                yield getattr(node, name), name, pc.CONDITIONAL
+    elif isinstance(node, (ast.With, ast.AsyncWith)):
+        yield from ((one.context_expr, "items", pc.CONDITIONAL) for one in node.items)
+    elif isinstance(node, ast.Match):
+        yield node.subject, "subject", pc.NAMED
+    elif isinstance(node, _FUNCTIONS):
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if default is not None:
+                yield default, "defaults", pc.CONDITIONAL
