@@ -48,7 +48,9 @@ types: install
 # Tests that watch the machine, or a sandbox's time, have it to themselves.
 SELECTION := not nightly
 EXAMPLES := repeatable
-ALONE := tests/attacks tests/benchmarks tests/conformance tests/docker tests/envs/sandboxes
+BOXES := tests/envs/sandboxes
+ALONE := tests/attacks tests/benchmarks/test_chaos.py tests/docker $(BOXES)/confinement $(BOXES)/local \
+	$(addprefix $(BOXES)/test_,failures.py handle.py hostile_code.py host_settings.py pool.py)
 
 PYTEST = $(BIN)/python -m pytest -q -m "$(SELECTION)" --hypothesis-profile $(EXAMPLES)
 

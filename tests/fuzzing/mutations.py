@@ -143,7 +143,7 @@ def _nested(value: Any, depth: int, rng: random.Random) -> Any:
 def _one_fault(data: Any, rng: random.Random) -> Any:
     places = list(_places(data))
     if not places or rng.random() < 0.02:
-        return rng.choice(VALUES)
+        return copy.deepcopy(rng.choice(VALUES))  # not itself: faults are made in place
     holder, key = rng.choice(places)
     if isinstance(holder, dict) and rng.random() < 0.5:
         value = holder[key]

@@ -83,7 +83,7 @@ def survives(path: Path, reads: Callable[[], object], named: str = "") -> None:
 @pytest.mark.nightly
 def test_journals_of_scorings(tmp_path: Path) -> None:
     path, scored = tmp_path / "score.jsonl", report()
-    names = [task.task for task in scored.tasks]
-    for task in scored.tasks:
-        Journal(path, {"seed": 1}, names).append(task)
+    names = [record.task for record in scored.records]
+    for record in scored.records:
+        Journal(path, {"seed": 1}, names).append(record)
     survives(path, lambda: Journal(path, {"seed": 1}, names))

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-from hrmgym.envs.bugs import names
 from hrmgym.envs.bugs.contamination import near_duplicates
 from hrmgym.envs.bugs.releases import SPLITS, Entry, pinned
+from hrmgym.envs.edits import names
 from hrmgym.errors import UserError
 from hrmgym.trainers.data.mining import clean, mine, package
 from hrmgym.trainers.data.packages import latest_functions

@@ -6,11 +6,11 @@ import ast
 
 import pytest
 
-from hrmgym.envs.edits.names import alike, common, words_in
 from hrmgym.envs.bugs.operators import OPERATORS, is_bug
 from hrmgym.envs.bugs.realistic import REALISTIC
 from hrmgym.envs.bugs.sites import note_of
 from hrmgym.envs.edits.edit import apply, inverse
+from hrmgym.envs.edits.names import alike, common, words_in
 from hrmgym.envs.edits.source import Source
 from hrmgym.trainers.data.real_edits import real_edits
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hrmgym.envs.bugs import names
+from hrmgym.envs.edits import names
 from hrmgym.tests.wheels import entry
 from hrmgym.trainers.data import rebuild
 from hrmgym.trainers.data.packages import latest_functions
