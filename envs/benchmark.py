@@ -127,6 +127,13 @@ class Benchmark(ABC):
         both = {name for name in skipped if known.tests.get(name) is Status.SKIPPED}
         return replace(outcome, uncounted=frozenset(both)) if both else outcome
 
+    @property
+    def own_rules(self) -> bool:
+        """Whether a subclass has its own `run_tests` or `counted`, so that nothing else may run or
+        count its tests."""
+        kind = type(self)
+        return kind.run_tests is not Benchmark.run_tests or kind.counted is not Benchmark.counted
+
     def summarise(
         self, solved: Sequence[Sequence[bool]], confidence: float = 0.95
     ) -> Estimate | None:

@@ -16,6 +16,7 @@ from hrmgym.registry import Registry, a_class_of
 if TYPE_CHECKING:
     from hrmgym.envs.outcome import Outcome
     from hrmgym.envs.sandboxes.bench import Bench
+    from hrmgym.envs.sandboxes.verdicts.screens import Plan
     from hrmgym.envs.task import Limits
     from hrmgym.envs.testkinds.fields import TestsLine
 
@@ -86,6 +87,19 @@ class TestKind(ABC, Generic[S]):
         all others.
         """
         return None
+
+    def screen(self, files: Mapping[str, str], tests: S, path: str) -> Plan | str:
+        """How these tests can be tried on many texts of one file in one process, or why not.
+
+        What a screen says is no verdict, but its kind has to promise that it says the same as an
+        ordinary run wherever the tested code does not cheat. By default there is none.
+
+        Args:
+            files: The untouched workspace.
+            tests: The tests, visible ones always.
+            path: The file whose texts are to be tried.
+        """
+        return f"tests of kind {tests.kind!r} have no screen"
 
 
 _KINDS: Registry[type[TestKind[Any]]] = Registry(

@@ -12,11 +12,13 @@ import hashlib
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.kinds import kind_of
+from hrmgym.envs.sandboxes.executor import ScreeningRunner
+from hrmgym.envs.sandboxes.verdicts import screens
 from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, Status, TestSpec
 from hrmgym.envs.workspace import Files
 
@@ -227,3 +229,8 @@ class Remembered:
         outcome = self._runner.run_tests(files, tests, limits, fresh=fresh)
         self._memory.keep(self._place, files, tests, limits, outcome, fresh=fresh)
         return outcome
+
+    def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply | None:
+        """See `Sandbox.screen`. Screens are not remembered: they are no verdicts."""
+        runner = self._runner
+        return runner.screen(request, texts) if isinstance(runner, ScreeningRunner) else None

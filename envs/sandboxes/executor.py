@@ -7,10 +7,11 @@ are wrapped around any of them: by `Sandbox`, by `Pool`, and by `hrmgym.envs.out
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from hrmgym.envs.sandboxes.verdicts import screens
 from hrmgym.envs.sandboxes.verdicts.calltests import Reply
 from hrmgym.envs.task import NO_ENVIRONMENT, CallTests, Environment, Limits, Outcome, TestSpec
 from hrmgym.envs.workspace import Files
@@ -103,3 +104,22 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End everything, for good; returns when every process of it is dead."""
+
+
+@runtime_checkable
+class ScreeningExecutor(Protocol):
+    """What an executor may do beyond its contract; where it does not, edits have ordinary runs."""
+
+    def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply:
+        """Try texts of a file in a process that tries more than one: at least the first.
+
+        It raises what the methods of an `Executor` do. Nothing that it says is a verdict.
+        """
+
+
+@runtime_checkable
+class ScreeningRunner(Protocol):
+    """A `Sandbox` or a `Pool`, or what is wrapped around either, that passes screens on."""
+
+    def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply | None:
+        """See `Sandbox.screen`."""

@@ -16,9 +16,9 @@ from typing import Any, Self
 
 from hrmgym.envs.sandboxes.config import ExecutorConfig, LocalSandboxConfig
 from hrmgym.envs.sandboxes.environments import fitting
-from hrmgym.envs.sandboxes.executor import Changed, Executor
+from hrmgym.envs.sandboxes.executor import Changed, Executor, ScreeningExecutor
 from hrmgym.envs.sandboxes.retries import Counts, Lost, Retries, failure
-from hrmgym.envs.sandboxes.verdicts import calltests
+from hrmgym.envs.sandboxes.verdicts import calltests, screens
 from hrmgym.envs.task import (
     NO_ENVIRONMENT,
     CallCase,
@@ -237,6 +237,28 @@ class Sandbox:
                 raise SandboxError(str(reason), reason.code) from reason
         return calltests.returned(tests, reply, limits)
 
+    def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply | None:
+        """Try texts of one file; at least the first of them.
+
+        Returns:
+            What they came to, which is no verdict: see `hrmgym.envs.edits.screen`. None where this
+            kind of sandbox has no screens.
+
+        Raises:
+            SandboxError: The sandbox was lost again and again, or cannot be started.
+        """
+        with self._parts.turn:
+            executor = self._parts.start()
+            if not isinstance(executor, ScreeningExecutor):
+                return None
+            try:
+                return self._retries.persist(
+                    lambda: _screening(self._parts.start()).screen(request, texts),
+                    lambda reply: False,
+                )
+            except Lost as reason:
+                raise SandboxError(str(reason), reason.code) from reason
+
     def run_command(self, command: str, timeout_s: float = 60.0) -> tuple[str, int]:
         """Run a bash command in the session, which starts in the workspace.
 
@@ -327,3 +349,8 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _screening(executor: Executor) -> ScreeningExecutor:
+    assert isinstance(executor, ScreeningExecutor)
+    return executor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Self
@@ -14,6 +14,7 @@ from hrmgym.envs.sandboxes.config import ExecutorConfig, LocalSandboxConfig
 from hrmgym.envs.sandboxes.environments import fitting
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.retries import Counts
+from hrmgym.envs.sandboxes.verdicts import screens
 from hrmgym.envs.task import NO_ENVIRONMENT, Environment, Limits, Outcome, TestSpec
 from hrmgym.errors import ConfigError, SandboxError
 
@@ -144,6 +145,11 @@ class Pool:
         """Run tests in any of the sandboxes: see `Sandbox.run_tests`."""
         with self.sandbox() as found:
             return found.run_tests(files, tests, limits, fresh=fresh)
+
+    def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply | None:
+        """Try texts of one file in any of the sandboxes: see `Sandbox.screen`."""
+        with self.sandbox() as found:
+            return found.screen(request, texts)
 
     def run_command_in(
         self, files: Mapping[str, str | bytes], command: str, timeout_s: float = 60.0

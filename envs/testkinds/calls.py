@@ -15,6 +15,7 @@ from hrmgym.envs.testspecs import CallCase, CallTests
 
 if TYPE_CHECKING:
     from hrmgym.envs.sandboxes.bench import Bench
+    from hrmgym.envs.sandboxes.verdicts.screens import Plan
     from hrmgym.envs.task import Limits
 
 
@@ -80,6 +81,12 @@ class Calls(TestKind[CallTests]):
     def mode(self, tests: CallTests, *, keeps_apart: bool) -> tuple[Mode, str]:
         """Apart: the expected values never enter a sandbox."""
         return "apart", ""
+
+    def screen(self, files: Mapping[str, str], tests: CallTests, path: str) -> Plan | str:
+        """All calls, with what they are to return, in one process."""
+        if path != tests.path:
+            return f"the calls are of {tests.path}, which imports {path}"
+        return calltests.screen_plan(tests)
 
     def in_order(self, tests: CallTests) -> tuple[Hashable, tuple[str, ...]]:
         """Calls share a process, in their order."""

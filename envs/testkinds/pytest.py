@@ -16,6 +16,8 @@ from hrmgym.envs.outcome import Outcome
 from hrmgym.envs.sandboxes.inside import selection, values
 from hrmgym.envs.sandboxes.verdicts import aparttests, pytest_outcome, together
 from hrmgym.envs.sandboxes.verdicts.pytest_outcome import CONFIGS, Book
+from hrmgym.envs.sandboxes.verdicts.screens import Plan
+from hrmgym.envs.task import Limits
 from hrmgym.envs.testkinds.fields import FilesField, TestsLine, normal_id
 from hrmgym.envs.testkinds.laying import laid_over
 from hrmgym.envs.testspecs import PytestTests
@@ -23,11 +25,11 @@ from hrmgym.envs.workspace import Files
 
 if TYPE_CHECKING:
     from hrmgym.envs.sandboxes.bench import Apart, Bench, Ran
-    from hrmgym.envs.task import Limits
 
 #: Files of tested code that never take part in a run, unless the tests bring them along.
 _OBEYED = ("conftest.py", "sitecustomize.py", "usercustomize.py", "pytest.py", "_pytest.py")
 _PLUGIN = "pytest_report"
+_MORE_MEMORY_MB = 256  # for pytest itself, in a process that it shares with tested code
 #: Starts pytest as `python3 -m pytest` does, but for the workspace's modules: they come on the path
 #: of imports after pytest has imported its own, lest a `string.py` be taken for Python's. Those
 #: that the tests import, by the names given, then take the places of Python's; what pytest still
@@ -83,6 +85,18 @@ class Pytest(TestKind[PytestTests]):
             return "together", "in this sandbox, pytest runs in one process with the code"
         why = together.reason(tests)
         return ("together", why) if why else ("apart", "")
+
+    def screen(self, files: Mapping[str, str], tests: PytestTests, path: str) -> Plan | str:
+        """In one process with the code, whatever an ordinary run does; collected once."""
+        if not path.endswith(".py"):
+            return f"{path} is no Python file"
+        whole = laid_over(_without_configuration(files), tests.files)
+        if whole.get(path) != files.get(path):
+            return f"{path} is one of the tests' own files"
+        body = dict(aparttests.plan(tests, Limits()).prepare)
+        del body["files"], body["eager"], body["seeds"]
+        fields = {**body, "first": tests.fail_to_pass}
+        return Plan("pytest", "tests", fields, len(tests.ids), whole, _MORE_MEMORY_MB)
 
 
 async def _run_apart(

@@ -15,6 +15,7 @@ from hrmgym.envs.testspecs import StdioCase, StdioTests
 
 if TYPE_CHECKING:
     from hrmgym.envs.sandboxes.bench import Bench
+    from hrmgym.envs.sandboxes.verdicts.screens import Plan
     from hrmgym.envs.task import Limits
 
 
@@ -62,6 +63,12 @@ class Stdio(TestKind[StdioTests]):
     def mode(self, tests: StdioTests, *, keeps_apart: bool) -> tuple[Mode, str]:
         """Apart: the expected output never enters a sandbox."""
         return "apart", ""
+
+    def screen(self, files: Mapping[str, str], tests: StdioTests, path: str) -> Plan | str:
+        """All runs, with what they are to print, in one process."""
+        if path != tests.path:
+            return f"the program is {tests.path}, which imports {path}"
+        return stdiotests.screen_plan(tests)
 
     def in_order(self, tests: StdioTests) -> tuple[Hashable, tuple[str, ...]]:
         """Runs share a folder, in their order."""

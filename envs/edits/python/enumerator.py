@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 
 from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.edits.legal import LegalEdit
-from hrmgym.envs.edits.python.canon import Canon, regions
+from hrmgym.envs.edits.python.canon import Canon, Keys, regions
 from hrmgym.envs.edits.python.kinds import BULKY, LEAN, Kind
 from hrmgym.envs.edits.python.program import Program
 from hrmgym.envs.edits.source import Source
-from hrmgym.errors import DataError
+
+Key = tuple[int, int]
 
 
 class PythonEdits:
@@ -29,8 +29,8 @@ class PythonEdits:
         self.program = Program(Source(text), within)
         self._within = within
         self._lean: list[LegalEdit] | None = None
-        self._seen = {hash((index, canon.text)) for index, canon in enumerate(self.program.canons)}
-        self._keys: dict[int, int] = {}
+        self._keys = [Keys(canon.text) for canon in self.program.canons]
+        self._seen = {(index, keys.of(0, 0, "")) for index, keys in enumerate(self._keys)}
 
     def lean(self) -> Iterator[LegalEdit]:
         """Those of the lean kinds, in a fixed order."""
@@ -52,41 +52,41 @@ class PythonEdits:
         key = self._key_of(wanted)
         if key is None:
             return None
-        for kinds, seen in ((LEAN, set[int]()), (BULKY, set[int]())):
+        for kinds, seen in ((LEAN, set[Key]()), (BULKY, set[Key]())):
             for edit in self._enumerate(kinds, seen):
                 if key in seen:
                     return edit
         return None
 
-    def _key_of(self, wanted: str) -> int | None:
-        """The key of the edit that leads to a text; None where it differs in no or more regions."""
+    def _key_of(self, wanted: str) -> Key | None:
+        """The key of the edit that leads to a text; None where none or several regions differ."""
         tree = Source(wanted).tree
-        parts = [Canon(node).text for node in regions(tree)]  # type: ignore[arg-type]
+        parts = [Canon(node).text for node in regions(tree)]
         own = [canon.text for canon in self.program.canons]
-        different = [i for i, (one, two) in enumerate(zip(own, parts)) if one != two]  # noqa: B905
-        if len(parts) != len(own) or len(different) != 1:
+        if len(parts) != len(own):
             return None
-        return hash((different[0], parts[different[0]]))
+        different = [i for i, (one, two) in enumerate(zip(own, parts, strict=True)) if one != two]
+        if len(different) != 1:
+            return None
+        index = different[0]
+        return index, self._keys[index].of(0, len(own[index]), parts[index])
 
-    def _enumerate(self, kinds: Iterable[Kind], seen: set[int]) -> Iterator[LegalEdit]:
-        program = self.program
+    def _enumerate(self, kinds: Iterable[Kind], seen: set[Key]) -> Iterator[LegalEdit]:
+        program, make = self.program, tuple.__new__
         low, high = self._within
-        canons = [canon.text for canon in program.canons]
+        bounded = low > 0 or high < len(program.text)
+        key_of = [keys.of for keys in self._keys]
         for kind in kinds:
             name = kind.name
             for change in kind.function(program):
                 if change is None:
                     continue
                 start, end, text, region, begin, stop, canon = change
-                if start < low or end > high:
+                if bounded and (start < low or end > high):
                     continue
-                whole = canons[region]
-                key = hash((region, whole[:begin] + canon + whole[stop:]))
-                if key in seen:
-                    continue
-                seen.add(key)
-                digest = blake2b(text.encode(), digest_size=6).hexdigest()
-                yield LegalEdit(f"{name}:{start}:{end}:{digest}", name, Edit(start, end, text))
-
-
-__all__ = ["DataError", "PythonEdits"]
+                number = key_of[region](begin, stop, canon)
+                key = region, number
+                if key not in seen:
+                    seen.add(key)
+                    edit = make(Edit, (start, end, text))
+                    yield make(LegalEdit, (f"{name}:{start}:{end}:{number:x}", name, edit))

@@ -181,7 +181,7 @@ class Flow:
     ) -> int | None:
         head = state if not isinstance(node, ast.While) else state | stored
         breaks = 0
-        broke = any(isinstance(inner, ast.Break) for inner in _of_loop(node.body))
+        broke = any(isinstance(inner, ast.Break) for inner in of_loop(node.body))
         while True:
             self._loops.append([0, 0])
             out = self._block(node.body, head | stored, base, scope, later)
@@ -267,14 +267,21 @@ def _inner(node: ast.stmt) -> Iterator[ast.stmt]:
         yield from case.body
 
 
-def _of_loop(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def is_async_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function is asynchronous and yields: it may return no value."""
+    return isinstance(node, ast.AsyncFunctionDef) and any(
+        isinstance(one, (ast.Yield, ast.YieldFrom)) for one in ast.walk(node)
+    )
+
+
+def of_loop(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """All statements of a loop's body, those of inner loops and scopes left out."""
     for node in body:
         yield node
         if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
-            yield from _of_loop(node.orelse)
+            yield from of_loop(node.orelse)
         elif not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            yield from _of_loop(list(_inner(node)))
+            yield from of_loop(list(_inner(node)))
 
 
 def stored_in(body: list[ast.stmt]) -> Iterator[str]:

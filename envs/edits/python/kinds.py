@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from hrmgym.envs.edits.python import calls, names, numbers, operators, subscripts
+from hrmgym.envs.edits.python import (
+    additions,
+    blocks,
+    calls,
+    donors,
+    names,
+    numbers,
+    operators,
+    statements,
+    subscripts,
+)
 from hrmgym.envs.edits.python.program import Change, Program
 
 
@@ -47,19 +57,51 @@ LEAN = _kinds(
     names.drop_attribute,
     numbers.constant_to_name,
     names.target,
+    statements.augmented,
+    statements.jump,
+    statements.use_of_value,
+    statements.call_to_assignment,
+    statements.delete_statement,
+    blocks.swap_statements,
+    blocks.move_out,
+    blocks.move_in,
+    blocks.unwrap_block,
+    blocks.drop_else,
+    blocks.swap_branches,
+    blocks.elif_to_if,
+    blocks.if_to_elif,
+    blocks.if_or_while,
+    blocks.swap_conditional,
+    blocks.move_statement,
+    statements.target_expression,
+    statements.assignment_to_call,
+    statements.to_augmented,
+    additions.to_condition,
+    additions.comparison_and_bound,
+    subscripts.add_element,
+    subscripts.add_slice,
+    names.expression_to_name,
 )
 BULKY = _kinds(
-    names.expression_to_name,
     numbers.name_to_constant,
-    subscripts.add_slice,
     subscripts.add_subscript,
     calls.wrap_in_call,
     calls.add_method,
     calls.recursion,
     calls.add_argument,
-    subscripts.add_element,
     names.add_attribute,
     names.attribute_alike,
     names.keyword,
     numbers.text,
+    additions.add_term,
+    additions.add_fallback,
+    additions.add_condition,
+    additions.add_filter,
+    additions.expression_swap,
+    donors.donor_line,
+    donors.donor_line_renamed,
+    additions.insert_statement,
+    additions.wrap_in_if,
+    additions.insert_guard,
+    donors.donor_line_renamed_twice,
 )

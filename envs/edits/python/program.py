@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,7 +11,18 @@ from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.arity import Arities
 from hrmgym.envs.edits.python.canon import Canon, regions
 from hrmgym.envs.edits.python.contexts import MODULE, Rejected, rejected
-from hrmgym.envs.edits.python.flow import AWAIT, FIXED, WALRUS, YIELD, Flow, Scope, parameters_of
+from hrmgym.envs.edits.python.flow import (
+    AWAIT,
+    FIXED,
+    WALRUS,
+    YIELD,
+    Flow,
+    Scope,
+    is_async_generator,
+    of_loop,
+    parameters_of,
+    stored_in,
+)
 from hrmgym.envs.edits.python.pieces import Piece
 from hrmgym.envs.edits.python.valuetypes import Types
 from hrmgym.envs.edits.source import Source, is_docstring
@@ -104,6 +115,12 @@ class Block(NamedTuple):
     canon_start: int
     """Where the first of them begins in the region's `Canon`."""
     scope: Scope
+    legal: int
+    """Which statements are legal in it, `LOOP` and `FUNCTION` as bits."""
+
+
+#: Where a statement is legal: inside loops, in functions that return values.
+LOOP, FUNCTION = 1, 2
 
 
 class Program:
@@ -131,15 +148,16 @@ class Program:
         self.at: dict[ast.AST, Place] = {}
         self.blocks: list[Block] = []
         self._nowhere = self.flow.mask((YIELD, AWAIT, WALRUS))
+        self._bound_inside: dict[ast.stmt, int] = {}
         self.memo: dict[object, object] = {}
         for index, node in enumerate(self.regions):
             if isinstance(node, ast.Module):
-                self._block(node, "body", node.body, index)
+                self._block(node, "body", node.body, index, 0)
             else:
                 assert isinstance(node, ast.stmt)
                 first, last = source.span(node)
                 if first < span[1] and last > span[0]:
-                    self._statement(node, index)
+                    self._statement(node, index, 0)
         self.places.sort(key=lambda place: (place.start, -place.end))
 
     # --- what kinds ask ----------------------------------------------------------------------------
@@ -190,6 +208,136 @@ class Program:
         canon = next(one for one in self.canons if node in one.spans)
         return canon.text[slice(*canon.spans[node])]
 
+    # --- statements, as kinds see them ------------------------------------------------------------
+
+    def first(self, node: ast.stmt) -> int:
+        """Where a statement begins."""
+        return self.source.span(node)[0]
+
+    def lines(self, node: ast.stmt) -> tuple[int, int] | None:
+        """The whole lines of a statement; None where others share them, or decorators go before."""
+        if getattr(node, "decorator_list", None):
+            return None
+        return self.source.line_span(node)
+
+    def is_elif(self, node: ast.stmt) -> bool:
+        """Whether a statement is written `elif`."""
+        return isinstance(node, ast.If) and self.text.startswith("elif", self.source.span(node)[0])
+
+    def step(self, owner: ast.stmt, node: ast.stmt) -> str:
+        """The blanks by which a statement is deeper than what holds it; "" on one line."""
+        outer, inner = self.source.indent(owner), self.source.indent(node)
+        if node.lineno == owner.lineno or not inner.startswith(outer) or inner.strip():
+            return ""
+        return inner[len(outer) :]
+
+    @cached_property
+    def unit(self) -> str:
+        """The blanks of one level of indentation."""
+        for block in self.blocks:
+            if isinstance(block.owner, ast.stmt):
+                step = self.step(block.owner, block.statements[0])
+                if step:
+                    return step
+        return "    "
+
+    def may_shift(self, node: ast.stmt) -> bool:
+        """Whether a statement may be indented otherwise: texts of several lines would change."""
+        tokens = self.source.tokens_between(*self.source.span(node))
+        return not any("\n" in token.text for token in tokens)
+
+    def shifted(self, lines: tuple[int, int], *, more: str = "", less: str = "") -> str:
+        """Whole lines, deeper or less deep."""
+        found = []
+        for line in self.text[slice(*lines)].splitlines(keepends=True):
+            if line.strip():
+                line = more + line.removeprefix(less) if not line.startswith("\\") else line
+            found.append(line)
+        return "".join(found)
+
+    def allows(self, block: Block, node: ast.stmt) -> bool:
+        """Whether a statement's jumps are legal in a block."""
+        jumps = any(isinstance(one, (ast.Break, ast.Continue)) for one in of_loop([node]))
+        return not jumps or bool(block.legal & LOOP)
+
+    def allows_body(self, block: Block, node: ast.While) -> bool:
+        """Whether a loop's own jumps are legal in the block that holds the loop."""
+        jumps = any(isinstance(one, (ast.Break, ast.Continue)) for one in of_loop(node.body))
+        return not jumps or bool(block.legal & LOOP)
+
+    def sole_binding(self, names: Iterable[str], node: ast.stmt, block: Block) -> bool:
+        """Whether nothing but a statement binds one of the names that is read outside it."""
+        start, end = self.source.span(node)
+        counts = self.flow.bindings[block.scope]
+        inside: dict[str, int] = {}
+        for name in names:
+            inside[name] = inside.get(name, 0) + 1
+        for name, count in inside.items():
+            if counts.get(name, 0) > count or name not in counts:
+                continue
+            if self.flow.parameters[block.scope] & self.flow.bit(name):
+                continue
+            if any(not start <= at < end for at in self._read_at.get(name, ())):
+                return True
+        return False
+
+    def may_drop(self, node: ast.stmt, block: Block) -> bool:
+        """Whether what a statement binds is bound elsewhere, too, or read nowhere else."""
+        return not self.sole_binding(stored_in([node]), node, block)
+
+    def may_swap(self, first: ast.stmt, second: ast.stmt, block: Block) -> bool:
+        """Whether a statement may come before another that binds nothing it needs."""
+        names = set(stored_in([first]))
+        if not names or not self.sole_binding(names, first, block):
+            return True
+        start, end = self.source.span(second)
+        return not any(start <= at < end for name in names for at in self._read_at.get(name, ()))
+
+    @cached_property
+    def _read_at(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for place in self.places:
+            if isinstance(place.node, ast.Name) and not place.store:
+                found.setdefault(place.node.id, []).append(place.start)
+        return found
+
+    @cached_property
+    def _names_of(self) -> dict[ast.stmt, list[Place]]:
+        found: dict[ast.stmt, list[Place]] = {}
+        for place in self.places:
+            if isinstance(place.node, ast.Name):
+                found.setdefault(place.statement, []).append(place)
+        return found
+
+    def names_of(self, node: ast.stmt) -> list[Place]:
+        """The names in a statement, as they come."""
+        return self._names_of.get(node, [])
+
+    def bound_inside(self, node: ast.stmt) -> int:
+        """The names that a statement's comprehensions bind, as bits."""
+        known = self._bound_inside.get(node)
+        if known is None:
+            known = self._bound_inside[node] = self._comprehended(node)
+        return known
+
+    def _comprehended(self, node: ast.stmt) -> int:
+        return self.flow.mask(
+            name.id
+            for one in ast.walk(node)
+            if isinstance(one, ast.comprehension)
+            for name in ast.walk(one.target)
+            if isinstance(name, ast.Name)
+        )
+
+    @cached_property
+    def method_calls(self) -> frozenset[tuple[str, str]]:
+        """Variables and the methods that are called on them."""
+        return frozenset(
+            (place.node.value.id, place.node.attr)
+            for place in self.places
+            if isinstance(place.node, ast.Attribute) and isinstance(place.node.value, ast.Name)
+        )
+
     @cached_property
     def _reads(self) -> frozenset[tuple[Scope, str]]:
         return frozenset(
@@ -210,7 +358,20 @@ class Program:
     @cached_property
     def numeric(self) -> frozenset[str]:
         """Variables that the program counts with somewhere."""
-        return numeric_names(self.source)
+        found = set(numeric_names(self.source))
+        for _ in range(2):
+            for node in self.source.nodes(ast.Assign, ast.Compare):
+                if isinstance(node, ast.Compare):
+                    names = [
+                        s.id for s in (node.left, *node.comparators) if isinstance(s, ast.Name)
+                    ]
+                    ordered = isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+                    if ordered and found & set(names):
+                        found |= set(names)
+                elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
+                    if _counted(node.value, found):
+                        found |= {one.id for one in node.targets if isinstance(one, ast.Name)}
+        return frozenset(found)
 
     def names_in(self, region: int) -> Iterator[ast.Name]:
         """The names in a region, as they come."""
@@ -226,30 +387,40 @@ class Program:
 
     # --- statements ------------------------------------------------------------------------------
 
-    def _block(self, owner: ast.AST, field: str, body: list[ast.stmt], region: int) -> None:
+    def _block(
+        self, owner: ast.AST, field: str, body: list[ast.stmt], region: int, legal: int
+    ) -> None:
         statements = [node for node in body if not is_docstring(node)]
         if statements:
             begin = self.canons[region].blocks[owner, field]
             scope = self.flow.scope[statements[0]]
             if not isinstance(owner, ast.ClassDef):
-                self.blocks.append(Block(owner, field, statements, region, begin, scope))
+                block = Block(owner, field, statements, region, begin, scope, legal)
+                self.blocks.append(block)
         for node in statements:
-            self._statement(node, region)
+            self._statement(node, region, legal)
 
-    def _statement(self, node: ast.stmt, region: int) -> None:
-        unbound = ~(self.flow.before[node] | self._special(self.flow.scope[node]))
+    def _statement(self, node: ast.stmt, region: int, legal: int) -> None:
+        unbound = ~(self.flow.before[node] | self.special(self.flow.scope[node]))
         for child, field, need in _of_statement(node):
             self._expression(child, node, field, need, node, unbound, region)
+        inner = legal
+        if isinstance(node, _FUNCTIONS):
+            inner = 0 if is_async_generator(node) else FUNCTION
+        elif isinstance(node, ast.ClassDef):
+            inner = 0
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            inner |= LOOP
         for name in ("body", "orelse", "finalbody"):
             body = getattr(node, name, None)
             if body:
-                self._block(node, name, body, region)
+                self._block(node, name, body, region, inner if name == "body" else legal)
         for handler in getattr(node, "handlers", ()):
-            self._block(handler, "body", handler.body, region)
+            self._block(handler, "body", handler.body, region, legal)
         for case in getattr(node, "cases", ()):
-            self._block(case, "body", case.body, region)
+            self._block(case, "body", case.body, region, legal)
 
-    def _special(self, scope: Scope) -> int:
+    def special(self, scope: Scope) -> int:
         """What is legal in a scope's statements besides names, as bits."""
         legal = self.flow.bit(WALRUS)
         if isinstance(scope, _FUNCTIONS):
@@ -292,6 +463,9 @@ class Program:
             reads &= ~fixed
         if type(node) in _SPECIAL:
             reads |= self.flow.bit(_SPECIAL[type(node)])
+        if isinstance(node, ast.JoinedStr):
+            names = (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+            reads = self.flow.mask(names)
         if isinstance(node, ast.Name) and not place.store:
             reads = self.flow.bit(node.id)
         place.inner = tuple(inner)
@@ -400,9 +574,21 @@ class Program:
             start, text = end, text[len(old) :]
         elif text.endswith(old):
             end, text = start, text[: len(text) - len(old)]
-        return Change(
-            start, end, text, place.region, place.canon_start, place.canon_end, piece.canon
+        return pc.make(
+            Change,
+            (start, end, text, place.region, place.canon_start, place.canon_end, piece.canon),
         )
+
+
+def _counted(node: ast.expr, names: set[str]) -> bool:
+    """Whether a computation has whole numbers in it."""
+    if isinstance(node, ast.BinOp):
+        if isinstance(node.op, (ast.Div, ast.Mod)):
+            return False
+        return _counted(node.left, names) or _counted(node.right, names)
+    if isinstance(node, ast.Name):
+        return node.id in names
+    return isinstance(node, ast.Constant) and type(node.value) is int
 
 
 _SPECIAL: dict[type[ast.AST], str] = {

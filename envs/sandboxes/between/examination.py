@@ -19,7 +19,7 @@ from hrmgym.envs.sandboxes.between.texts import dumps
 from hrmgym.envs.sandboxes.inside import selection, sourcecode
 
 #: Plugins of pytest's own that no test that runs apart can tell from their absence.
-_UNUSED = (
+UNUSED = (
     *("cacheprovider", "doctest", "faulthandler", "junitxml", "legacypath", "pastebin"),
     *("setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception"),
 )
@@ -104,7 +104,7 @@ class Course:
         config_file = request["config"] or "/dev/null"
         args = [
             *("-q", "--tb=no", "--capture=no", "--continue-on-collection-errors"),
-            *(word for name in _UNUSED for word in ("-p", f"no:{name}")),
+            *(word for name in UNUSED for word in ("-p", f"no:{name}")),
             *("-c", config_file),
             *(f"--rootdir={self._root}", f"--confcutdir={self._root}"),
             # the dot, so that no name is taken for an option

@@ -25,7 +25,7 @@ from hrmgym.envs.sandboxes.inside import sourcecode, values
 from hrmgym.envs.sandboxes.inside.files import is_own_fault
 
 MESSAGE_WIDTH = 200
-_MATCHED_WIDTH = 4000  # of a message that a pattern is looked for in
+MATCHED_WIDTH = 4000  # of a message that a pattern is looked for in
 #: Modules that any interpreter has loaded before it looks at a workspace.
 _STARTUP = {
     *sys.builtin_module_names,
@@ -117,7 +117,7 @@ def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         os._exit(0)
     for case in request["cases"]:
         try:
-            result = function(*[values.decode(arg, find=_find) for arg in case["args"]])
+            result = function(*[values.decode(arg, find=find) for arg in case["args"]])
             if case["consume"]:
                 result = list(itertools.islice(result, cap))
             encoded = values.encode(result, cap)
@@ -125,14 +125,14 @@ def run(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
             encoded = {"o": str(error)}
         except BaseException as error:
             lineage = values.lineage(type(error)) if case["raises"] else []
-            width = _MATCHED_WIDTH if case["raises"] else MESSAGE_WIDTH
+            width = MATCHED_WIDTH if case["raises"] else MESSAGE_WIDTH
             lines.send(["raised", *describe(error, root, width), lineage])
             continue
         lines.send(["ok", encoded])
     os._exit(0)
 
 
-def _find(module: str, name: str) -> Any:
+def find(module: str, name: str) -> Any:
     """The class or function of that name, for an argument."""
     found: Any = importlib.import_module(module)
     for part in name.split("."):
@@ -178,20 +178,32 @@ def source_of(request: Mapping[str, Any]) -> str:
 
 def _load(root: str, path: str, source: str) -> ModuleType:
     """Execute one file as a fresh module under its dotted name."""
-    parent, _, stem = path.removesuffix(".py").rpartition("/")
+    put_on_path(root, path)
+    module = fresh_module(root, path)
+    exec(sourcecode.compiled(source, module.__dict__["__file__"]), module.__dict__)
+    return module
+
+
+def put_on_path(root: str, path: str) -> None:
+    """Let imports and `sys.argv` be as for a file of the workspace that is to run."""
+    parent = path.rpartition("/")[0]
     sys.path[:0] = [root, f"{root}/{parent}"] if parent else [root]
     sys.argv = [path]
     sys.modules["__main__"] = ModuleType("__main__")
+
+
+def fresh_module(root: str, path: str) -> ModuleType:
+    """An empty module that stands for a file, under its dotted name, in its package."""
+    parent, _, stem = path.removesuffix(".py").rpartition("/")
     package = parent.replace("/", ".")
     name = f"{package}.{stem}" if package else stem
     module = ModuleType(name)
-    module.__file__ = file = f"{root}/{path}"
+    module.__file__ = f"{root}/{path}"
     module.__package__ = package
     module.__dict__["__builtins__"] = builtins
     if package:
         setattr(importlib.import_module(package), stem, module)
     sys.modules[name] = module
-    exec(sourcecode.compiled(source, file), module.__dict__)
     return module
 
 

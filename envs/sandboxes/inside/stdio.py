@@ -114,16 +114,16 @@ def _become_program(code: CodeType, request: Mapping[str, Any], root: str) -> No
     try:
         exec(code, main.__dict__)
     except SystemExit as error:
-        status = _exit_code(error.code)
+        status = exit_code(error.code)
     except BaseException as error:
         name, message, where, line = calls.describe(error, root)
         place = f" ({where}:{line})" if where else ""
         os.write(2, f"\n{name}: {message}{place}\n".encode("utf-8", "backslashreplace"))
         status = 1
-    os._exit(_wind_up(status))
+    os._exit(wind_up(status))
 
 
-def _exit_code(code: object) -> int:
+def exit_code(code: object) -> int:
     """The exit code of `sys.exit(code)`."""
     if code is None or isinstance(code, int):
         return (code or 0) & 0xFF
@@ -131,7 +131,16 @@ def _exit_code(code: object) -> int:
     return 1
 
 
-def _wind_up(status: int) -> int:
+def normal(text: str, compare: str) -> list[str]:
+    """The parts of what is printed that have to be equal: see `StdioTests.compare`."""
+    if compare == "exact":
+        return [text]
+    if compare == "tokens":
+        return text.split()
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+def wind_up(status: int) -> int:
     """What an interpreter does at its end: threads, exit functions, buffers."""
     try:
         if "threading" in sys.modules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from swerex.exceptions import (
     BashIncorrectSyntaxError,
@@ -20,7 +20,7 @@ from hrmgym.envs.sandboxes.local.deployment import LocalDeployment
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.local.tester import Tester
 from hrmgym.envs.sandboxes.loops import LoopThread, shared_loop
-from hrmgym.envs.sandboxes.verdicts import calltests
+from hrmgym.envs.sandboxes.verdicts import calltests, screens
 from hrmgym.envs.sandboxes.verdicts.calltests import Reply
 from hrmgym.envs.sandboxes.workspaces import Workspace, WorkspaceExecutor
 from hrmgym.envs.task import CallTests, Limits, Outcome, TestSpec
@@ -64,6 +64,10 @@ class LocalExecutor(WorkspaceExecutor["LocalWorkspace"]):
     def call(self, files: Mapping[str, str], tests: CallTests, limits: Limits) -> Reply:
         """See `Executor.call`."""
         return self._started().call(calltests.request(files, tests, limits), limits)
+
+    def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply:
+        """See `ScreeningExecutor.screen`."""
+        return self._started().screen(request, texts)
 
     def _started(self) -> Tester:
         if self._tester is None:

@@ -19,7 +19,7 @@ from hrmgym.envs.sandboxes.inside import wire
 from hrmgym.envs.sandboxes.local import nursery
 from hrmgym.errors import SandboxError
 
-Mode = Literal["calls", "judge", "shell"]
+Mode = Literal["calls", "tests", "judge", "shell"]
 _START_S = 60.0
 _PATIENCE_S = 5.0
 
@@ -67,7 +67,9 @@ class Guest:
         """
         options = {"mode": mode, "file_mb": file_mb}
         for attempt in range(2):
-            incubator = nursery.lease(isolate=isolate, judge=mode == "judge", packages=packages)
+            incubator = nursery.lease(
+                isolate=isolate, judge=mode in ("judge", "tests"), packages=packages
+            )
             try:
                 return await cls._start(incubator, options)
             except SandboxError:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -54,7 +54,7 @@ from hrmgym.envs.sandboxes.local.program import Program
 from hrmgym.envs.sandboxes.local.saving import GuestWorkspace
 from hrmgym.envs.sandboxes.local.session import BashSession, CommandTimedOut
 from hrmgym.envs.sandboxes.streams import Pipe, text_of
-from hrmgym.envs.sandboxes.verdicts import aparttests, calltests
+from hrmgym.envs.sandboxes.verdicts import aparttests, calltests, screens
 from hrmgym.envs.task import Limits
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError
@@ -337,6 +337,22 @@ class LocalRuntime(AbstractRuntime):
         status = header["status"]
         full = calltests.has_killed(status, lines) and guest.ran_out_of_memory()
         return calltests.Reply(lines, status, header["cpu_s"], header["wall_s"], full)
+
+    async def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply:
+        """Try texts of a file; at least one, unless the reply says that none can be.
+
+        Raises:
+            GuestDied: The sandbox did not survive it.
+        """
+        guest = await self._guest(request.plan.mode)
+        guest.fit(request.all_limits.fields())
+        header, blob = request.message(texts)
+        most = 2 * request.limits.wall_s + request.slice_s + _GRACE_S
+        try:
+            async with asyncio.timeout(most):
+                return screens.read(*await guest.request(header, blob), request.lines)
+        except TimeoutError:
+            raise GuestBroken("the sandbox does not answer") from None
 
     async def run_apart(
         self, plan: aparttests.Plan, files: Mapping[str, str], limits: Limits

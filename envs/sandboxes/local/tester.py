@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from hrmgym.envs.sandboxes.local import nursery, probe
 from hrmgym.envs.sandboxes.local.bench import LocalBench, open_bench
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.loops import OwnLoop
-from hrmgym.envs.sandboxes.verdicts import calltests, testing
+from hrmgym.envs.sandboxes.verdicts import calltests, screens, testing
 from hrmgym.envs.task import Limits, Outcome, TestSpec
 
 
@@ -63,6 +63,15 @@ class Tester:
         """Make calls: see `LocalRuntime.run_calls`. It raises what `run` raises."""
         probe.check_limits(limits)
         return self._loop.run(self._call(request, limits))
+
+    def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply:
+        """Try texts of a file: see `LocalRuntime.screen`. It raises what `run` raises."""
+        probe.check_limits(request.limits)
+        return self._loop.run(self._screen(request, texts))
+
+    async def _screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply:
+        runtime, _ = await self._kept()
+        return await runtime.screen(request, texts)
 
     async def _call(self, request: Mapping[str, Any], limits: Limits) -> calltests.Reply:
         _, bench = await self._kept()

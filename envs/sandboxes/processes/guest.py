@@ -29,7 +29,7 @@ from typing import Any, NoReturn, TypeVar
 
 from hrmgym.envs.sandboxes.confinement import isolation, landlock, seccomp
 from hrmgym.envs.sandboxes.inside import files, keeper, layers, runs, wire
-from hrmgym.envs.sandboxes.processes import judge, serving
+from hrmgym.envs.sandboxes.processes import judge, screens, serving
 
 Reply = tuple[dict[str, Any], bytes]
 Handler = Callable[[dict[str, Any], bytes, list[int]], Reply]
@@ -289,6 +289,7 @@ class _Calls:
             "ping": _ping,
             "calls": self._run,
             "serve": self._serve,
+            "screen": self._screen,
         }
 
     def _serve(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
@@ -305,11 +306,26 @@ class _Calls:
             isolated=self._box.isolated, host=host,
         ))  # fmt: skip
 
-    def _ran(self, request: dict[str, Any], run: Callable[[Callable[[], None], int], _T]) -> _T:
+    def _screen(self, request: dict[str, Any], blob: bytes, fds: list[int]) -> Reply:
+        """Try many texts of one file, in processes that try more than one."""
+        request["libraries"] = f"{self._box.tools}/lib"
+        return self._ran(request, lambda foreign, host: screens.screen(
+            request, blob, self._box.workspace, foreign, self._start, self._box.fresh_scratch,
+            isolated=self._box.isolated, host=host,
+        ), more_cpu_s=request["slice_s"] + screens.SPARE_CPU_S)  # fmt: skip
+
+    def _ran(
+        self,
+        request: dict[str, Any],
+        run: Callable[[Callable[[], None], int], _T],
+        more_cpu_s: float = 0.0,
+    ) -> _T:
         box = self._box
         if box.scratch_mb != request["limits"]["file_mb"]:
             box.fresh_scratch(request["limits"]["file_mb"])
-        bounds = box.bounds(request["limits"])  # before the fork, which pays for every step
+        limits = request["limits"]
+        # before the fork, which pays for every step
+        bounds = box.bounds({**limits, "cpu_s": limits["cpu_s"] + more_cpu_s})
         self._used = True
         try:
             result = run(lambda: box.become_foreign(bounds), self._sock.fileno())
@@ -405,4 +421,9 @@ class _Shell:
 
 
 #: Mode -> what answers the requests of such a guest.
-_SERVERS: dict[str, Any] = {"calls": _Calls, "judge": judge.Judge, "shell": _Shell}
+_SERVERS: dict[str, Any] = {
+    "calls": _Calls,
+    "tests": _Calls,  # pytest is loaded there
+    "judge": judge.Judge,
+    "shell": _Shell,
+}

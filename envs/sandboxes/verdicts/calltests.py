@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.verdicts.screens import Plan
 from hrmgym.envs.task import CallCase, CallTests, FailureCode, Limits, Outcome, Status
 from hrmgym.errors import CodeError, SandboxError
 
@@ -59,6 +60,32 @@ def request(files: Mapping[str, str], tests: CallTests, limits: Limits) -> dict[
         ],
         "limits": limits.fields(),
     }
+
+
+def screen_plan(tests: CallTests) -> Plan | str:
+    """How the calls are tried on many texts: see `screens`."""
+    try:
+        cases = [
+            {
+                "args": _arguments(case),
+                "consume": case.consume,
+                "expected": values.encode(case.expected),
+                "tolerance": case.tolerance if case.compare == "approx" else None,
+                "raises": case.raises,
+                "match": case.match,
+            }
+            for case in tests.cases
+        ]
+    except (SandboxError, values.Unfit) as error:
+        return str(error)
+    if not all(values.is_plain(case["expected"]) for case in cases):
+        return "a call is to return what is no plain value"
+    return Plan(
+        "calls",
+        "calls",
+        {"path": tests.path, "function": tests.function, "cases": cases},
+        len(cases),
+    )
 
 
 def _arguments(case: CallCase) -> list[Any]:

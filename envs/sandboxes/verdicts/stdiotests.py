@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import values
+from hrmgym.envs.sandboxes.inside.stdio import normal
 from hrmgym.envs.sandboxes.verdicts.calltests import (
     MESSAGE_WIDTH,
     OUT_OF_CPU,
@@ -16,6 +17,7 @@ from hrmgym.envs.sandboxes.verdicts.calltests import (
     Reply,
     signal_name,
 )
+from hrmgym.envs.sandboxes.verdicts.screens import Plan
 from hrmgym.envs.task import Limits, Outcome, Status, StdioCase, StdioTests
 
 _KILLED = -9
@@ -33,6 +35,13 @@ def request(files: Mapping[str, str], tests: StdioTests, limits: Limits) -> dict
         "cases": [case.stdin for case in tests.cases],
         "limits": limits.fields(),
     }
+
+
+def screen_plan(tests: StdioTests) -> Plan:
+    """How the runs are made of many texts: see `screens`."""
+    cases = [{"stdin": case.stdin, "expected": case.expected} for case in tests.cases]
+    fields = {"path": tests.path, "compare": tests.compare, "cases": cases}
+    return Plan("stdio", "calls", fields, len(cases))
 
 
 def judge(tests: StdioTests, reply: Reply, limits: Limits) -> Outcome:
@@ -92,19 +101,10 @@ def _verdict(case: StdioCase, compare: str, status: int, output: str, error: str
         return Status.OUT_OF_MEMORY, error
     if status:
         return Status.ERROR, error or f"ended with exit code {status}"
-    got, expected = (_normal(text, compare) for text in (output, case.expected))
+    got, expected = (normal(text, compare) for text in (output, case.expected))
     if got == expected:
         return _PASSED
     return Status.FAILED, difference(got, expected)
-
-
-def _normal(text: str, compare: str) -> list[str]:
-    """The parts that have to be equal."""
-    if compare == "exact":
-        return [text]
-    if compare == "tokens":
-        return text.split()
-    return [line.strip() for line in text.strip().splitlines()]
 
 
 def difference(got: list[str], expected: list[str]) -> str:

@@ -1,0 +1,269 @@
+"""Many edited texts of one program, tried in an isolated process that is prepared for them.
+
+A screen is no verdict. Its process holds the task's visible tests beside the code that they test,
+and one edit may spoil it for the next. So a text that passes is to be confirmed by an ordinary run
+(`Screen.confirm`), which alone gives reward or says "solved"; one that fails is probably wrong.
+Each screen, each repeat of one and each confirmation is a test run, and to be counted as such.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
+
+from hrmgym.envs.kinds import kind_of
+from hrmgym.envs.outcome import FailureCode, Outcome, Reason
+from hrmgym.envs.sandboxes.executor import ScreeningRunner, TestRunner
+from hrmgym.envs.sandboxes.verdicts.screens import Plan, Record, Request, Tried
+from hrmgym.envs.task import NO_ENVIRONMENT, Task, TestSpec
+from hrmgym.envs.workspace import Files
+from hrmgym.errors import SandboxError, SandboxUnavailableError
+
+_FEWEST, _MOST = 64, 1024  # texts that go into a sandbox at once
+_PATIENCE = 5.0  # how many times a test's CPU seconds it has while it is traced
+
+
+class Grader(Protocol):
+    """What a screen needs of a `Benchmark`, which may itself read this package."""
+
+    @property
+    def own_rules(self) -> bool:
+        """See `Benchmark.own_rules`."""
+
+    def run_tests(
+        self, task: Task, tests: TestSpec, files: Mapping[str, str], sandbox: TestRunner
+    ) -> Outcome:
+        """See `Benchmark.run_tests`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screened:
+    """What a text came to."""
+
+    passed: bool
+    """Whether every visible test passed; to be confirmed where it was `hot`."""
+    cut: bool = False
+    """Whether it ran out of time, so that a longer limit may say otherwise."""
+    cpu_s: float = 0.0
+    tests: int = 0
+    """How many tests ran; a screen stops at the first that fails."""
+    runs: int = 1
+    """How many test runs it took."""
+    hot: bool = True
+    """Whether it was screened; if not, this is the verdict of an ordinary run."""
+    outcome: Outcome | None = None
+    """Of an ordinary run."""
+
+    @property
+    def failure(self) -> FailureCode | None:
+        """Why nothing is known of the text: the sandbox failed, as in `Outcome.failure`."""
+        return None if self.outcome is None else self.outcome.failure
+
+
+@dataclass(frozen=True, slots=True)
+class TestLines:
+    """What one visible test does on the untouched file."""
+
+    __test__ = False  # not a pytest class
+
+    passed: bool
+    lines: frozenset[int]
+    """Lines of the file that it runs, from 1; not those that importing it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which lines each visible test runs: one test run."""
+
+    tests: Mapping[str, TestLines]
+    """Test id -> what it does; no test where nothing is known."""
+    why: str = ""
+    """Why nothing is known; empty where something is."""
+    runs: int = 1
+
+
+class Screen:
+    """Tries edited texts of one file of a task on its visible tests.
+
+    Args:
+        benchmark: The task's.
+        task: The task; its hidden tests and its reference have no part in this.
+        files: The workspace.
+        path: The file that the texts are of.
+        sandbox: Where; one without screens runs every text by itself.
+    """
+
+    def __init__(
+        self,
+        benchmark: Grader,
+        task: Task,
+        files: Files,
+        path: str,
+        sandbox: TestRunner,
+    ) -> None:
+        self._benchmark, self._task, self._path = benchmark, task, path
+        self._files = files
+        self._sandbox = sandbox
+        self._runner: ScreeningRunner | None = None
+        found = self._prepare(sandbox)
+        self._plan: Plan | None = None if isinstance(found, str) else found
+        self.why: str = found if isinstance(found, str) else ""
+        """Why every text has an ordinary run; empty where there is a screen."""
+
+    def _prepare(self, sandbox: TestRunner) -> Plan | str:
+        task = self._task
+        if self._benchmark.own_rules:
+            return f"benchmark {task.benchmark!r} runs or counts tests by rules of its own"
+        if task.environment != NO_ENVIRONMENT:
+            try:
+                sandbox = sandbox.within(task.environment)
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                return str(error)
+        if not isinstance(sandbox, ScreeningRunner):
+            return "this kind of sandbox has no screens"
+        self._runner = sandbox
+        return kind_of(task.visible_tests).screen(self._files, task.visible_tests, self._path)
+
+    def run(
+        self, texts: Iterable[str], *, cpu_s: float | None = None, stop: bool = True
+    ) -> Iterator[Screened]:
+        """Try texts, in their order.
+
+        Args:
+            texts: Whole new texts of the file. Up to a thousand are read ahead, few at first.
+            cpu_s: CPU seconds for each, if less than the task's limit.
+            stop: Whether nothing is tried after a text that passes before the next one is asked
+                for. Without it, texts are tried ahead.
+
+        Yields:
+            What each came to.
+        """
+        limits = self._task.limits
+        if cpu_s is not None and cpu_s < limits.cpu_s:
+            limits = replace(limits, cpu_s=cpu_s)
+        coming, size = iter(texts), _FEWEST
+        waiting: deque[str] = deque()
+        while True:
+            waiting.extend(islice(coming, max(0, size - len(waiting))))
+            if not waiting:
+                return
+            done: list[Screened] = []
+            if self._plan is not None and self._runner is not None:
+                request = Request(self._plan, self._files, self._path, limits, stop)
+                done = self._screened(self._runner, request, list(waiting))
+            for one in done:
+                waiting.popleft()
+                yield one
+            if done:
+                size = min(4 * size, _MOST) if len(done) >= size // 2 else max(size // 2, _FEWEST)
+            else:
+                yield self._cold(waiting.popleft(), limits.cpu_s)
+
+    def _screened(
+        self, runner: ScreeningRunner, request: Request, texts: list[str]
+    ) -> list[Screened]:
+        """What the first of these texts came to; nothing where the first needs an ordinary run."""
+        try:
+            reply = runner.screen(request, texts)
+        except SandboxUnavailableError:
+            raise
+        except SandboxError:  # it may be the doing of a text: ordinary runs go to the bottom of it
+            return []
+        if reply is None or reply.unfit:
+            self._plan = None
+            self.why = reply.unfit if reply is not None else "this kind of sandbox has no screens"
+            return []
+        found = []
+        for record, text in zip(reply.records, texts, strict=False):
+            if record.status is Tried.UNSURE:
+                again = self._cold(text, request.limits.cpu_s)
+                found.append(replace(again, runs=again.runs + 1))
+            else:
+                found.append(_screened(record))
+        return found
+
+    def _cold(self, text: str, cpu_s: float) -> Screened:
+        outcome = self.confirm(text, cpu_s=cpu_s)
+        return Screened(
+            passed=outcome.resolved,
+            cut=outcome.reason is Reason.TIMEOUT,
+            cpu_s=outcome.cpu_s,
+            tests=len(outcome.tests),
+            hot=False,
+            outcome=outcome,
+        )
+
+    def coverage(self) -> Coverage:
+        """Which lines of the untouched file each visible test runs, and whether it passes.
+
+        Each test is run by itself, and has a few times the task's CPU seconds, since tracing takes
+        time. One that is cut off has not passed, and its lines are those that it came to.
+        """
+        if self._plan is None or self._runner is None:
+            return Coverage({}, self.why, 0)
+        limits = replace(self._task.limits, cpu_s=_PATIENCE * self._task.limits.cpu_s)
+        request = Request(self._plan, self._files, self._path, limits, stop=False, traced=True)
+        ids = list(self._task.visible_tests.test_ids)
+        found: dict[str, TestLines] = {}
+        while len(found) < len(ids):
+            try:
+                reply = self._runner.screen(request, ids[len(found) :])
+            except SandboxUnavailableError:
+                raise
+            except SandboxError as error:
+                return Coverage({}, str(error))
+            if reply is None or not reply.records:
+                return Coverage({}, "" if reply is None else reply.unfit)
+            for name, record in zip(ids[len(found) :], reply.records, strict=False):
+                found[name] = TestLines(record.status is Tried.PASSED, record.lines)
+        return Coverage(found)
+
+    def confirm(self, text: str, *, cpu_s: float | None = None) -> Outcome:
+        """An ordinary run of the visible tests on a text: one test run.
+
+        Args:
+            text: A whole new text of the file.
+            cpu_s: CPU seconds, if less than the task's limit.
+        """
+        task = self._task
+        if cpu_s is not None and cpu_s < task.limits.cpu_s:
+            task = replace(task, limits=replace(task.limits, cpu_s=cpu_s))
+        files = self._files.with_text(self._path, text)
+        return self._benchmark.run_tests(task, task.visible_tests, files, self._sandbox)
+
+
+def screen(
+    benchmark: Grader,
+    task: Task,
+    files: Mapping[str, str],
+    path: str,
+    texts: Iterable[str],
+    sandbox: TestRunner,
+    *,
+    cpu_s: float | None = None,
+    stop: bool = True,
+) -> Iterator[Screened]:
+    """Try edited texts of one file of a task on its visible tests: see `Screen`."""
+    made = Screen(benchmark, task, Files.of(files), path, sandbox)
+    return made.run(texts, cpu_s=cpu_s, stop=stop)
+
+
+def spectrum(
+    benchmark: Grader, task: Task, files: Mapping[str, str], path: str, sandbox: TestRunner
+) -> Coverage:
+    """Which lines of a file each visible test runs: see `Screen.coverage`."""
+    return Screen(benchmark, task, Files.of(files), path, sandbox).coverage()
+
+
+def _screened(record: Record) -> Screened:
+    return Screened(
+        passed=record.status is Tried.PASSED,
+        cut=record.status is Tried.CUT,
+        cpu_s=record.cpu_s,
+        tests=record.tests,
+    )

@@ -1,0 +1,229 @@
+"""Tries many texts of one file, one after the other, in one process. Runs inside the sandbox only.
+
+The process is as that of an ordinary run: forked for it, without powers, ended when it is through.
+It holds the task's visible tests with what they expect, beside foreign code that can reach all of
+it: what it says is worth nothing until an ordinary run has said the same. Standard library only.
+"""
+
+# The guest starts faster without pathlib.
+from __future__ import annotations
+
+import _signal
+import gc
+import mmap
+import os
+import signal
+import struct
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, Protocol
+
+from hrmgym.envs.sandboxes.inside import pristine, tracing
+
+#: Of one text: a status, how many of its tests ran, and microseconds of CPU.
+RECORD = struct.Struct("<BxHI")
+_HEAD = struct.Struct("<II")
+#: Statuses. `UNSURE`: no screen can tell, an ordinary run has to.
+OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
+#: How a process ended by itself: through, of no more use, or unable to try any text. Foreign code
+#: can say so, too.
+THROUGH, _STALE, BROKEN = 1, 2, 3
+_OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
+
+
+class Board:
+    """Memory that a process and the one that watches it share: where it is, and what it found."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._memory = mmap.mmap(-1, _HEAD.size + RECORD.size * size)
+
+    def begin(self, at: int) -> None:
+        """Forget how the process before has ended; the next one goes on with this text."""
+        _HEAD.pack_into(self._memory, 0, at, 0)
+
+    def reach(self, at: int) -> None:
+        """Say which text is being tried."""
+        _HEAD.pack_into(self._memory, 0, at, 0)
+
+    def end(self, at: int, how: int) -> None:
+        """Say how the process ends."""
+        _HEAD.pack_into(self._memory, 0, at, how)
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """The text that is being tried, and how the process has ended by itself, if it has."""
+        at, how = _HEAD.unpack_from(self._memory)
+        return at, how
+
+    def write(self, at: int, status: int, tests: int, cpu_s: float) -> None:
+        """Say what a text came to."""
+        micros = min(int(cpu_s * 1e6), (1 << 32) - 1)
+        place = _HEAD.size + RECORD.size * at
+        RECORD.pack_into(self._memory, place, status, min(tests, 0xFFFF), micros)
+
+    def status(self, at: int) -> int:
+        """What a text came to."""
+        return self._memory[_HEAD.size + RECORD.size * at]
+
+    def records(self, end: int) -> bytes:
+        """What the texts before `end` came to."""
+        return self._memory[_HEAD.size : _HEAD.size + RECORD.size * end]
+
+
+class Trial(Protocol):
+    """Tests of one kind, ready to be tried on texts."""
+
+    own: frozenset[str]
+    """Names of the workspace's modules, of its folders, too."""
+
+    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+        """Try a text.
+
+        Args:
+            text: The whole text.
+            watch: To be called before anything runs that may leave something behind.
+
+        Returns:
+            Its status, how many tests ran, and whether it can have left nothing behind.
+
+        Raises:
+            MemoryError: There was not enough, perhaps because of what ran here before.
+        """
+
+    def single(self, number: int) -> int:
+        """The status of one test on the untouched text."""
+
+    def intact(self) -> bool:
+        """Whether the tests and the code that they test are as they were."""
+
+
+def act(
+    kind: Callable[[Mapping[str, Any], str], Trial], request: Mapping[str, Any], root: str, out: int
+) -> NoReturn:
+    """Try texts from number `from` on, and exit.
+
+    Args:
+        kind: Makes the tests.
+        request: files, path, texts (bytes), board, from, slice_s, stop, limits, and what the tests'
+            kind needs.
+        root: The workspace, which holds the files.
+        out: Not used.
+    """
+    os.chdir(root)
+    _signal.setitimer(_signal.ITIMER_PROF, request["limits"]["cpu_s"] + request["slice_s"])
+    gc.enable()
+    trial = kind(request, root)
+    gc.freeze()
+    try_texts(request, root, trial)
+
+
+def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
+    """`act`, once the tests are there."""
+    board: Board = request["board"]
+    cpu_s, slice_s = request["limits"]["cpu_s"], request["slice_s"]
+    state: pristine.Pristine | None = None
+
+    def watch() -> None:
+        nonlocal state
+        if state is None:  # so far nothing has run that could have changed anything
+            state = pristine.Pristine((root,), trial.own)
+
+    lines: tracing.Lines | None = request["lines"]
+    first = at = request["from"]
+    depth = sys.getrecursionlimit()  # programs raise it, and it is soon put back
+    clock, arm = time.process_time, _signal.setitimer
+    began = now = clock()
+    while at < board.size:
+        board.reach(at)
+        text = request["texts"][at].decode("utf-8", "surrogateescape")
+        arm(_signal.ITIMER_PROF, cpu_s)
+        try:
+            if lines is not None:
+                with lines.of(at, f"{root}/{request['edited']}"):
+                    status, tests, harmless = trial.single(at), 1, True
+            else:
+                status, tests, harmless = trial.attempt(text, watch)
+        except MemoryError:
+            if at > first:
+                end(board, at, _STALE)
+            status, tests, harmless = FAILED, 1, False
+        sys.setrecursionlimit(depth)
+        before, now = now, clock()
+        board.write(at, status, tests, now - before)
+        at += 1
+        if not harmless and not (trial.intact() and state is not None and state.intact()):
+            end(board, at, _STALE)
+        if now - began > slice_s or (status == PASSED and request["stop"]):
+            break
+    end(board, at, THROUGH)
+
+
+def end(board: Board, at: int, how: int) -> NoReturn:
+    """End this process, which has tried the texts before `at`."""
+    board.end(at, how)
+    os._exit(0)
+
+
+def settle(board: Board, first: int, status: int | None, request: Mapping[str, Any]) -> int:
+    """Settle what a process that has ended has left open.
+
+    Args:
+        board: What it has said.
+        first: The text that it began with.
+        status: Its exit code; None where it came no further for too long.
+        request: See `act`.
+
+    Returns:
+        The number of the text to go on with; `first` only where no text can be tried.
+    """
+    at, how = board.reached
+    at, most = min(at, board.size), first
+    while most < at and board.status(most) != OPEN:
+        most += 1
+    if how == BROKEN and most == first:
+        return first
+    if how and most > first:  # it ended by itself: as far as it says, or foreign code in its name
+        return most
+    if most == board.size or (not how and board.status(most) != OPEN):  # it ended after that
+        return min(most + 1, board.size)
+    if status is None or status in _OUT_OF_CPU:
+        board.write(most, CUT, 1, request["limits"]["cpu_s"])
+        return most + 1
+    if most > first:  # it may have been the doing of one before
+        return most
+    unsure = how or status == -signal.SIGKILL
+    board.write(most, UNSURE if unsure else FAILED, 1, 0.0)
+    return most + 1
+
+
+def stamp(folder: str) -> tuple[int, ...]:
+    """What changes when something in a folder does."""
+    return pristine.stamp(folder)
+
+
+def modules_of(files: Mapping[str, str]) -> frozenset[str]:
+    """Dotted names under which the files of a workspace may be imported."""
+    found: set[str] = set()
+    for path in files:
+        if path.endswith(".py"):
+            parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+            found |= {".".join(parts[start:]) for start in range(len(parts))}
+    return frozenset(found)
+
+
+def folders_of(files: Mapping[str, str]) -> frozenset[str]:
+    """Dotted names under which the folders of a workspace may be imported."""
+    found: set[str] = set()
+    for path in files:
+        parts = path.split("/")[:-1]
+        for end in range(1, len(parts) + 1):
+            found |= {".".join(parts[start:end]) for start in range(end)}
+    return frozenset(found)
+
+
+def forget_own(own: frozenset[str]) -> None:
+    """Have the workspace's modules imported anew."""
+    for name in own:
+        sys.modules.pop(name, None)

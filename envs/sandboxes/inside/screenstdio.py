@@ -1,0 +1,126 @@
+"""Runs of a program, many texts of it in one process; see `screening`. Standard library only."""
+
+from __future__ import annotations
+
+import _signal
+import importlib
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import CodeType, ModuleType
+from typing import Any
+
+from hrmgym.envs.sandboxes.inside import calls, chunks, harmless, screening, sourcecode, stdio
+
+
+class Stdio:
+    """A program's runs, ready to be tried on texts: see `screening.Trial`."""
+
+    def __init__(self, request: Mapping[str, Any], root: str) -> None:
+        self._root, self._path = root, request["path"]
+        self._file = f"{root}/{self._path}"
+        self._compare = request["compare"]
+        self._cases = [
+            (case["stdin"].encode("utf-8", "surrogateescape"), self._normal(case["expected"]))
+            for case in request["cases"]
+        ]
+        self._cap = request["limits"]["output_kb"] * 1024
+        self._cpu_s = request["limits"]["cpu_s"]
+        self._modules = screening.modules_of(request["files"])
+        self.own = self._modules | screening.folders_of(request["files"])
+        calls.forget(request["files"])
+        sys.path.insert(0, self._file.rpartition("/")[0])
+        sys.argv = [self._file]
+        self._text = str(request["files"][self._path])
+        self._imports = harmless.imports_of(self._text)
+        self._chunks = chunks.Chunks(self._text, self._file)
+        for code in self._chunks.own:
+            for name in harmless.imported(code) - self.own:
+                with suppress(BaseException):  # the runs will say so
+                    importlib.import_module(name)
+        others = (name for name in request["files"] if name != self._path)
+        self._alone = not any(name.endswith(".py") for name in others)
+        for target in (0, 1):
+            made = os.memfd_create("stream")
+            os.dup2(made, target)
+            os.close(made)
+        self._streams = sys.stdin, sys.stdout
+
+    def _normal(self, text: str) -> list[str]:
+        return stdio.normal(text, self._compare)
+
+    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+        """See `screening.Trial`."""
+        try:
+            codes, _ = self._chunks.codes(text)
+        except (SyntaxError, ValueError, RecursionError):
+            return screening.FAILED, 1, True
+        clean = self._alone and all(harmless.is_harmless(code, self._imports) for code in codes)
+        if not clean:
+            watch()
+        for number in range(len(self._cases)):
+            if number:  # each run has its time
+                _signal.setitimer(_signal.ITIMER_PROF, self._cpu_s)
+            if not self._passes(codes, number):
+                return screening.FAILED, number + 1, clean
+        return screening.PASSED, len(self._cases), clean
+
+    def single(self, number: int) -> int:
+        """See `screening.Trial`."""
+        codes = [sourcecode.compiled(self._text, self._file)]
+        return screening.PASSED if self._passes(codes, number) else screening.FAILED
+
+    def intact(self) -> bool:
+        """Nothing of it outlives a text."""
+        return True
+
+    def _passes(self, codes: list[CodeType], number: int) -> bool:
+        """Whether the program passes a case."""
+        given, expected = self._cases[number]
+        os.ftruncate(0, 0)
+        os.pwrite(0, given, 0)
+        os.ftruncate(1, 0)
+        for stream in (0, 1):
+            os.lseek(stream, 0, os.SEEK_SET)
+        screening.forget_own(self._modules)
+        stdin, stdout = self._streams
+        sys.stdin = io.TextIOWrapper(
+            io.BufferedReader(io.FileIO(0, closefd=False)), stdin.encoding, stdin.errors
+        )
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(io.FileIO(1, "w", closefd=False)), stdout.encoding, stdout.errors
+        )
+        try:
+            return self._runs(codes) == 0 and self._printed() == expected
+        finally:
+            with suppress(Exception):
+                sys.stdin.close()
+                sys.stdout.close()
+            sys.stdin, sys.stdout = stdin, stdout
+            sys.modules["__main__"] = ModuleType("__main__")
+
+    def _runs(self, codes: list[CodeType]) -> int:
+        """Run the program as its only module; its exit code."""
+        main = ModuleType("__main__")
+        main.__file__ = self._file
+        main.__dict__["__builtins__"] = __builtins__
+        sys.modules["__main__"] = main
+        status = 0
+        try:
+            for code in codes:
+                exec(code, main.__dict__)
+        except SystemExit as error:
+            status = stdio.exit_code(error.code)
+        except MemoryError:
+            raise
+        except BaseException:
+            status = 1
+        return stdio.wind_up(status)
+
+    def _printed(self) -> list[str]:
+        data = os.pread(1, self._cap + 1, 0)
+        if len(data) > self._cap:
+            return ["\0"]  # more than it may
+        return self._normal(data.decode("utf-8", "backslashreplace"))

@@ -1,0 +1,176 @@
+"""Edited texts tried in one process say what ordinary runs of them say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from hrmgym.envs.benchmark import Benchmark
+from hrmgym.envs.edits.screen import Screen, Screened, screen, spectrum
+from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.task import (
+    CallCase,
+    CallTests,
+    CommandTests,
+    Limits,
+    PytestTests,
+    StdioCase,
+    StdioTests,
+    Task,
+    TestSpec,
+    Workspace,
+)
+from hrmgym.tests.inmemory import calling, sandbox_of
+
+BUGGY = "def double(x):\n    return x - 1\n"
+RIGHT = "def double(x):\n    return x * 2\n"
+LOOPS = "def double(x):\n    while True:\n        pass\n"
+
+
+class Doubling(Benchmark):
+    """A benchmark of tasks that are made in tests."""
+
+    name = "doubling"
+    version = "0"
+    splits = ("test",)
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        return ()
+
+
+def calls(*pairs: tuple[object, object], **more: object) -> CallTests:
+    """Calls of `double`."""
+    cases = tuple(
+        CallCase(id=f"case-{number}", args=(arg,), expected=expected, **more)  # type: ignore[arg-type]
+        for number, (arg, expected) in enumerate(pairs)
+    )
+    return CallTests(path="solution.py", function="double", cases=cases)
+
+
+DOUBLES = calls((2, 4), (3, 6))
+
+
+def task_of(tests: TestSpec, text: str = BUGGY, **files: str) -> Task:
+    """A task with these visible tests."""
+    others = {f"{name}.py": content for name, content in files.items()}
+    return Task(
+        id="double",
+        benchmark="doubling",
+        language="python",
+        split="test",
+        prompt="",
+        workspace=Workspace(files={"solution.py": text, **others}),
+        editable=("solution.py",),
+        visible_tests=tests,
+        hidden_tests=calls((50, 100)),
+        limits=Limits(cpu_s=0.5, wall_s=2.0),
+    )
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+def screened(sandbox: Sandbox, task: Task, texts: Sequence[str], **more: object) -> list[Screened]:
+    """What texts come to, each of them hot."""
+    made = Screen(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+    assert made.why == ""
+    return list(made.run(texts, **more))  # type: ignore[arg-type]
+
+
+def test_the_fix_passes_and_all_else_fails(sandbox: Sandbox) -> None:
+    texts = [BUGGY, "def double(x:\n", RIGHT, "def other(x):\n    return x * 2\n", RIGHT]
+    found = screened(sandbox, task_of(DOUBLES), texts)
+    assert [one.passed for one in found] == [False, False, True, False, True]
+    assert all(one.hot and one.runs == 1 for one in found)
+    assert [one.tests for one in found] == [1, 1, 2, 1, 2]  # the first that fails ends it
+
+
+def test_an_endless_loop_is_cut_and_costs_no_other_text_anything(sandbox: Sandbox) -> None:
+    texts = [LOOPS, RIGHT, LOOPS, LOOPS, BUGGY, RIGHT]
+    found = screened(sandbox, task_of(DOUBLES), texts, cpu_s=0.05)
+    assert [one.passed for one in found] == [False, True, False, False, False, True]
+    assert [one.cut for one in found] == [True, False, True, True, False, False]
+
+
+PYTEST = PytestTests(
+    files={
+        "test_solution.py": "from solution import double\n\n"
+        "def test_two():\n    assert double(2) == 4\n\n"
+        "def test_three():\n    assert double(3) == 6\n"
+    },
+    ids=("test_solution.py::test_two", "test_solution.py::test_three"),
+)
+STDIO = StdioTests(
+    path="solution.py",
+    cases=(
+        StdioCase(id="two", stdin="2\n", expected="4\n"),
+        StdioCase(id="three", stdin="3\n", expected="6\n"),
+    ),
+)
+MAIN = "\n\nprint(double(int(input())))\n"
+KINDS: dict[str, tuple[TestSpec, str]] = {
+    "calls": (DOUBLES, ""),
+    "pytest": (PYTEST, ""),
+    "stdio": (STDIO, MAIN),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_tests_is_screened(sandbox: Sandbox, kind: str) -> None:
+    tests, main = KINDS[kind]
+    texts = [BUGGY, LOOPS, RIGHT, "def double(x):\n    raise SystemExit\n", RIGHT, "def (\n"]
+    task = task_of(tests, BUGGY + main)
+    found = screened(sandbox, task, [text + main for text in texts], cpu_s=0.2)
+    assert [one.passed for one in found] == [False, False, True, False, True, False]
+    assert [one.cut for one in found] == [False, True, False, False, False, False]
+    assert all(one.hot for one in found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_lines_of_each_test_are_told(sandbox: Sandbox, kind: str) -> None:
+    tests, main = KINDS[kind]
+    text = "def double(x):\n    if x == 2:\n        return 4\n    while x:\n        pass\n" + main
+    task = task_of(tests, text)
+    found = spectrum(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+    assert (found.why, found.runs) == ("", 1)
+    two, three = found.tests.values()
+    assert tuple(found.tests) == tests.test_ids
+    assert two.passed
+    assert {2, 3} <= two.lines
+    assert 4 not in two.lines
+    assert not three.passed  # it never ends
+    assert {2, 4, 5} <= three.lines
+    assert 3 not in three.lines
+
+
+def test_what_pytest_cannot_have_put_in_place_has_an_ordinary_run(sandbox: Sandbox) -> None:
+    before = "FACTOR = 1\n\n\ndef double(x):\n    return x * FACTOR\n"
+    texts = [before.replace("= 1", "= 2"), before.replace("* FACTOR", "* 2")]
+    found = screened(sandbox, task_of(PYTEST, before), texts)
+    assert [(one.passed, one.hot) for one in found] == [(True, False), (True, True)]
+    assert found[0].runs == 2
+
+
+def test_a_kind_without_screens_has_ordinary_runs_and_says_so(sandbox: Sandbox) -> None:
+    tests = CommandTests(
+        command=("python3", "-c", "import solution; assert solution.double(2) == 4")
+    )
+    task = task_of(tests)
+    made = Screen(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+    assert "command" in made.why
+    found = list(made.run([BUGGY, RIGHT]))
+    assert [one.passed for one in found] == [False, True]
+    assert not any(one.hot for one in found)
+
+
+def test_a_sandbox_without_screens_has_ordinary_runs_and_says_so() -> None:
+    task = task_of(DOUBLES)
+    with sandbox_of(calling) as sandbox:
+        found = list(
+            screen(Doubling(), task, task.workspace.start, "solution.py", [BUGGY, RIGHT], sandbox)
+        )
+    assert [(one.passed, one.hot) for one in found] == [(False, False), (True, False)]
