@@ -62,6 +62,9 @@ class ScoreConfig(Block):
     the policy draws (`random`, and `ranked` among edits that it finds equally probable)."""
     deterministic: bool = True
     """Take the most probable action instead of drawing one."""
+    correct: bool = False
+    """Also call what is solved with inputs that stand in no test, and compare with the reference:
+    reports then say how much is correct, beside solved, and how much could not be judged."""
     workers: Count = 1
     """Processes that work on tasks; the report does not depend on it."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -78,6 +81,8 @@ class ScoreConfig(Block):
             raise ValueError(f"mode: {self.mode} takes no episodes or before")
         if self.mode != "proposals" and self.seeds > 1:
             raise ValueError(f"seeds: goes with mode: proposals, not with mode: {self.mode}")
+        if self.mode == "fixes" and self.correct:
+            raise ValueError("mode: fixes runs nothing, so correct: true has nothing to call")
         if self.mode == "episodes" and max(self.k) > self.episodes:
             raise ValueError(f"k: {max(self.k)} is more than episodes: {self.episodes}")
         if len(set(self.k)) < len(self.k):

@@ -17,6 +17,7 @@ from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.task import Reason
 from hrmgym.envs.transitions import reason
 from hrmgym.errors import SandboxError, SandboxUnavailableError, UnknownNameError
+from hrmgym.experiments.evaluate.correct import UNASKED, UNSOLVED, judge_state
 from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 from hrmgym.policies.ranked import RankedPolicy
@@ -116,13 +117,16 @@ def score_task(
     ks: Sequence[int],
     seeds: Sequence[int],
     stop: Callable[[], bool] = lambda: False,
+    *,
+    correct: bool = False,
 ) -> TaskRecord | None:
     """Scores one task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
     k counts test runs, repeats of what timed out included.
 
     It is tried once with each seed. Where the sandbox fails it is tried again, and then has no
-    verdict. None if `stop` came true before the end.
+    verdict. None if `stop` came true before the end. With `correct`, what is solved is also judged
+    on inputs that stand in no test.
 
     Raises:
         ConfigError: as `tries` does.
@@ -131,7 +135,7 @@ def score_task(
     attempts: list[Attempt] = []
     for seed in seeds:
         for _ in range(1 + REPEATS):
-            one = _attempt(task, policy, env, max(ks), seed, stop)
+            one = _attempt(task, policy, env, max(ks), seed, stop, correct)
             if one is None:
                 return None
             if not one.failure:
@@ -151,10 +155,11 @@ def _attempt(
     most: int,
     seed: int,
     stop: Callable[[], bool],
+    correct: bool,
 ) -> Attempt | None:
     passes, solves = None, None
     submitted, ended, failure = False, Reason.FAILED.value, ""
-    counts = TestRuns()
+    counts, judged = TestRuns(), UNSOLVED if correct else UNASKED
     try:
         for one in tries(policy, env, task, most, seed):
             if stop():
@@ -167,6 +172,8 @@ def _attempt(
             grade = env.grade(one.result)
             if passes is None:
                 passes, submitted, ended = one.run, grade.resolved, grade.reason.value
+                if correct and submitted:
+                    judged = judge_state(env, one.result)
             if grade.resolved:
                 solves = one.run
                 break  # every value is settled
@@ -176,7 +183,7 @@ def _attempt(
         raise
     except SandboxError as error:
         ended, failure = Reason.INFRASTRUCTURE.value, error.code
-        passes, solves, submitted = None, None, False
+        passes, solves, submitted, judged = None, None, False, UNASKED
     staged = {name: number for name, number in counts.to_dict().items() if name != "test_runs"}
     return Attempt(
         solved=submitted,
@@ -185,7 +192,9 @@ def _attempt(
         solved_after=passes if submitted else None,
         reason=ended,
         failure=failure,
+        correct=judged.equal,
         numbers={
+            **judged.numbers(),
             "first_passing": passes,
             "first_solving": solves,
             **(staged if env.sandbox_config.stages or isinstance(policy, RankedPolicy) else {}),

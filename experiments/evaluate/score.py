@@ -89,6 +89,7 @@ def score(
             experiment.seed,
             experiment.score.episodes,
             experiment.score.deterministic,
+            experiment.score.correct,
         )
     modes = modes_of(tasks, experiment) if tasks else {}
     hashes = {
@@ -118,6 +119,7 @@ def score(
         deterministic=experiment.score.deterministic,
         confidence=experiment.score.confidence,
         interval=experiment.score.interval,
+        correct=experiment.score.correct,
         records=tuple(records),
         official=_official(benchmark, records, experiment.score.confidence),
         modes=modes,
@@ -169,7 +171,8 @@ class _Proposing:
             return score_fix(item, policy, env, ks, seed)
         task, tags = item
         seeds = range(seed, seed + self.experiment.score.seeds)
-        return score_task(task, tags, policy, env, ks, seeds, stop)
+        correct = self.experiment.score.correct
+        return score_task(task, tags, policy, env, ks, seeds, stop, correct=correct)
 
     def close(self) -> None:
         """Gives the sandbox back."""
