@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -93,11 +92,16 @@ def main() -> int:
 
 def _differing(old: str, new: str) -> tuple[int, int]:
     """The lines of an old text that differ from a new one, and one more on either side."""
-    shorter = min(len(old), len(new))
-    head = len(os.path.commonprefix((old, new)))
-    tail = min(shorter - head, len(os.path.commonprefix((old[::-1], new[::-1]))))
+    head = _alike(old, new)
+    tail = min(min(len(old), len(new)) - head, _alike(old[::-1], new[::-1]))
     start = old.rfind("\n", 0, max(0, old.rfind("\n", 0, head))) + 1
     return start, _line_end(old, _line_end(old, len(old) - tail))
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with that are the same."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _line_end(text: str, place: int) -> int:
