@@ -124,6 +124,11 @@ HARMS = {
     "priority": "import os\nos.nice(19)\nreturn 0",
     "warnings": "import warnings\nwarnings.simplefilter('error')\nreturn 0",
 }
+#: Harms that take their time.
+SLOW = frozenset(
+    ("a loop that swallows", "a loop in C", "a loop that no timer ends", "a loop with other timers")
+    + ("a sleep", "memory that is kept", "memory, swallowed", "forks", "a thread that patches")
+)
 _FRAMES = """\
 import sys
 frame = sys._getframe()
