@@ -12,7 +12,7 @@ import pytest
 
 _SCRIPT = """\
 import collections, decimal, gc, json, math, os, signal, string, sys, threading, time, warnings
-from hrmgym.envs.sandboxes.inside.pristine import Pristine
+from hrmgym.envs.sandboxes.screening.pristine import Pristine
 os.chdir({folder!r})
 noted = Pristine(({folder!r}, {folder!r} + "/file"), frozenset({{"own"}}))
 assert noted.intact()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hrmgym.envs.sandboxes.inside.reach import Reach
+from hrmgym.envs.sandboxes.screening.reach import Reach
 
 SOURCE = """\
 import functools

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hrmgym.envs.sandboxes.inside.harmless import imported, imports_of, is_harmless
+from hrmgym.envs.sandboxes.screening.harmless import imported, imports_of, is_harmless
 
 HARMLESS = (
     "def f(a):\n    return sorted(a, key=lambda x: -x)[1:]",

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from hrmgym.envs.sandboxes.inside.patching import Bodies, patched
+from hrmgym.envs.sandboxes.screening.patching import Bodies, patched
 
 BASE = '''\
 from functools import lru_cache

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hrmgym.envs.sandboxes.inside.chunks import Chunks
+from hrmgym.envs.sandboxes.screening.chunks import Chunks
 
 BASE = '''\
 """What it is."""
