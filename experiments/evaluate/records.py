@@ -24,6 +24,9 @@ class Attempt:
     """How it ended: a `hrmgym.envs.task.Reason`."""
     failure: str = ""
     """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; empty where there is one."""
+    correct: bool | None = None
+    """Whether it also returns what the reference does on inputs that stand in no test, see
+    `correct.py`; None: that was not asked, or could not be judged."""
     numbers: Mapping[str, Number] = field(default_factory=dict)
     """What else was counted, by name; None: there was none."""
 
