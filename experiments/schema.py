@@ -57,6 +57,9 @@ class ScoreConfig(Block):
     """The k of each pass@k to report; none may be more than `episodes`. In the other modes,
     numbers of proposals; of `proposals`, each is one test run, and so is each repeat of one that
     timed out under `sandbox.stages`."""
+    seeds: Count = 1
+    """In the mode `proposals`: how often each task is tried, each time with another seed of what
+    the policy draws (`random`, and `ranked` among edits that it finds equally probable)."""
     deterministic: bool = True
     """Take the most probable action instead of drawing one."""
     correct: bool = False
@@ -76,16 +79,19 @@ class ScoreConfig(Block):
     def _consistent(self) -> ScoreConfig:
         if self.mode != "episodes" and (self.episodes > 1 or self.before):
             raise ValueError(f"mode: {self.mode} takes no episodes or before")
+        if self.mode != "proposals" and self.seeds > 1:
+            raise ValueError(f"seeds: goes with mode: proposals, not with mode: {self.mode}")
         if self.mode == "fixes" and self.correct:
             raise ValueError("mode: fixes runs nothing, so correct: true has nothing to call")
         if self.mode == "episodes" and max(self.k) > self.episodes:
             raise ValueError(f"k: {max(self.k)} is more than episodes: {self.episodes}")
         if len(set(self.k)) < len(self.k):
             raise ValueError("k: a value is repeated")
-        if self.interval == "wilson" and self.episodes > 1:
-            raise ValueError(
-                f"interval: wilson needs episodes: 1, not {self.episodes}; use bootstrap or auto"
-            )
+        for name, times in (("episodes", self.episodes), ("seeds", self.seeds)):
+            if self.interval == "wilson" and times > 1:
+                raise ValueError(
+                    f"interval: wilson needs {name}: 1, not {times}; use bootstrap or auto"
+                )
         return self
 
 
@@ -133,6 +139,11 @@ class Experiment(Block):
         if self.trainer is not None and self.score.mode == "fixes":
             raise ValueError(
                 "score.mode: fixes has nothing to train on; score the checkpoint apart"
+            )
+        if self.policy.kind == "ranked" and self.score.mode != "proposals":
+            raise ValueError(
+                f"policy 'ranked' puts edits in order; it needs score.mode: proposals, not "
+                f"{self.score.mode}"
             )
         if self.policy.kind == "hrm":
             if self.env.interface != "edit":

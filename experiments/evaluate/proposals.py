@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.failures import REPEATS
@@ -21,6 +20,7 @@ from hrmgym.errors import SandboxError, SandboxUnavailableError, UnknownNameErro
 from hrmgym.experiments.evaluate.correct import UNASKED, UNSOLVED, judge_state
 from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.schema import HELD_OUT, Experiment
+from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.search.stages import TestRuns
 from hrmgym.search.tries import looked_up, passed, tries
 from hrmgym.trainers.data.real_edits import VERSION
@@ -112,10 +112,10 @@ def score_fix(
 def score_task(
     task: str,
     tags: tuple[str, ...],
-    policy: Proposer,
+    policy: Proposer | RankedPolicy,
     env: SoftwareEnv,
     ks: Sequence[int],
-    seed: int,
+    seeds: Sequence[int],
     stop: Callable[[], bool] = lambda: False,
     *,
     correct: bool = False,
@@ -124,41 +124,48 @@ def score_task(
 
     k counts test runs, repeats of what timed out included.
 
-    A task whose sandbox fails is tried again, and then has no verdict. None if `stop` came true
-    before the end. With `correct`, what is solved is also judged on inputs that stand in no test.
+    It is tried once with each seed. Where the sandbox fails it is tried again, and then has no
+    verdict. None if `stop` came true before the end. With `correct`, what is solved is also judged
+    on inputs that stand in no test.
 
     Raises:
         ConfigError: as `tries` does.
     """
     started = time.perf_counter()
-    for _ in range(1 + REPEATS):
-        item = _score_task(task, tags, policy, env, ks, seed, stop, correct)
-        if item is None or not item.failures:
-            break
-        with suppress(SandboxError):  # the next try starts a new sandbox
-            env.close()
-    return None if item is None else replace(item, seconds=time.perf_counter() - started)
+    attempts: list[Attempt] = []
+    for seed in seeds:
+        for _ in range(1 + REPEATS):
+            one = _attempt(task, policy, env, max(ks), seed, stop, correct)
+            if one is None:
+                return None
+            if not one.failure:
+                break
+            with suppress(SandboxError):  # the next try starts a new sandbox
+                env.close()
+        assert one is not None
+        attempts.append(one)
+    seconds = time.perf_counter() - started
+    return TaskRecord(task=task, tags=tags, attempts=tuple(attempts), seconds=seconds)
 
 
-def _score_task(
+def _attempt(
     task: str,
-    tags: tuple[str, ...],
-    policy: Proposer,
+    policy: Proposer | RankedPolicy,
     env: SoftwareEnv,
-    ks: Sequence[int],
+    most: int,
     seed: int,
     stop: Callable[[], bool],
     correct: bool,
-) -> TaskRecord | None:
+) -> Attempt | None:
     passes, solves = None, None
     submitted, ended, failure = False, Reason.FAILED.value, ""
     counts, judged = TestRuns(), UNSOLVED if correct else UNASKED
     try:
-        for one in tries(policy, env, task, max(ks), seed):
+        for one in tries(policy, env, task, most, seed):
             if stop():
                 return None
             if passes is None and one.number >= counts.proposals:  # as the last one's verdict is
-                ended = reason(one.result)
+                ended = reason(one.result) or Reason.FAILED.value  # a screen has none
             counts.add(one)
             if not passed(one.result):
                 continue
@@ -178,24 +185,18 @@ def _score_task(
         ended, failure = Reason.INFRASTRUCTURE.value, error.code
         passes, solves, submitted, judged = None, None, False, UNASKED
     staged = {name: number for name, number in counts.to_dict().items() if name != "test_runs"}
-    return TaskRecord(
-        task=task,
-        tags=tags,
-        attempts=(
-            Attempt(
-                solved=submitted,
-                plausible=passes is not None,
-                test_runs=counts.proposals + counts.repeats,
-                solved_after=passes if submitted else None,
-                reason=ended,
-                failure=failure,
-                correct=judged.equal,
-                numbers={
-                    **judged.numbers(),
-                    "first_passing": passes,
-                    "first_solving": solves,
-                    **(staged if env.sandbox_config.stages else {}),
-                },
-            ),
-        ),
+    return Attempt(
+        solved=submitted,
+        plausible=passes is not None,
+        test_runs=counts.runs,
+        solved_after=passes if submitted else None,
+        reason=ended,
+        failure=failure,
+        correct=judged.equal,
+        numbers={
+            **judged.numbers(),
+            "first_passing": passes,
+            "first_solving": solves,
+            **(staged if env.sandbox_config.stages or isinstance(policy, RankedPolicy) else {}),
+        },
     )

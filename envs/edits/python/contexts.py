@@ -80,6 +80,8 @@ def rejected(
         return _NOT_ITERABLE
     if isinstance(parent, (ast.Starred, ast.YieldFrom)):
         return _NOT_ITERABLE
+    if isinstance(parent, ast.Expr):  # a text would be a docstring
+        return MODULE | {"str"}
     if field in ("test", "ifs") or isinstance(parent, ast.BoolOp):
         return _DEFINED
     return MODULE

@@ -59,6 +59,10 @@ def comparison(program: Program) -> Changes:
                 if new == sign or _pointless(new, left.piece, right.piece):
                     continue
                 name = pc.COMPARISONS[new]
+                if new.isalpha() or " " in new:  # `a==b` may have no blanks
+                    around = program.text[start - 1], program.text[end]
+                    new = f"{'' if around[0].isspace() else ' '}{new}"
+                    new += "" if around[1].isspace() else " "
                 yield Change(start, end, new, place.region, begin, stop, f"{name}()")
 
 

@@ -25,12 +25,12 @@ class Pristine:
     """How a process is before any foreign code has run in it.
 
     Args:
-        folders: Folders in which nothing may appear, change or vanish.
+        paths: Folders in which nothing may appear or vanish, and files that may not change.
         own: Names of modules that every run makes anew.
     """
 
-    def __init__(self, folders: tuple[str, ...], own: frozenset[str]) -> None:
-        self._folders, self._own = folders, own
+    def __init__(self, paths: tuple[str, ...], own: frozenset[str]) -> None:
+        self._paths, self._own = paths, own
         self._modules: dict[str, ModuleType] = {}
         self._parts: list[tuple[Any, dict[str, Any]]] = []
         self._classes: set[type] = set()
@@ -73,7 +73,7 @@ class Pristine:
             list(warnings.filters),
             _thread._count(),
             [_signal.getsignal(number) for number in _SIGNALS],
-            [stamp(folder) for folder in self._folders],
+            [stamp(path) for path in self._paths],
         )
 
     def intact(self) -> bool:
@@ -103,10 +103,10 @@ class Pristine:
         return not _has_children()
 
 
-def stamp(folder: str) -> tuple[int, ...]:
-    """What changes when something in a folder does."""
+def stamp(path: str) -> tuple[int, ...]:
+    """What changes when a file does, or when something in a folder appears or vanishes."""
     try:
-        seen = os.stat(folder)
+        seen = os.stat(path)
     except OSError:
         return (0,)
     return seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_nlink

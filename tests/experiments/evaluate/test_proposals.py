@@ -62,7 +62,7 @@ def test_the_first_proposal_that_passes_the_visible_tests_is_submitted(env: Soft
     useless = right.copy()
     useless[1:3] += 1  # some other edit
     known = Known([stop, useless, right, right])
-    item = score_task("double", (), known, env, KS, seed=0)
+    item = score_task("double", (), known, env, KS, seeds=(0,))
     assert item is not None
     assert values("proposals", item, KS) == {
         "solved@1": 0,
@@ -71,6 +71,9 @@ def test_the_first_proposal_that_passes_the_visible_tests_is_submitted(env: Soft
         "oracle@1": 0,
         "oracle@2": 0,
         "oracle@4": 1,
+        "plausible@1": 0,
+        "plausible@2": 0,
+        "plausible@4": 1,
     }
     assert item.attempts[0].numbers == {"first_passing": 3, "first_solving": 3}
     assert known.asked == [4]
@@ -90,7 +93,7 @@ def test_passing_visible_tests_alone_is_not_solving(env: SoftwareEnv) -> None:
         return action
 
     cheat, right = written(" + x + (x > 4)"), written(" * 2")
-    item = score_task("double", (), Known([cheat, right]), env, (1, 2), seed=0)
+    item = score_task("double", (), Known([cheat, right]), env, (1, 2), seeds=(0,))
     assert item is not None
     assert item.attempts[0].numbers == {"first_passing": 1, "first_solving": 2}
     assert values("proposals", item, (1, 2)) == {
@@ -98,15 +101,17 @@ def test_passing_visible_tests_alone_is_not_solving(env: SoftwareEnv) -> None:
         "solved@2": 0,
         "oracle@1": 0,
         "oracle@2": 1,
+        "plausible@1": 1,
+        "plausible@2": 1,
     }
 
 
 def test_the_environment_must_test_by_itself(env: SoftwareEnv) -> None:
     manual = SoftwareEnv(Tiny(), canvas=96, auto_test=False)
     with pytest.raises(ConfigError, match="auto_test"):
-        score_task("double", (), Known([]), manual, KS, seed=0)
+        score_task("double", (), Known([]), manual, KS, seeds=(0,))
     manual = SoftwareEnv(Tiny(), canvas=96, auto_submit=False)
-    item = score_task("double", (), Known([fixing(env, "double")]), manual, KS, seed=0)
+    item = score_task("double", (), Known([fixing(env, "double")]), manual, KS, seeds=(0,))
     assert item is not None
     assert item.attempts[0].numbers == {"first_passing": 1, "first_solving": 1}
 
@@ -194,7 +199,8 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
     )
     check(katas)
     data = score(katas).to_dict()
-    assert list(data["scores"]) == ["solved@1", "solved@2", "oracle@1", "oracle@2"]
+    shown = [f"{name}@{k}" for name in ("solved", "oracle", "plausible") for k in (1, 2)]
+    assert list(data["scores"]) == shown
 
 
 @pytest.mark.parametrize(
