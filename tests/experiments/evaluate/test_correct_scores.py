@@ -19,19 +19,18 @@ from hrmgym.policies.base import Spaces
 from hrmgym.policies.baselines import NoopPolicy, ReferencePolicy
 from hrmgym.tests.experiments.evaluate.test_proposals import Known
 from hrmgym.tests.experiments.evaluate.test_report import A, B, C, make_report
+from hrmgym.tests.experiments.evaluate.test_staged_proposals import edits
 from hrmgym.tests.experiments.evaluate.test_tables import drawn
 from hrmgym.tests.tiny import OneTask, Tiny, double_task
 
-LUCKY = "def double(x):\n    return x * 2 % 11\n"
+LUCKY = " * 2 % 11"
 
 
 def attempt(text: str, *, correct: bool) -> Attempt:
-    """One proposal: a text in the place of `double`."""
+    """One proposal, of what stands in the place of the operator and the number of `double`."""
     env = SoftwareEnv(OneTask(double_task()), canvas=96)
     try:
-        env.reset(options={"task": "double"})
-        actions = [env.interface.toward(env.state, {"double.py": text})]
-        item = score_task("double", (), Known(actions), env, (1,), (0,), correct=correct)
+        item = score_task("double", (), Known(edits(env, [text])), env, (1,), (0,), correct=correct)
     finally:
         env.close()
     assert item is not None
@@ -39,13 +38,13 @@ def attempt(text: str, *, correct: bool) -> Attempt:
 
 
 def test_a_proposal_that_is_solved_is_judged() -> None:
-    right = attempt("def double(x):\n    return x * 2\n", correct=True)
+    right = attempt(" * 2", correct=True)
     assert (right.solved, right.correct, right.numbers["inputs"]) == (True, True, WANTED)
     lucky = attempt(LUCKY, correct=True)
     assert (lucky.solved, lucky.correct) == (True, False)
-    wrong = attempt("def double(x):\n    return x * 3\n", correct=True)
+    wrong = attempt(" * 3", correct=True)
     assert (wrong.solved, wrong.correct) == (False, False)
-    unasked = attempt("def double(x):\n    return x * 2\n", correct=False)
+    unasked = attempt(" * 2", correct=False)
     assert (unasked.solved, unasked.correct) == (True, None)
     assert "inputs" not in unasked.numbers
 
