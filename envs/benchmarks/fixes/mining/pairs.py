@@ -14,6 +14,7 @@ from hrmgym.envs.benchmarks.fixes.mining import choosing
 from hrmgym.envs.benchmarks.fixes.mining.choosing import by_function
 from hrmgym.envs.benchmarks.fixes.mining.runs import Result, Run, Runs
 from hrmgym.envs.benchmarks.fixes.recipe import Fix, Package, Side
+from hrmgym.envs.benchmarks.fixes.testfiles import function_of
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.verdicts import trial
 from hrmgym.envs.sandboxes.verdicts.together import reason
@@ -104,10 +105,10 @@ def _mine(
     tried: dict[str, tuple[Change, frozenset[str]]] = {}
     known = {f"{change.path}::{change.function}": change for change in found}
     for name in choosing.order(seed, known):
-        covering = [t for t in base["profile"].tests if name in base["profile"].tests[t].ran]
-        covering = [test for test in covering if test in sound][:_MOST_TESTS]
+        ran = [test for test, seen in base["profile"].tests.items() if name in seen.ran]
+        covering = frozenset([test for test in ran if test in sound][:_MOST_TESTS])
         if covering and len(tried) < _MOST_TRIED:
-            tried[name] = known[name], frozenset(covering)
+            tried[name] = known[name], covering
     made.counts["untested"] = len(found) - len(tried)
     results = runs.make(
         [
@@ -154,12 +155,12 @@ def _chosen(
         return None, "no failing test"
     if choosing.is_coupled(list(bad.values())):
         return None, "coupled"
-    failing = {choosing.function_of(name) for name in bad}
+    failing = {function_of(name) for name in bad}
     seconds = {
         name: sum(test.seconds for test in tests) for name, tests in by_function(base.tests).items()
     }
-    both = choosing.all_passed(base.tests) & {choosing.function_of(name) for name in sound}
-    near = {choosing.function_of(name) for name in covering}
+    both = choosing.all_passed(base.tests) & {function_of(name) for name in sound}
+    near = {function_of(name) for name in covering}
     passing = (both - near) | (choosing.all_passed(result.tests) & both)
     found = choosing.sides(
         {one: seconds[one] for one in failing & both},
