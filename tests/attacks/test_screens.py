@@ -124,6 +124,12 @@ HARMS = {
     "priority": "import os\nos.nice(19)\nreturn 0",
     "warnings": "import warnings\nwarnings.simplefilter('error')\nreturn 0",
 }
+#: Harms that take their time.
+SLOW = frozenset(
+    name
+    for name in HARMS
+    if name.startswith(("a loop ", "memory", "forks", "a sleep", "a thread that"))
+)
 _FRAMES = """\
 import sys
 frame = sys._getframe()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 
-from hrmgym.envs.sandboxes.inside import chunks
+from hrmgym.envs.sandboxes.screening import chunks
 
 _NOTHING: CodeType = compile("", "", "exec")
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, NoReturn, Protocol
 
-from hrmgym.envs.sandboxes.inside import pristine, tracing
+from hrmgym.envs.sandboxes.screening import pristine, tracing
 
 #: Of one text: a status, how many of its tests ran, and microseconds of CPU.
 RECORD = struct.Struct("<BxHI")

@@ -45,7 +45,7 @@ class Pristine:
             if name in self._own or name in self._modules or name == "__main__":
                 continue
             self._modules[name] = module
-            if type(module) is not ModuleType:
+            if type(module) is not ModuleType or module is modules.get("__main__"):
                 continue
             held = vars(module)
             self._parts.append((held, dict(held)))
@@ -89,7 +89,7 @@ class Pristine:
         if any(one != before for one, before in self._contents):
             return False
         for held, before in self._parts:
-            if held != before:
+            if held != before and not _only_submodules(held, before):
                 return False
         loaded = sys.modules
         for name, module in self._modules.items():
@@ -101,6 +101,15 @@ class Pristine:
             return False
         self._note(new)
         return not _has_children()
+
+
+def _only_submodules(held: Any, before: dict[str, Any]) -> bool:
+    """Whether a package has got nothing but modules of it that were imported; they are noted."""
+    package = before.get("__name__")
+    for name, value in dict(held).items():
+        if name not in before and sys.modules.get(f"{package}.{name}") is value:
+            before[name] = value
+    return bool(held == before)
 
 
 def stamp(path: str) -> tuple[int, ...]:
