@@ -58,7 +58,7 @@ class RankedPolicy:
             look: Asked only where a ranker needs to know which lines the tests run.
 
         Raises:
-            DataError: a file is no program of the task's language.
+            DataError: the file lacks the task's focus.
             UnknownNameError: nobody enumerates the edits of that language, or a ranker has no
                 table of it.
             SandboxError: the sandbox failed, so nothing is known of the lines.

@@ -57,7 +57,9 @@ class Combined:
 
 
 def normalised(scores: LogProbs) -> LogProbs:
-    """Scores in nats as log-probabilities over their list; -inf stays."""
+    """Scores in nats as log-probabilities over their list, which may be empty; -inf stays."""
+    if not len(scores):
+        return scores
     top = scores.max()
     return scores - (top + np.log(np.exp(scores - top).sum()))  # type: ignore[no-any-return]
 

@@ -6,6 +6,7 @@ Nothing here sees a hidden test: proposals are made from observations, and tried
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hrmgym.envs.state import State
     from hrmgym.policies.base import Action, Proposer
 
+_log = logging.getLogger(__name__)
 #: A state and an action that is tried on it.
 Tried = tuple["State", "Action"]
 
@@ -96,8 +98,11 @@ def _run(env: SoftwareEnv, proposal: Tried, cpu_s: float, final: bool) -> Ran[St
 
 
 def _look(env: SoftwareEnv, path: str) -> Coverage:
-    """Which lines of a file each visible test runs."""
-    return spectrum(env.benchmark, env.task, env.state.candidate(), path, env.sandbox)
+    """Which lines of a file each visible test runs; where that is not known, a warning says why."""
+    found = spectrum(env.benchmark, env.task, env.state.candidate(), path, env.sandbox)
+    if found.why:
+        _log.warning("task %s: %s has no spectrum: %s", env.state.task.id, path, found.why)
+    return found
 
 
 class _Ranked(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
@@ -54,18 +55,21 @@ def places(state: State) -> list[Place]:
 def edits_of(state: State, most: int) -> list[FileEdit]:
     """The legal edits of a state's places, those of lean kinds first.
 
+    A file that is no program of the task's language, just now or ever, has none.
+
     Args:
         state: Whose files and task count.
         most: No more than so many.
 
     Raises:
-        DataError: a file is no program of the task's language, or lacks the task's focus.
+        DataError: the file lacks the task's focus.
         UnknownNameError: nobody enumerates the edits of that language.
     """
-    found: list[tuple[str, LegalEdits]] = [
-        (one.path, legal_edits(state.files[one.path], language=state.task.language, within=one[1:]))
-        for one in places(state)
-    ]
+    found: list[tuple[str, LegalEdits]] = []
+    for path, *within in places(state):
+        with suppress(DataError):
+            text, span = state.files[path], (within[0], within[1])
+            found.append((path, legal_edits(text, language=state.task.language, within=span)))
     made = chain(
         (FileEdit(path, edit) for path, legal in found for edit in legal.lean()),
         (FileEdit(path, edit) for path, legal in found for edit in legal.bulky()),

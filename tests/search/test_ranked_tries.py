@@ -12,7 +12,7 @@ import pytest
 from hrmgym.envs.edits.places import FileEdit
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import State
-from hrmgym.envs.task import Task
+from hrmgym.envs.task import CommandTests, Task
 from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.policies.ranking import LogProbs, Spectra, normalised
 from hrmgym.policies.spectrum import Spectrum
@@ -107,6 +107,22 @@ def test_every_legal_edit_is_tried_once(env: SoftwareEnv) -> None:
     ranked = policy.rank(env.state, lambda path: pytest.fail("nobody needs to look"))
     assert len(made) == len(set(made)) == len(ranked.edits)
     assert np.exp(ranked.log_probs).sum() == pytest.approx(1.0)
+
+
+def test_a_task_without_legal_edits_has_no_tries() -> None:
+    task = double_task()
+    broken = replace(task, workspace=replace(task.workspace, files={"double.py": "def double(x:"}))
+    env = SoftwareEnv(OneTask(broken), canvas=96)
+    assert list(tries(RankedPolicy([Spectrum()], MANY), env, "double", 9, 0)) == []
+    env.close()
+
+
+def test_without_a_spectrum_a_warning_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    tests = CommandTests(command=("python3", "-c", "import double; assert double.double(3) == 6"))
+    env = SoftwareEnv(OneTask(replace(double_task(), visible_tests=tests)), canvas=96)
+    next(tries(RankedPolicy([Spectrum()], MANY), env, "double", 9, 0))
+    assert "task double: double.py has no spectrum: " in caplog.text
+    env.close()
 
 
 def test_other_hidden_tests_change_no_order_and_nothing_that_is_tried() -> None:

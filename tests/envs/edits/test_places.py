@@ -74,6 +74,12 @@ def test_an_applied_edit_is_the_whole_new_text() -> None:
     assert TEXT not in texts
 
 
+def test_what_is_no_program_has_no_edits() -> None:
+    assert edits_of(state_of(ONE, files={"f.py": "def f(:\n"}), 10) == []
+    state = state_of(two_files(editable=("README", "g.py")))
+    assert {one.path for one in edits_of(state, 10_000)} == {"g.py"}
+
+
 def test_a_language_that_nobody_enumerates_is_named() -> None:
     with pytest.raises(UnknownNameError, match="language 'cobol'"):
         edits_of(state_of(replace(ONE, language="cobol")), 10)
