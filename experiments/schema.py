@@ -81,8 +81,8 @@ class ScoreConfig(Block):
             raise ValueError(f"mode: {self.mode} takes no episodes or before")
         if self.mode != "proposals" and self.seeds > 1:
             raise ValueError(f"seeds: goes with mode: proposals, not with mode: {self.mode}")
-        if self.mode == "fixes" and self.correct:
-            raise ValueError("mode: fixes runs nothing, so correct: true has nothing to call")
+        if self.mode == "edits" and self.correct:
+            raise ValueError("mode: edits runs nothing, so correct: true has nothing to call")
         if self.mode == "episodes" and max(self.k) > self.episodes:
             raise ValueError(f"k: {max(self.k)} is more than episodes: {self.episodes}")
         if len(set(self.k)) < len(self.k):
