@@ -133,7 +133,11 @@ def add_term(program: Program) -> Changes:
     """A term or a factor more: a variable added, subtracted, multiplied; a square, a half."""
     for place in program.places:
         node, kind = place.node, place.piece.type
-        if not wrappable(place) or isinstance(node, (ast.Constant, ast.Compare, ast.BoolOp)):
+        if not wrappable(place) or isinstance(node, (ast.Compare, ast.BoolOp)):
+            continue
+        if isinstance(node, ast.Constant):
+            if type(node.value) is int and not isinstance(place.parent, ast.Subscript):
+                yield from _beside_number(program, place)
             continue
         if kind in ("bool", "none", "dict", "func", "class", "module", "iter"):
             continue
@@ -157,6 +161,14 @@ def add_term(program: Program) -> Changes:
                 if other.type in ("", kind) or (not kind and other.type in ("list", "str")):
                     yield program.put(place, pc.binary(other, "+", place.piece, kind))
                     yield program.put(place, pc.binary(place.piece, "+", other, kind))
+
+
+def _beside_number(program: Program, place: Place) -> Changes:
+    """A variable before a number written out."""
+    for other in names_at(program, place):
+        if other.type in ("int", "float") or other.text in program.numeric:
+            for sign in "+-*":
+                yield program.put(place, pc.binary(other, sign, place.piece, "int"))
 
 
 def insert_statement(program: Program) -> Changes:

@@ -61,6 +61,8 @@ def target(program: Program) -> Changes:
     for place in program.places:
         if not place.store or not isinstance(place.node, ast.Name):
             continue
+        if isinstance(place.parent, ast.comprehension):  # what reads it would not find it
+            continue
         if isinstance(place.statement, ast.Delete) or not program.may_lose(place):
             continue
         local = program.flow.local[place.scope]

@@ -126,7 +126,7 @@ def single(program: Program) -> Changes:
                 for piece in _EMPTY:
                     yield program.put(place, piece)
         elif type(value) is int or value == "":
-            for piece in _SINGLE:
+            for piece in _SINGLE if value else (*_SINGLE, *_EMPTY):
                 yield program.put(place, piece)
 
 
