@@ -37,6 +37,12 @@ def conditions(program: Program, scope: ast.AST, unbound: int, region: int) -> t
         for piece in variables(program, scope, unbound, region):
             for one in _of_name(program, piece):
                 found.setdefault(one.canon, one)
+            if piece.type in ("dict", "set", "list"):
+                for other in variables(program, scope, unbound, region):
+                    if other.type in ("", "int", "str"):
+                        for sign in ("in", "not in"):
+                            one = pc.compare(other, sign, piece)
+                            found.setdefault(one.canon, one)
         known = program.memo[key] = tuple(found.values())
     assert isinstance(known, tuple)
     return known
@@ -150,8 +156,9 @@ def add_term(program: Program) -> Changes:
                 ):
                     yield program.put(place, pc.binary(place.piece, "-", other, kind))
                     yield program.put(place, pc.binary(place.piece, "+", other, kind))
-                    if number:
-                        yield program.put(place, pc.binary(place.piece, "*", other, kind))
+                    if number or isinstance(node, ast.BinOp):
+                        for sign in ("*", "//", "%"):
+                            yield program.put(place, pc.binary(place.piece, sign, other, kind))
                         yield program.put(place, pc.binary(other, "-", place.piece, kind))
             if number or inside or isinstance(place.parent, ast.Compare):
                 for sign in ("**", "*", "//", "/", "%"):

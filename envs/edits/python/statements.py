@@ -60,6 +60,35 @@ def delete_statement(program: Program) -> Changes:
                 yield Change(*lines, "", block.region, begin, stop + 1, "")
 
 
+def delete_statements(program: Program) -> Changes:
+    """Two neighbouring statements left out, or three."""
+    for block in program.blocks:
+        spans = program.canons[block.region].spans
+        for count in (2, 3):
+            for index in range(len(block.statements) - count):
+                yield _without(program, block, block.statements[index : index + count], spans)
+            if len(block.statements) > count:
+                yield _without(program, block, block.statements[-count:], spans)
+
+
+def _without(
+    program: Program,
+    block: Block,
+    nodes: list[ast.stmt],
+    spans: dict[ast.AST, tuple[int, int]],
+) -> Change | None:
+    first, last = program.lines(nodes[0]), program.lines(nodes[-1])
+    fixed = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
+    if first is None or last is None or any(isinstance(node, fixed) for node in nodes):
+        return None
+    if any(program.lines(node) is None for node in nodes):
+        return None
+    if not all(program.may_drop(node, block) for node in nodes):
+        return None
+    begin, stop = spans[nodes[0]][0], spans[nodes[-1]][1] + 1
+    return Change(first[0], last[1], "", block.region, begin, stop, "")
+
+
 def augmented(program: Program) -> Changes:
     """Another operator of an augmented assignment; `=` for `+=`."""
     for node, block in statements(program, ast.AugAssign):
@@ -73,9 +102,9 @@ def augmented(program: Program) -> Changes:
                 continue
             name = f"{pc.BINARY[new][0]}()"
             yield Change(start, end, f"{new}=", block.region, begin, stop, name)
-        canons = program.canons[block.region].spans[node]
+        begin, stop = program.canons[block.region].spans[node]
         canon = f"Assign([{target.piece.canon},];{value.piece.canon};)"
-        yield Change(start, end, "=", block.region, *canons, canon)
+        yield Change(start, end, "=", block.region, begin, stop, canon)
 
 
 def to_augmented(program: Program) -> Changes:
@@ -92,12 +121,12 @@ def to_augmented(program: Program) -> Changes:
         if kind in ("none", "bool", "func", "class"):
             continue
         start, end = program.source.operator_between(node.targets[0], node.value)
-        canons = program.canons[block.region].spans[node]
+        begin, stop = program.canons[block.region].spans[node]
         for sign in ("+",) if kind in ("str", "list", "tuple") else ("+", "-", "*", "|", "&"):
             if sign in "|&" and kind in ("int", "float"):
                 continue
             canon = f"AugAssign({target.piece.canon};{pc.BINARY[sign][0]}();{value.piece.canon};)"
-            yield Change(start, end, f"{sign}=", block.region, *canons, canon)
+            yield Change(start, end, f"{sign}=", block.region, begin, stop, canon)
 
 
 def jump(program: Program) -> Changes:
