@@ -25,6 +25,7 @@ _EMPTY = (
 _SINGLE = (pc.constant(None), pc.constant(True), pc.constant(False))
 _INTEGERS = (pc.constant(0), pc.constant(1), pc.constant(-1), pc.constant(2))
 _MOST_TEXTS = 12
+_MOST_NUMBERS = 24
 _TEXTS = (" ", ",", ", ", "-", "_", ".", ":", "/", "=", "?", "&", "\n", "0", "1")
 
 
@@ -94,8 +95,9 @@ def number(program: Program) -> Changes:
     """Another number written out: one more, one less, its opposite, another one of the file."""
     own: dict[type, dict[object, None]] = {int: {}, float: {}}
     for place in program.of_kind(ast.Constant):
-        if type(place.node.value) in own:
-            own[type(place.node.value)][place.node.value] = None
+        known = own.get(type(place.node.value))
+        if known is not None and len(known) < _MOST_NUMBERS:
+            known[place.node.value] = None
     for place in program.of_kind(ast.Constant):
         value = place.node.value
         if isinstance(place.parent, ast.UnaryOp) and isinstance(place.parent.op, ast.USub):
