@@ -23,7 +23,8 @@ CASES = [
     ),
     ("def f(a):\n    for i in a:\n        here\n        b = i", "i b", "c"),
     (
-        "def f(a):\n    for i in a:\n        if i:\n            b = 1\n            continue\n        here",
+        "def f(a):\n    for i in a:\n        if i:\n            b = 1\n"
+        "            continue\n        here",
         "b",
         "",
     ),
@@ -39,12 +40,14 @@ CASES = [
     ),
     ("def f(a):\n    while a:\n        b = 1\n    here", "b", ""),
     (
-        "def f(a):\n    try:\n        b = a\n        c = b\n    except ValueError as error:\n        here",
+        "def f(a):\n    try:\n        b = a\n        c = b\n"
+        "    except ValueError as error:\n        here",
         "b c error",
         "d",
     ),
     (
-        "def f(a):\n    try:\n        b = a\n    except ValueError as error:\n        return\n    here",
+        "def f(a):\n    try:\n        b = a\n"
+        "    except ValueError as error:\n        return\n    here",
         "b",
         "error",
     ),
