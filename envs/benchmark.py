@@ -55,6 +55,14 @@ class Benchmark(ABC):
             DataError: its data is missing or broken.
         """
 
+    def task_ids(self, split: str) -> Sequence[str]:
+        """Ids of the split's tasks, in their order; for benchmarks whose tasks take time to make.
+
+        Raises:
+            UnknownNameError, DataError: as `tasks`.
+        """
+        return [task.id for task in self.tasks(split)]
+
     def grade(self, task: Task, files: Mapping[str, str], sandbox: TestRunner) -> Outcome:
         """Runs the hidden and the visible tests on `files`; the task is solved when all pass.
 
@@ -250,8 +258,8 @@ def find_task(benchmark: Benchmark, task_id: str, splits: Iterable[str] | None =
     """
     known: list[str] = []
     for split in splits or benchmark.splits:
-        for task in benchmark.tasks(split):
-            if task.id == task_id:
-                return task
-            known.append(task.id)
+        ids = benchmark.task_ids(split)
+        if task_id in ids:
+            return benchmark.tasks(split)[ids.index(task_id)]
+        known += ids
     raise UnknownNameError("task", task_id, known, where=f"benchmark {benchmark.name!r}: ")

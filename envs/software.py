@@ -18,7 +18,7 @@ from hrmgym.config import read_block, takes_keys_of
 from hrmgym.envs.benchmark import Benchmark, benchmark_in_use, find_task, make_benchmark
 from hrmgym.envs.config import EnvConfig, KeepEdits
 from hrmgym.envs.copying import Copied
-from hrmgym.envs.editable import first_shown
+from hrmgym.envs.editable import first_shown, may_edit
 from hrmgym.envs.interfaces import Interface, make_interface
 from hrmgym.envs.outcome_cache import Remembered
 from hrmgym.envs.rendering import render
@@ -292,6 +292,11 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             SandboxError: the sandbox failed.
         """
         return self._transitions(cpu_s)(state, action)
+
+    def edited(self, state: State, path: str, text: str, *, cpu_s: float = math.inf) -> State:
+        """The state after one edit that makes an editable file read `text`; see `transition`."""
+        assert may_edit(state.task.editable, path), f"nobody may edit {path!r}"
+        return self._transitions(cpu_s).edited(state, path, text)
 
     def grade(self, state: State) -> Outcome:
         """What the hidden tests say of a state, and then the visible ones, in fresh sandboxes.

@@ -53,6 +53,17 @@ class Transitions:
             after = replace(self.said(before, f"refused: {error}"), refused=str(error))
         return replace(after, tool=tool, steps=before.steps + 1)
 
+    def edited(self, state: State, path: str, text: str) -> State:
+        """The state after one edit that makes a file read so, wherever the agent looks.
+
+        Raises:
+            ConfigError: there can be no such file.
+            SandboxError: the sandbox failed.
+        """
+        before = _begun(state)
+        after = self._tested(changed(before, before.files.with_text(path, text)), before)
+        return replace(after, tool="edit", steps=before.steps + 1)
+
     def failed(self, state: State, failure: FailureCode) -> State:
         """The state after an action of which nothing is known, since the sandbox failed."""
         after = self.said(_begun(state), f"the sandbox failed: {failure.value}")

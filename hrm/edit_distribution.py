@@ -10,6 +10,7 @@ N entries packed over rows, T tools, W = max_span + 1 ends, R slots, V vocabular
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +22,11 @@ from hrmgym.hrm.copying import CLS, END, PAD, SEP, copy_targets
 from hrmgym.hrm.edit_model import EditModel, Encoded
 from hrmgym.hrm.edit_search import ScoredAction, TopK, best_actions
 
+#: Tensors of a distribution that have a row for each canvas.
+_BY_ROW = (
+    *("editable", "targets", "legal_start", "legal_tools"),
+    *("tool_log_probs", "start_log_probs", "_copy_key"),
+)
 #: Score of what is not legal. Finite, so that a gradient never meets inf - inf.
 NEVER = -1e9
 
@@ -107,6 +113,14 @@ class EditDistribution:
         )
         self._token_legal[[PAD, CLS, SEP]] = False
 
+    def of_one(self, row: int) -> EditDistribution:
+        """The distribution of one canvas of the batch, as a batch of one."""
+        one, only = copy.copy(self), slice(row, row + 1)
+        one.encoded = self.encoded.rows(torch.tensor([row], device=self.editable.device))
+        for name in _BY_ROW:
+            setattr(one, name, getattr(self, name)[only])
+        return one
+
     # --- choosing --------------------------------------------------------------------------------
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
@@ -162,7 +176,7 @@ class EditDistribution:
         Raises:
             ActionError: when the actions are not int64 [B, 3 + R].
         """
-        legal_B, active_BR = self._legality(actions)
+        legal_B, active_BR = self.legality(actions)
         actions = torch.where(legal_B.unsqueeze(1), actions, 0)
         tool_B1, start_B1, span_B1 = (
             actions[:, :1],
@@ -285,9 +299,9 @@ class EditDistribution:
         inside[..., 0] = True
         return inside.cumprod(-1).bool()
 
-    def _legality(self, actions: Tensor) -> tuple[Tensor, Tensor]:
+    def legality(self, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Legal rows, bool [B], and the slots at which they make a choice, bool [B, R]."""
-        batch, size = self.encoded.tokens.shape
+        batch, size = self.editable.shape
         config = self.config
         if list(actions.shape) != [batch, 3 + config.R] or actions.dtype != torch.int64:
             raise ActionError(

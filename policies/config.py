@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hrmgym.config import Block, PathWord
+from hrmgym.config import Block, Count, PathWord
 from hrmgym.hrm.config import EditConfig
 
 Size = Literal["tiny", "mini", "small", "base", "large"]
@@ -69,6 +69,29 @@ class NgramConfig(Block):
         return self
 
 
+class RankedConfig(Block):
+    """Puts the legal edits of a program in order; for `score.mode: proposals`."""
+
+    kind: Literal["ranked"]
+    """Tag of this block."""
+    by: Annotated[tuple[Literal["frequencies", "spectrum", "hrm"], ...], Field(strict=False)] = ()
+    """What each edit's probability is the product of: `frequencies` of its kind among real fixes;
+    `spectrum`, how suspicious its lines are by what failing and passing visible tests run, which
+    takes a test run; `hrm`, the network's probability of it. Empty: chance alone, the control."""
+    checkpoint: PathWord | None = None
+    """Checkpoint folder of `hrm`."""
+    most: Count = 50_000
+    """No more edits of a program are put in order; those of kinds with few members come first."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RankedConfig:
+        if len(set(self.by)) < len(self.by):
+            raise ValueError("by: a value is repeated")
+        if ("hrm" in self.by) != (self.checkpoint is not None):
+            raise ValueError("checkpoint: goes with hrm among `by`; give both, or neither")
+        return self
+
+
 class RandomConfig(Block):
     """Draws uniformly from the action space."""
 
@@ -91,6 +114,6 @@ class NoopConfig(Block):
 
 
 PolicyConfig = Annotated[
-    HRMPolicyConfig | NgramConfig | RandomConfig | ReferenceConfig | NoopConfig,
+    HRMPolicyConfig | NgramConfig | RankedConfig | RandomConfig | ReferenceConfig | NoopConfig,
     Field(discriminator="kind"),
 ]

@@ -35,6 +35,10 @@ class Ran(Generic[Result]):
     """CPU seconds that it took; 0 where they are not known."""
     cut: bool = False
     """Whether it did not pass and ran out of time, so that a longer limit may say otherwise."""
+    again: bool = False
+    """Whether it passes, but only a run of the final kind, which follows at once, may say so."""
+    runs: int = 1
+    """Test runs that it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,14 @@ class Try(Generic[Result]):
     """One run among those of a task."""
 
     run: int
-    """Number of the run, repeats included, from 1."""
+    """How many runs there have been, this one and repeats included."""
     number: int
     """Number of the proposal, from 1."""
-    repeat: bool
-    """Whether the proposal has run before."""
+    repeats: int
+    """Runs among those of this try that were of a proposal that had run before."""
     open: bool
-    """Whether it has no verdict: it ran out of time, under less than the task's own limit."""
+    """Whether it has no verdict: it ran out of time, under less than the task's own limit, or it
+    is run again at once."""
     near: bool
     """Whether it came to its end within a factor of `NEAR` of a stage's limit."""
     result: Result
@@ -62,6 +67,8 @@ class TestRuns:
 
     proposals: int = 0
     """Proposals that have run at least once."""
+    runs: int = 0
+    """All runs, with those that came before the first proposal's."""
     repeats: int = 0
     """Runs of proposals that had run before."""
     near_limit: int = 0
@@ -71,7 +78,8 @@ class TestRuns:
     def add(self, one: Try[Any]) -> None:
         """Counts a try, in the order in which they come."""
         self.proposals = max(self.proposals, one.number)
-        self.repeats += one.repeat
+        self.runs = one.run
+        self.repeats += one.repeats
         self.near_limit += one.near
         (self._open.add if one.open else self._open.discard)(one.number)
 
@@ -83,7 +91,7 @@ class TestRuns:
     def to_dict(self) -> dict[str, int]:
         """The counts by name, with `test_runs`, repeats included."""
         return {
-            "test_runs": self.proposals + self.repeats,
+            "test_runs": self.runs,
             "repeats": self.repeats,
             "timed_out": self.timed_out,
             "near_limit": self.near_limit,
@@ -107,9 +115,10 @@ def is_near(ran: Ran[Any], stages: Sequence[float]) -> bool:
 
 def in_stages(
     items: Iterable[Item],
-    run: Callable[[Item, float], Ran[Result]],
+    run: Callable[[Item, float, bool], Ran[Result]],
     limits: Sequence[float],
     budget: int,
+    spent: int = 0,
 ) -> Iterator[Try[Result]]:
     """Runs proposals in their order, and repeats those that were cut off.
 
@@ -120,9 +129,12 @@ def in_stages(
 
     Args:
         items: The proposals, best first.
-        run: Runs one under a limit, in CPU seconds.
+        run: Runs one under a limit, in CPU seconds; True: with a verdict that is final. Otherwise
+            it may run in a way of which a pass has to be confirmed: it then says `again`, and the
+            next run is that one, under the task's own limit.
         limits: The limits, increasing; the last one is the task's own, whose verdict is final.
         budget: Most runs, repeats included.
+        spent: Runs of the budget that were made before.
 
     Yields:
         Each run as it is done.
@@ -130,18 +142,28 @@ def in_stages(
     stages, own = limits[:-1], limits[-1]
     fresh = enumerate(items, start=1)
     waiting: list[tuple[int, int, Item]] = []  # numbers differ, so items are never compared
-    for done in range(1, budget + 1):
-        turn = bool(waiting) and done % TURN == 0
-        new = None if turn else next(fresh, None)
-        if new is not None:
+    passing: tuple[int, Item] | None = None
+    done = spent
+    while done < budget:
+        confirms = passing is not None
+        turn = bool(waiting) and (done + 1) % TURN == 0
+        new = None if turn or confirms else next(fresh, None)
+        if passing is not None:
+            at, (number, item) = len(limits), passing
+        elif new is not None:
             at, (number, item) = 0, new
         elif waiting:
             at, number, item = heappop(waiting)
         else:
             return
-        limit = own if done == budget else limits[at]
-        ran = run(item, limit)
+        final = confirms or done + 1 == budget
+        limit = own if final else limits[at]
+        ran = run(item, limit, final)
+        done += ran.runs
+        passing = (number, item) if ran.again and not final else None
         still = ran.cut and limit < own
         if still:
             heappush(waiting, (at + 1, number, item))
-        yield Try(done, number, at > 0, still, is_near(ran, stages), ran.result)
+        unsaid = still or passing is not None
+        repeats = ran.runs - (at == 0)
+        yield Try(done, number, repeats, unsaid, is_near(ran, stages), ran.result)

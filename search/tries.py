@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from hrmgym.envs.edits.screen import Coverage, spectrum
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
 from hrmgym.errors import ConfigError, SandboxError
+from hrmgym.policies.ranked import RankedPolicy
+from hrmgym.search.screening import Screening
 from hrmgym.search.stages import Ran, Try, in_stages, limits_of
 from hrmgym.search.steps import within
 
@@ -29,17 +32,20 @@ def passed(state: State) -> bool:
     return state.tool == "edit" and not state.refused and state.passes
 
 
-def tries(policy: Proposer, env: SoftwareEnv, task: str, k: int, seed: int) -> Iterator[Try[State]]:
+def tries(
+    policy: Proposer | RankedPolicy, env: SoftwareEnv, task: str, k: int, seed: int
+) -> Iterator[Try[State]]:
     """Tries the k best edits of a task's program, each on the original, best first.
 
     With `sandbox.stages` those that are cut off are repeated after the others: see `in_stages`.
     The environment stays where the task begins.
 
     Args:
-        policy: Makes the proposals.
+        policy: Makes the proposals; a `RankedPolicy` by putting the legal edits in order.
         env: Where they are tried.
         task: The task's id.
-        k: Most proposals, and most runs of the visible tests, repeats included.
+        k: Most proposals, and most runs of the visible tests, repeats included, and the one that a
+            policy needs which asks what each test runs.
         seed: Of the environment, and of a policy that draws.
 
     Yields:
@@ -57,7 +63,12 @@ def tries(policy: Proposer, env: SoftwareEnv, task: str, k: int, seed: int) -> I
     if hasattr(policy, "seed"):
         policy.seed(seed)
     limits = limits_of(env.sandbox_config.stages, env.state.task.limits.cpu_s)
-    yield from in_stages(best_edits(policy, env, k), partial(_run, env), limits, k)
+    if isinstance(policy, RankedPolicy):
+        ranked = policy.rank(env.state, partial(_look, env))
+        run = Screening(env, ranked.edits[:k], limits[0])
+        yield from in_stages(ranked.edits, run, limits, k, ranked.test_runs)
+    else:
+        yield from in_stages(best_edits(policy, env, k), partial(_run, env), limits, k)
 
 
 def best_edits(policy: Proposer, env: SoftwareEnv, k: int) -> list[Tried]:
@@ -78,10 +89,15 @@ def best_edits(policy: Proposer, env: SoftwareEnv, k: int) -> list[Tried]:
     return [(state, action) for _, state, action in found[:k]]
 
 
-def _run(env: SoftwareEnv, proposal: Tried, cpu_s: float) -> Ran[State]:
-    """Tries one proposal; its visible tests have `cpu_s`."""
+def _run(env: SoftwareEnv, proposal: Tried, cpu_s: float, final: bool) -> Ran[State]:
+    """Tries one proposal; its visible tests have `cpu_s`. Every run is of the final kind."""
     after = env.transition(*proposal, cpu_s=cpu_s)
     return within(after, cpu_s, after)
+
+
+def _look(env: SoftwareEnv, path: str) -> Coverage:
+    """Which lines of a file each visible test runs."""
+    return spectrum(env.benchmark, env.task, env.state.candidate(), path, env.sandbox)
 
 
 class _Ranked(Protocol):

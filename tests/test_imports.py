@@ -147,7 +147,7 @@ def test_imports_go_one_way(folder: str) -> None:
 
 
 #: Folders of `envs/sandboxes` whose modules run inside a sandbox, where there is nothing else.
-INSIDE = {"inside", "between", "confinement", "processes"}
+INSIDE = {"inside", "between", "confinement", "processes", "screening"}
 
 
 @pytest.mark.parametrize("folder", sorted(INSIDE))

@@ -1,6 +1,7 @@
 """Releases of packages, pinned by hash: their list, with its splits, and their download.
 
-Archives are wheels, so that nothing of them runs. Each is downloaded once, by pip, by name and
+Nothing of an archive runs: a wheel has nothing that would, and of a source archive `standin.py`
+tells pip the metadata. Each is downloaded once, by pip, by name and
 version with its hash, into the cache folder. The list is short on purpose: a registry is no
 catalogue to scan. No package of it is a benchmark's (SWE-bench, SWE-smith, QuixBugs, Exercism).
 """
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,14 +20,15 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from hrmgym.envs.bugs import standin
 from hrmgym.envs.cache import cache_dir
 from hrmgym.errors import DataError
 
 SPLITS = ("train", "valid")
 """`valid` holds whole packages that nothing is ever trained on."""
-_PIP = ("download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes")
+_PIP = ("download", "--quiet", "--disable-pip-version-check", "--no-deps")
 _WHEEL = ("--only-binary", ":all:", "--platform", "any", "--implementation", "py", "--abi", "none")
-_SOURCE = ("--no-binary", ":all:")
+_SOURCE = ("--no-binary", ":all:", "--no-build-isolation", "--use-pep517")
 _TIMEOUT_S = 300.0
 
 
@@ -73,8 +77,7 @@ def fetch(release: Release, folder: Path | None = None) -> Path:
     """The archive of a release, downloaded unless it is there.
 
     Args:
-        release: What to fetch. Of a source archive pip asks the metadata, which runs its build
-            script; only tools for development fetch such.
+        release: What to fetch.
         folder: Where archives are kept; by default `releases` in the cache folder.
 
     Raises:
@@ -91,21 +94,53 @@ def fetch(release: Release, folder: Path | None = None) -> Path:
     return path
 
 
+def pin(project: str, version: str, folder: Path) -> Release:
+    """The source archive of a version as it is found now, saved in a folder.
+
+    Raises:
+        DataError: there is none, or it cannot be downloaded.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        what = f"{project} {version}"
+        _pip(what, [*_SOURCE, f"{project}=={version}"], Path(scratch))
+        saved = [path for path in Path(scratch, "saved").iterdir() if path.is_file()]
+        if len(saved) != 1:
+            raise DataError(f"{what}: pip saved {len(saved)} files, not one")
+        digest = hashlib.sha256(saved[0].read_bytes()).hexdigest()
+        saved[0].replace(folder / saved[0].name)
+    return Release(project, version, saved[0].name, digest)
+
+
 def _download(release: Release, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         wanted = Path(scratch, "wanted.txt")
-        pin = f"{release.project}=={release.version} --hash=sha256:{release.sha256}\n"
-        wanted.write_text(pin, encoding="utf-8")
+        line = f"{release.project}=={release.version} --hash=sha256:{release.sha256}\n"
+        wanted.write_text(line, encoding="utf-8")
         kind = _WHEEL if release.file.endswith(".whl") else _SOURCE
-        command = [sys.executable, "-m", "pip", *_PIP, *kind, "-d", scratch, "-r", str(wanted)]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise DataError(f"{release.file}: pip took more than {_TIMEOUT_S:.0f} s") from None
-        path = Path(scratch, release.file)
-        if done.returncode or not path.exists():
-            lines = done.stderr.strip().splitlines() or ["it saved no such file"]
-            raise DataError(f"{release.file}: pip could not download it: {lines[-1]}")
+        _pip(release.file, [*kind, "--require-hashes", "-r", str(wanted)], Path(scratch))
+        path = Path(scratch, "saved", release.file)
+        if not path.exists():
+            raise DataError(f"{release.file}: pip could not download it: it saved no such file")
         path.replace(folder / release.file)
+
+
+def _pip(what: str, arguments: list[str], scratch: Path) -> None:
+    """Has pip save archives in the folder `saved` of a scratch folder, and run nothing of them."""
+    shutil.copyfile(standin.__file__, scratch / "sitecustomize.py")
+    (scratch / "saved").mkdir()
+    command = [sys.executable, "-m", "pip", *_PIP, "-d", str(scratch / "saved"), *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+            env=os.environ | {"PYTHONPATH": str(scratch)},
+        )
+    except subprocess.TimeoutExpired:
+        raise DataError(f"{what}: pip took more than {_TIMEOUT_S:.0f} s") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it says nothing"]
+        raise DataError(f"{what}: pip could not download it: {lines[-1]}")

@@ -1,6 +1,6 @@
 """Scores of a policy's proposals, without an episode: what one look at the bug is worth.
 
-`fixes`: held-out bugs whose repair is known; a proposal is right when the program after it is the
+`edits`: held-out bugs whose repair is known; a proposal is right when the program after it is the
 known one, to the letter. `proposals`: a benchmark's tasks; each proposal is one complete edit of
 the original program, run on the visible tests. The first that passes them is submitted, and the
 hidden tests decide.
@@ -11,15 +11,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.task import Reason
 from hrmgym.envs.transitions import reason
 from hrmgym.errors import SandboxError, SandboxUnavailableError, UnknownNameError
+from hrmgym.experiments.evaluate.correct import UNASKED, UNSOLVED, judge_state
 from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.schema import HELD_OUT, Experiment
+from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.search.stages import TestRuns
 from hrmgym.search.tries import looked_up, passed, tries
 from hrmgym.trainers.data.real_edits import VERSION
@@ -36,7 +37,7 @@ _MOST_LINES = 30
 
 
 def held_out_fixes(experiment: Experiment) -> list[Fix]:
-    """The bugs that a `fixes` experiment scores.
+    """The bugs that an `edits` experiment scores.
 
     Raises:
         UnknownNameError: the split is not one of `FIX_SPLITS`, or a named bug is not in it.
@@ -111,56 +112,68 @@ def score_fix(
 def score_task(
     task: str,
     tags: tuple[str, ...],
-    policy: Proposer,
+    policy: Proposer | RankedPolicy,
     env: SoftwareEnv,
     ks: Sequence[int],
-    seed: int,
+    seeds: Sequence[int],
     stop: Callable[[], bool] = lambda: False,
+    *,
+    correct: bool = False,
 ) -> TaskRecord | None:
     """Scores one task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
     k counts test runs, repeats of what timed out included.
 
-    A task whose sandbox fails is tried again, and then has no verdict. None if `stop` came true
-    before the end.
+    It is tried once with each seed. Where the sandbox fails it is tried again, and then has no
+    verdict. None if `stop` came true before the end. With `correct`, what is solved is also judged
+    on inputs that stand in no test.
 
     Raises:
         ConfigError: as `tries` does.
     """
     started = time.perf_counter()
-    for _ in range(1 + REPEATS):
-        item = _score_task(task, tags, policy, env, ks, seed, stop)
-        if item is None or not item.failures:
-            break
-        with suppress(SandboxError):  # the next try starts a new sandbox
-            env.close()
-    return None if item is None else replace(item, seconds=time.perf_counter() - started)
+    attempts: list[Attempt] = []
+    for seed in seeds:
+        for _ in range(1 + REPEATS):
+            one = _attempt(task, policy, env, max(ks), seed, stop, correct)
+            if one is None:
+                return None
+            if not one.failure:
+                break
+            with suppress(SandboxError):  # the next try starts a new sandbox
+                env.close()
+        assert one is not None
+        attempts.append(one)
+    seconds = time.perf_counter() - started
+    return TaskRecord(task=task, tags=tags, attempts=tuple(attempts), seconds=seconds)
 
 
-def _score_task(
+def _attempt(
     task: str,
-    tags: tuple[str, ...],
-    policy: Proposer,
+    policy: Proposer | RankedPolicy,
     env: SoftwareEnv,
-    ks: Sequence[int],
+    most: int,
     seed: int,
     stop: Callable[[], bool],
-) -> TaskRecord | None:
+    correct: bool,
+) -> Attempt | None:
     passes, solves = None, None
     submitted, ended, failure = False, Reason.FAILED.value, ""
-    counts = TestRuns()
+    counts, judged = TestRuns(), UNSOLVED if correct else UNASKED
     try:
-        for one in tries(policy, env, task, max(ks), seed):
+        for one in tries(policy, env, task, most, seed):
             if stop():
                 return None
             if passes is None and one.number >= counts.proposals:  # as the last one's verdict is
-                ended = reason(one.result)
+                ended = reason(one.result) or Reason.FAILED.value  # a screen has none
             counts.add(one)
             if not passed(one.result):
                 continue
             grade = env.grade(one.result)
             if passes is None:
                 passes, submitted, ended = one.run, grade.resolved, grade.reason.value
+                if correct and submitted:
+                    judged = judge_state(env, one.result)
             if grade.resolved:
                 solves = one.run
                 break  # every value is settled
@@ -170,24 +183,20 @@ def _score_task(
         raise
     except SandboxError as error:
         ended, failure = Reason.INFRASTRUCTURE.value, error.code
-        passes, solves, submitted = None, None, False
+        passes, solves, submitted, judged = None, None, False, UNASKED
     staged = {name: number for name, number in counts.to_dict().items() if name != "test_runs"}
-    return TaskRecord(
-        task=task,
-        tags=tags,
-        attempts=(
-            Attempt(
-                solved=submitted,
-                plausible=passes is not None,
-                test_runs=counts.proposals + counts.repeats,
-                solved_after=passes if submitted else None,
-                reason=ended,
-                failure=failure,
-                numbers={
-                    "first_passing": passes,
-                    "first_solving": solves,
-                    **(staged if env.sandbox_config.stages else {}),
-                },
-            ),
-        ),
+    return Attempt(
+        solved=submitted,
+        plausible=passes is not None,
+        test_runs=counts.runs,
+        solved_after=passes if submitted else None,
+        reason=ended,
+        failure=failure,
+        correct=judged.equal,
+        numbers={
+            **judged.numbers(),
+            "first_passing": passes,
+            "first_solving": solves,
+            **(staged if env.sandbox_config.stages or isinstance(policy, RankedPolicy) else {}),
+        },
     )

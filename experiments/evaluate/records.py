@@ -17,13 +17,16 @@ class Attempt:
     plausible: bool
     """Whether it passes the visible tests."""
     test_runs: int
-    """Runs of the visible tests. Where nothing is run, as in `fixes`, proposals looked at."""
+    """Runs of the visible tests. Where nothing is run, as in `edits`, proposals looked at."""
     solved_after: int | None
     """How many of them were made up to the solution; None: it is not solved."""
     reason: str
     """How it ended: a `hrmgym.envs.task.Reason`."""
     failure: str = ""
     """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; empty where there is one."""
+    correct: bool | None = None
+    """Whether it also returns what the reference does on inputs that stand in no test, see
+    `correct.py`; None: that was not asked, or could not be judged."""
     numbers: Mapping[str, Number] = field(default_factory=dict)
     """What else was counted, by name; None: there was none."""
 

@@ -44,6 +44,8 @@ class Report:
     deterministic: bool
     confidence: float
     interval: str
+    correct: bool = False
+    """Whether it was asked what of the solved is correct, too."""
     records: tuple[TaskRecord, ...]
     """Tasks that were attempted to the end, in the benchmark's order."""
     official: tuple[str, Estimate] | None = None
@@ -109,6 +111,26 @@ class Report:
         told = [float(one) for one in found if one is not None]
         return math.fsum(told) / len(told) if told else None
 
+    def correctness(self) -> dict[str, Any]:
+        """The share of tasks with a correct solution, and how many solutions were judged.
+
+        A task whose solution could not be judged is left out of the share. Empty where nobody
+        asked.
+        """
+        if not self.correct:
+            return {}
+        found = [one for record in self.records for one in record.judged]
+        told = [[o.correct for o in r.judged if o.correct is not None] for r in self.records]
+        shares = [sum(one) / len(one) if one else None for one in told]
+        share = self._estimate("correct", shares)
+        return {
+            "share": None if share is None else asdict(share),
+            "solved": sum(one.solved for one in found),
+            "correct": sum(one.correct is True for one in found),
+            "wrong": sum(one.solved and one.correct is False for one in found),
+            "not_judged": sum(one.solved and one.correct is None for one in found),
+        }
+
     def _sums(self) -> dict[str, int]:
         """Under staged limits, how many runs were repeats, and so on."""
         attempts = [one for record in self.records for one in record.judged]
@@ -119,7 +141,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data in a fixed order."""
-        sums = self._sums()
+        sums, correct = self._sums(), self.correctness()
         return {
             "mode": self.mode,
             "benchmark": dict(self.benchmark),
@@ -139,6 +161,7 @@ class Report:
             ),
             "scores": _plain(self.scores()),
             "solved_within": _plain(self.solved_within()),
+            **({"correct": correct} if correct else {}),
             "failures": failures_block(
                 {one.task: one.failures for one in self.records},
                 self.bounds(solved=False),

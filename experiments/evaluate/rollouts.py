@@ -19,6 +19,7 @@ import gymnasium
 from hrmgym.envs.failures import REPEATS
 from hrmgym.envs.task import Reason
 from hrmgym.errors import SandboxError, SandboxUnavailableError
+from hrmgym.experiments.evaluate.correct import UNASKED, UNSOLVED, Correctness, judge_state
 from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.policies.base import KnowsSolutions, Spaces
 
@@ -53,12 +54,14 @@ class Player:
         seed: int,
         episodes: int,
         deterministic: bool,
+        correct: bool = False,
     ) -> None:
         self.env_factory = env_factory
         self.policy_factory = policy_factory
         self.seed = seed
         self.episodes = episodes
         self.deterministic = deterministic
+        self.correct = correct
         self._pair: tuple[Env, Policy] | None = None
 
     def open(self) -> None:
@@ -98,6 +101,7 @@ class Player:
         env, policy = self._pair
         info: dict[str, Any] = {"steps": 0, "test_runs": 0, "tests_passed": 0, "is_success": False}
         total, failure = 0.0, ""
+        judged = UNSOLVED if self.correct else UNASKED
         try:
             observation, info = env.reset(seed=seeds[0], options={"task": task})
             env.action_space.seed(seeds[1])
@@ -116,6 +120,8 @@ class Player:
                 total += float(reward)
                 over = terminated or truncated
             failure = str(info.get("failure", ""))
+            if self.correct and info["is_success"]:
+                judged = _judged(env.unwrapped)
         except SandboxUnavailableError:
             raise
         except SandboxError as broken:
@@ -133,7 +139,13 @@ class Player:
             solved_after=runs if solved else None,
             reason=_reason(solved, failure, str(info.get("reason", ""))),
             failure=failure,
-            numbers={"steps": int(info["steps"]), "tests_passed": passed, "reward": total},
+            correct=None if failure else judged.equal,
+            numbers={
+                "steps": int(info["steps"]),
+                "tests_passed": passed,
+                "reward": total,
+                **judged.numbers(),
+            },
         )
 
     def close(self) -> None:
@@ -141,6 +153,13 @@ class Player:
         if self._pair is not None:
             self._pair[0].close()
             self._pair = None
+
+
+def _judged(env: Env) -> Correctness:
+    """What is known of an episode's solution; environments of other kinds cannot be asked."""
+    from hrmgym.envs.software import SoftwareEnv  # imports SWE-ReX
+
+    return judge_state(env, env.state) if isinstance(env, SoftwareEnv) else UNASKED
 
 
 def _reason(solved: bool, failure: str, said: str) -> str:

@@ -24,12 +24,14 @@ from hrmgym.experiments.evaluate.records import TaskRecord
 from hrmgym.experiments.evaluate.report import Report
 from hrmgym.experiments.evaluate.rollouts import Env, EnvFactory, Player, PolicyFactory
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.config import HRMPolicyConfig, NgramConfig
+from hrmgym.policies.base import Spaces
+from hrmgym.policies.config import HRMPolicyConfig, NgramConfig, RankedConfig
 from hrmgym.policies.lexeme_model import file_hash
+from hrmgym.policies.ranked import RankedPolicy, make_ranked_policy
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
-    from hrmgym.policies.base import Policy, Proposer, Spaces
+    from hrmgym.policies.base import Policy, Proposer
 
 
 def score(
@@ -65,7 +67,7 @@ def score(
     policy, checkpoint = _described(experiment)
     benchmark: Benchmark | None = None
     tasks: Sequence[Task] = ()
-    if experiment.score.mode == "fixes":
+    if experiment.score.mode == "edits":
         fixes = held_out_fixes(experiment)
         named = fix_benchmark(experiment, fixes)
         items: list[tuple[str, Any]] = [(fix.name, fix) for fix in fixes]
@@ -87,6 +89,7 @@ def score(
             experiment.seed,
             experiment.score.episodes,
             experiment.score.deterministic,
+            experiment.score.correct,
         )
     modes = modes_of(tasks, experiment) if tasks else {}
     hashes = {
@@ -116,6 +119,7 @@ def score(
         deterministic=experiment.score.deterministic,
         confidence=experiment.score.confidence,
         interval=experiment.score.interval,
+        correct=experiment.score.correct,
         records=tuple(records),
         official=_official(benchmark, records, experiment.score.confidence),
         modes=modes,
@@ -125,10 +129,10 @@ def score(
 def _budget(experiment: Experiment, environment: Mapping[str, Any]) -> dict[str, Any]:
     """What a task may cost."""
     most = max(experiment.score.k)
-    if experiment.score.mode == "fixes":
+    if experiment.score.mode == "edits":
         return {"attempts": 1, "proposals": most}
     if experiment.score.mode == "proposals":
-        return {"attempts": 1, "test_runs": most}
+        return {"attempts": experiment.score.seeds, "test_runs": most}
     limits = {name: environment[f"max_{name}"] for name in ("steps", "test_runs", "seconds")}
     return {"attempts": experiment.score.episodes, **limits}
 
@@ -149,7 +153,7 @@ class _Proposing:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._made: tuple[SoftwareEnv, Proposer] | None = None
+        self._made: tuple[SoftwareEnv, Proposer | RankedPolicy] | None = None
 
     def open(self) -> None:
         """Makes the environment and the policy, if there are none."""
@@ -162,10 +166,13 @@ class _Proposing:
         assert self._made is not None
         env, policy = self._made
         ks, seed = self.experiment.score.k, self.experiment.seed
-        if self.experiment.score.mode == "fixes":
+        if self.experiment.score.mode == "edits":
+            assert not isinstance(policy, RankedPolicy), "the schema has looked"
             return score_fix(item, policy, env, ks, seed)
         task, tags = item
-        return score_task(task, tags, policy, env, ks, seed, stop)
+        seeds = range(seed, seed + self.experiment.score.seeds)
+        correct = self.experiment.score.correct
+        return score_task(task, tags, policy, env, ks, seeds, stop, correct=correct)
 
     def close(self) -> None:
         """Gives the sandbox back."""
@@ -191,7 +198,7 @@ def _digest(text: str) -> str:
 def policy_hash(experiment: Experiment) -> str | None:
     """Hash of the weights that an experiment's policy starts from; None where it has none."""
     policy = experiment.policy
-    if isinstance(policy, HRMPolicyConfig) and policy.checkpoint is not None:
+    if isinstance(policy, HRMPolicyConfig | RankedConfig) and policy.checkpoint is not None:
         from hrmgym.hrm.checkpoint import checkpoint_hash  # imports torch
 
         return checkpoint_hash(policy.checkpoint)
@@ -210,8 +217,8 @@ def _described(experiment: Experiment) -> tuple[dict[str, Any], str | None]:
     return policy, policy_hash(experiment)
 
 
-def make_proposer(experiment: Experiment, env: Env) -> Proposer:
-    """The experiment's policy, which must make proposals.
+def make_proposer(experiment: Experiment, env: Env) -> Proposer | RankedPolicy:
+    """The experiment's policy, which must make proposals, or put legal edits in order.
 
     Raises:
         ConfigError: it makes none.
@@ -219,11 +226,14 @@ def make_proposer(experiment: Experiment, env: Env) -> Proposer:
     """
     from hrmgym.policies.base import Proposer
 
+    if isinstance(experiment.policy, RankedConfig):
+        device = _device(experiment) if experiment.policy.checkpoint is not None else "cpu"
+        return make_ranked_policy(experiment.policy, Spaces.of(env), experiment.seed, device)
     policy = _make_policy(experiment, env)
     if not isinstance(policy, Proposer):
         raise ConfigError(
             f"policy {experiment.policy.kind!r} makes no proposals, which score.mode: "
-            f"{experiment.score.mode} asks for; use hrm, ngram or random"
+            f"{experiment.score.mode} asks for; use hrm, ngram, random or ranked"
         )
     return policy
 
@@ -235,7 +245,7 @@ def check(experiment: Experiment) -> None:
         UserError: The benchmark, its tasks or splits, the environment or the policy cannot be had.
     """
     config = experiment.benchmark
-    if experiment.score.mode == "fixes":
+    if experiment.score.mode == "edits":
         held_out_fixes(experiment)
     else:
         benchmark = make_benchmark(config.name, config.path)
@@ -249,7 +259,7 @@ def check(experiment: Experiment) -> None:
         episodes = experiment.score.mode == "episodes"
         policy = _make_policy(experiment, env) if episodes else make_proposer(experiment, env)
         if experiment.trainer is not None:
-            experiment.trainer.check(policy.model)  # type: ignore[attr-defined]
+            experiment.trainer.check(policy.model)  # type: ignore[union-attr]
     finally:
         env.close()
 
@@ -277,7 +287,7 @@ def make_env(experiment: Experiment, render_mode: str | None = None) -> Software
     """The environment that an experiment scores in."""
     from hrmgym.envs.software import SoftwareEnv
 
-    if experiment.score.mode == "fixes":  # an environment for its spaces alone
+    if experiment.score.mode == "edits":  # an environment for its spaces alone
         kwargs = experiment.env_kwargs("test") | {"benchmark": "katas", "benchmark_path": None}
     else:
         kwargs = experiment.env_kwargs(experiment.benchmark.eval_split)
@@ -295,8 +305,14 @@ def _make_policy(experiment: Experiment, env: Env | Spaces) -> Policy:
     policy = make_policy(config, env, experiment.seed)
     if isinstance(experiment.policy, HRMPolicyConfig):
         from hrmgym.policies.hrm import HRMPolicy
-        from hrmgym.trainers.job import pick_device
 
         assert isinstance(policy, HRMPolicy)
-        policy.to(pick_device(experiment.device))
+        policy.to(_device(experiment))
     return policy
+
+
+def _device(experiment: Experiment) -> str:
+    """Where the network runs."""
+    from hrmgym.trainers.job import pick_device
+
+    return pick_device(experiment.device)

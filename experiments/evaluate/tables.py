@@ -30,6 +30,8 @@ def report_table(report: ReportData) -> Group:
         table.add_row(name, estimate(score))
     for number, score in report["solved_within"].items():
         table.add_row(f"solved within {int(number):,} test runs", estimate(score))
+    if "correct" in report:
+        table.add_row("correct", estimate(report["correct"]["share"]))
     if report["official"] is not None:
         official = report["official"]
         table.add_row(f"official: {escape(showable(official['metric']))}", estimate(official))
@@ -51,11 +53,23 @@ def report_table(report: ReportData) -> Group:
     lines = [
         f"{report['tasks_played']} tasks; at most, for each: {budget}",
         f"mean of an attempt: {means}",
+        *_correct_lines(report),
         *_run_lines(report),
         *_failure_lines(report),
         *_mode_lines(report),
     ]
     return Group(_title(report), table, *([tags] if report["by_tag"] else []), *map(Text, lines))
+
+
+def _correct_lines(report: ReportData) -> list[str]:
+    """What is to be said of solutions on inputs that stand in no test."""
+    if "correct" not in report:
+        return []
+    found = report["correct"]
+    return [
+        f"of {found['solved']} solutions, on inputs that stand in no test: {found['correct']} "
+        f"correct, {found['wrong']} wrong, {found['not_judged']} not judged"
+    ]
 
 
 def _failure_lines(report: ReportData) -> list[str]:

@@ -11,20 +11,25 @@ from hrmgym.search.stages import TURN, Ran, TestRuns, Try, in_stages, limits_of
 
 
 class Programs:
-    """Runs programs that need so many CPU seconds; notes what ran under which limit."""
+    """Runs programs that need so many CPU seconds; notes what ran under which limit.
 
-    def __init__(self, *needs: float) -> None:
-        self.needs = needs
+    What is in `passing` passes at first, and has to be confirmed.
+    """
+
+    def __init__(self, *needs: float, passing: tuple[int, ...] = ()) -> None:
+        self.needs, self.passing = needs, passing
         self.asked: list[tuple[int, float]] = []
 
-    def run(self, item: int, limit: float) -> Ran[str]:
+    def run(self, item: int, limit: float, final: bool) -> Ran[str]:
         self.asked.append((item, limit))
+        if item in self.passing and self.needs[item] < limit:
+            return Ran(f"{item} {'passed' if final else 'seems to pass'}", again=not final)
         if self.needs[item] >= limit:
             return Ran(f"{item} late", limit, cut=True)
         return Ran(f"{item} ended", self.needs[item])
 
-    def tries(self, limits: tuple[float, ...], budget: int = 99) -> list[Try[str]]:
-        return list(in_stages(range(len(self.needs)), self.run, limits, budget))
+    def tries(self, limits: tuple[float, ...], budget: int = 99, spent: int = 0) -> list[Try[str]]:
+        return list(in_stages(range(len(self.needs)), self.run, limits, budget, spent))
 
 
 def counted(tries: list[Try[str]]) -> dict[str, int]:
@@ -84,7 +89,7 @@ def test_a_slow_fix_is_found_though_there_are_more_proposals_than_runs(slow: int
     needs[slow] = 3.0
     tries = Programs(*needs).tries(limits_of((0.1,), 10.0), 128)
     (found,) = [one for one in tries if one.result == f"{slow} ended"]
-    assert found.repeat
+    assert found.repeats == 1
     assert found.run == slow + 1 + TURN - (slow + 1) % TURN  # in the next turn, not at the end
     assert counted(tries) == {"test_runs": 128, "repeats": 1, "timed_out": 0, "near_limit": 0}
 
@@ -92,8 +97,8 @@ def test_a_slow_fix_is_found_though_there_are_more_proposals_than_runs(slow: int
 def test_one_run_in_eight_is_a_repeat_by_limit_and_then_by_rank() -> None:
     programs = Programs(*[math.inf] * 40)
     tries = programs.tries(limits_of((0.1, 1.0), 10.0), 33)
-    assert [one.run for one in tries if one.repeat] == [8, 16, 24, 32]
-    assert [one.number for one in tries if one.repeat] == [1, 2, 3, 4]
+    assert [one.run for one in tries if one.repeats] == [8, 16, 24, 32]
+    assert [one.number for one in tries if one.repeats] == [1, 2, 3, 4]
     assert programs.asked[7::8] == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0)]
     assert programs.asked[-1] == (28, 10.0)  # the last run of all
     assert counted(tries) == {"test_runs": 33, "repeats": 4, "timed_out": 28, "near_limit": 0}
@@ -102,7 +107,7 @@ def test_one_run_in_eight_is_a_repeat_by_limit_and_then_by_rank() -> None:
 def test_a_turn_without_anything_that_waits_goes_to_the_next_proposal() -> None:
     tries = Programs(*[0.001] * 20).tries(limits_of((0.1,), 10.0), 20)
     assert [one.number for one in tries] == list(range(1, 21))
-    assert not any(one.repeat for one in tries)
+    assert not any(one.repeats for one in tries)
 
 
 def test_proposals_are_made_only_as_they_are_run() -> None:
@@ -140,3 +145,46 @@ def test_the_tasks_own_limit_is_no_stage() -> None:
     assert limits_of((0.1, 1.0, 5.0), 1.0) == (0.1, 1.0)
     assert limits_of((2.0,), 1.0) == (1.0,)
     assert counted(Programs(0.9).tries(limits_of((), 1.0)))["near_limit"] == 0
+
+
+def test_what_seems_to_pass_is_run_again_at_once_under_the_tasks_own_limit() -> None:
+    programs = Programs(math.inf, 0.001, 0.001, passing=(1,))
+    tries = programs.tries(limits_of((0.1,), 10.0))
+    assert programs.asked == [(0, 0.1), (1, 0.1), (1, 10.0), (2, 0.1), (0, 10.0)]
+    assert [one.result for one in tries[1:3]] == ["1 seems to pass", "1 passed"]
+    assert [one.open for one in tries] == [True, True, False, False, False]
+    assert [one.repeats for one in tries] == [0, 0, 1, 0, 1]
+    assert counted(tries) == {"test_runs": 5, "repeats": 2, "timed_out": 0, "near_limit": 0}
+
+
+def test_a_confirmation_comes_before_a_turn() -> None:
+    programs = Programs(math.inf, *[0.001] * (TURN - 2), passing=(TURN - 2,))
+    tries = programs.tries(limits_of((0.1,), 10.0))
+    assert tries[TURN - 1].result == f"{TURN - 2} passed"
+
+
+def test_the_last_run_of_the_budget_needs_no_confirmation() -> None:
+    programs = Programs(0.001, 0.001, passing=(1,))
+    tries = programs.tries(limits_of((0.1,), 10.0), 2)
+    assert programs.asked == [(0, 0.1), (1, 10.0)]
+    assert (tries[-1].result, tries[-1].open) == ("1 passed", False)
+
+
+def test_what_was_spent_before_is_part_of_the_budget() -> None:
+    tries = Programs(*[0.001] * 9).tries(limits_of((), 10.0), 5, spent=2)
+    assert [(one.run, one.number) for one in tries] == [(3, 1), (4, 2), (5, 3)]
+    assert counted(tries) == {"test_runs": 5, "repeats": 0, "timed_out": 0, "near_limit": 0}
+
+
+def test_a_try_that_takes_two_runs_counts_as_two() -> None:
+    def twice(item: int, limit: float, final: bool) -> Ran[int]:
+        return Ran(item, runs=2 if item == 1 else 1)
+
+    tries = list(in_stages(range(9), twice, (10.0,), 5))
+    assert [(one.run, one.number, one.repeats) for one in tries] == [
+        (1, 1, 0),
+        (3, 2, 1),
+        (4, 3, 0),
+        (5, 4, 0),
+    ]
+    assert counted(tries) == {"test_runs": 5, "repeats": 1, "timed_out": 0, "near_limit": 0}

@@ -24,6 +24,7 @@ from hrmgym.envs.cache import cache_dir
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.inside import values
 from hrmgym.envs.sandboxes.inside.values import Opaque
+from hrmgym.envs.sandboxes.verdicts.hearing import Heard
 from hrmgym.envs.task import CallCase, CallTests, Limits, Status
 from hrmgym.trainers.data.corpus import (
     CORPUS_VERSION,
@@ -74,19 +75,6 @@ class CheckedFunction:
     def tests(self) -> CallTests:
         """The calls as tests of the file `<name>.py`."""
         return CallTests(path=f"{self.name}.py", function=self.name, cases=self.cases)
-
-
-class _Heard:
-    """In place of an expected value: it accepts whatever comes, and keeps it."""
-
-    def __init__(self) -> None:
-        self.value: Any = Opaque("nothing came")
-
-    def __eq__(self, other: object) -> bool:
-        self.value = other
-        return True
-
-    __hash__ = object.__hash__
 
 
 def functions_with_tests(packages: bool, max_lines: int = 30) -> tuple[CheckedFunction, ...]:
@@ -197,7 +185,7 @@ def _returned(
 ) -> list[tuple[tuple[str, ...], tuple[Any, ...], Any]]:
     """(kinds, arguments, result) of the calls that returned a short plain value."""
     drawn = [tuple(KINDS[kind](rng) for kind in shape) for shape in kinds]
-    heard = [_Heard() for _ in drawn]
+    heard = [Heard() for _ in drawn]
     cases = tuple(
         CallCase(id=str(at), args=args, expected=ear, consume=lazy)
         for at, (args, ear) in enumerate(zip(drawn, heard, strict=True))

@@ -14,25 +14,18 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NoReturn
 
-from hrmgym.envs.sandboxes.inside import (
-    keeper,
-    runs,
-    screencalls,
-    screening,
-    screenpytest,
-    screenstdio,
-    tracing,
-)
+from hrmgym.envs.sandboxes.inside import keeper, runs
 from hrmgym.envs.sandboxes.processes import serving
+from hrmgym.envs.sandboxes.screening import calltrial, pytesttrial, stdiotrial, tracing, trying
 
 _PAUSE_S = 0.25  # how often a screen is looked at
 SPARE_CPU_S = 3.0
 
 #: Kind of tests -> what a process does that tries texts with them.
 ACTS: dict[str, Callable[[Mapping[str, Any], str, int], NoReturn]] = {
-    "calls": partial(screening.act, screencalls.Calls),
-    "stdio": partial(screening.act, screenstdio.Stdio),
-    "pytest": screenpytest.act,
+    "calls": partial(trying.act, calltrial.Calls),
+    "stdio": partial(trying.act, stdiotrial.Stdio),
+    "pytest": pytesttrial.act,
 }
 
 
@@ -50,7 +43,7 @@ def screen(
     """Try texts; returns when every process of it is dead.
 
     Args:
-        request: See `screening.act`; sizes of the texts instead of the texts, and `lines`: of the
+        request: See `trying.act`; sizes of the texts instead of the texts, and `lines`: of the
             untouched file, where its tests are to be traced one by one (then the texts are not
             looked at); 0 where texts are tried.
         blob: The texts, one after the other.
@@ -69,7 +62,7 @@ def screen(
     Raises:
         OSError: The screen could not be made.
     """
-    board = screening.Board(len(request["sizes"]))
+    board = trying.Board(len(request["sizes"]))
     request = {**request, "texts": _cut(blob, request["sizes"]), "board": board}
     lines = tracing.Lines(board.size, request["lines"]) if request["lines"] else None
     request["lines"] = lines
@@ -92,10 +85,10 @@ def screen(
                 start.check()
             except runs.Unfit as unfit:
                 return {"unfit": list(unfit.args), "done": at, "processes": processes}, b""
-            before, at = at, screening.settle(board, at, status, request)
+            before, at = at, trying.settle(board, at, status, request)
             if at == before:
                 return {"broken": True, "done": at, "processes": processes}, b""
-            if request["stop"] and at and board.status(at - 1) == screening.PASSED:
+            if request["stop"] and at and board.status(at - 1) == trying.PASSED:
                 break
     finally:
         os.close(null)
@@ -112,7 +105,7 @@ def _cut(blob: bytes, sizes: list[int]) -> list[bytes]:
     return texts
 
 
-def _watch(child: int, board: screening.Board, wall_s: float, host: int) -> int | None:
+def _watch(child: int, board: trying.Board, wall_s: float, host: int) -> int | None:
     """Wait for a child's end; its exit code, None where it came no further for too long."""
     poll = select.poll()
     poll.register(host, select.POLLIN)

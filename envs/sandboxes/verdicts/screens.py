@@ -10,19 +10,19 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal
 
-from hrmgym.envs.sandboxes.inside import screening
+from hrmgym.envs.sandboxes.screening import trying
 from hrmgym.envs.task import Limits
 
 
 class Tried(IntEnum):
     """What a text came to in a screen."""
 
-    OPEN = screening.OPEN
-    PASSED = screening.PASSED
-    FAILED = screening.FAILED
-    CUT = screening.CUT
+    OPEN = trying.OPEN
+    PASSED = trying.PASSED
+    FAILED = trying.FAILED
+    CUT = trying.CUT
     """It had its time."""
-    UNSURE = screening.UNSURE
+    UNSURE = trying.UNSURE
     """Only an ordinary run can tell."""
 
 
@@ -121,7 +121,7 @@ def read(header: Mapping[str, Any], data: bytes, lines: int) -> Reply:
     unfit = header.get("unfit")
     if unfit:
         return Reply((), unfit=f"the files cannot be laid out: {unfit[1]}")
-    size = screening.RECORD.size * header["done"]
+    size = trying.RECORD.size * header["done"]
     found = tuple(_records(data[:size]))
     if lines:
         width = lines + 1
@@ -134,7 +134,7 @@ def read(header: Mapping[str, Any], data: bytes, lines: int) -> Reply:
 
 
 def _records(data: bytes) -> Iterator[Record]:
-    for status, tests, micros in screening.RECORD.iter_unpack(data):
+    for status, tests, micros in trying.RECORD.iter_unpack(data):
         known = Tried(status) if status in _KNOWN else Tried.UNSURE
         yield Record(known, tests, micros / 1e6)
 

@@ -62,7 +62,7 @@ def test_the_first_proposal_that_passes_the_visible_tests_is_submitted(env: Soft
     useless = right.copy()
     useless[1:3] += 1  # some other edit
     known = Known([stop, useless, right, right])
-    item = score_task("double", (), known, env, KS, seed=0)
+    item = score_task("double", (), known, env, KS, seeds=(0,))
     assert item is not None
     assert values("proposals", item, KS) == {
         "solved@1": 0,
@@ -71,6 +71,9 @@ def test_the_first_proposal_that_passes_the_visible_tests_is_submitted(env: Soft
         "oracle@1": 0,
         "oracle@2": 0,
         "oracle@4": 1,
+        "plausible@1": 0,
+        "plausible@2": 0,
+        "plausible@4": 1,
     }
     assert item.attempts[0].numbers == {"first_passing": 3, "first_solving": 3}
     assert known.asked == [4]
@@ -90,7 +93,7 @@ def test_passing_visible_tests_alone_is_not_solving(env: SoftwareEnv) -> None:
         return action
 
     cheat, right = written(" + x + (x > 4)"), written(" * 2")
-    item = score_task("double", (), Known([cheat, right]), env, (1, 2), seed=0)
+    item = score_task("double", (), Known([cheat, right]), env, (1, 2), seeds=(0,))
     assert item is not None
     assert item.attempts[0].numbers == {"first_passing": 1, "first_solving": 2}
     assert values("proposals", item, (1, 2)) == {
@@ -98,21 +101,23 @@ def test_passing_visible_tests_alone_is_not_solving(env: SoftwareEnv) -> None:
         "solved@2": 0,
         "oracle@1": 0,
         "oracle@2": 1,
+        "plausible@1": 1,
+        "plausible@2": 1,
     }
 
 
 def test_the_environment_must_test_by_itself(env: SoftwareEnv) -> None:
     manual = SoftwareEnv(Tiny(), canvas=96, auto_test=False)
     with pytest.raises(ConfigError, match="auto_test"):
-        score_task("double", (), Known([]), manual, KS, seed=0)
+        score_task("double", (), Known([]), manual, KS, seeds=(0,))
     manual = SoftwareEnv(Tiny(), canvas=96, auto_submit=False)
-    item = score_task("double", (), Known([fixing(env, "double")]), manual, KS, seed=0)
+    item = score_task("double", (), Known([fixing(env, "double")]), manual, KS, seeds=(0,))
     assert item is not None
     assert item.attempts[0].numbers == {"first_passing": 1, "first_solving": 1}
 
 
 def made() -> list[Fix]:
-    return held_out_fixes(load("score-heldout-fixes", fixes("made")))
+    return held_out_fixes(load("score-heldout-edits", fixes("made")))
 
 
 def fixes(split: str) -> list[str]:
@@ -125,7 +130,7 @@ def test_fixes_are_ranked_and_no_more_asked_for_than_needed() -> None:
     known = Known([tool_action("submit"), fix.sample.action, fix.sample.action])
     item = score_fix(fix, known, env, KS, seed=0)
     assert known.asked == [1, 2]
-    assert values("fixes", item, KS) == {
+    assert values("edits", item, KS) == {
         "exact@1": 0,
         "exact@2": 1,
         "exact@4": 1,
@@ -138,10 +143,10 @@ def test_fixes_are_ranked_and_no_more_asked_for_than_needed() -> None:
 
 
 def test_a_report_of_fixes_says_what_it_takes_to_believe_it(tmp_path: Path) -> None:
-    report = score(load("score-heldout-fixes", fixes("made")))
+    report = score(load("score-heldout-edits", fixes("made")))
     data = json.loads(report.to_json())
     assert data["benchmark"] == {
-        "name": "heldout-fixes",
+        "name": "heldout-edits",
         "version": "2",
         "split": "made",
         "tasks": 4,
@@ -154,7 +159,7 @@ def test_a_report_of_fixes_says_what_it_takes_to_believe_it(tmp_path: Path) -> N
     assert data["scores"]["exact@128"]["value"] >= data["scores"]["exact@8"]["value"]
     assert data["by_tag"]["stdlib"]["tasks"] == 4
     assert len(data["outcomes"]) == 4
-    again = score(load("score-heldout-fixes", fixes("made")))
+    again = score(load("score-heldout-edits", fixes("made")))
     assert again.to_json() == report.to_json()
 
 
@@ -162,7 +167,7 @@ def test_a_fitted_file_is_reported_by_its_hash(tmp_path: Path) -> None:
     path = tmp_path / "lines.safetensors"
     path.write_bytes(fit([DOUBLE_FIXED] * 3).to_bytes())
     options = [*fixes("made")[:2], f"policy={{kind: ngram, file: {path}}}", "score.made=1"]
-    data = score(load("score-heldout-fixes", options)).to_dict()
+    data = score(load("score-heldout-edits", options)).to_dict()
     assert data["hashes"]["checkpoint"] == file_hash(path)
     assert data["policy"] == {"kind": "ngram", "packages": False}
 
@@ -178,7 +183,7 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
     ]
     names = [fix.name for fix in made()[:1]]
     experiment = load(
-        "score-heldout-fixes", [*fixes("made"), *options, f"benchmark.tasks={json.dumps(names)}"]
+        "score-heldout-edits", [*fixes("made"), *options, f"benchmark.tasks={json.dumps(names)}"]
     )
     data = score(experiment).to_dict()
     assert data["tasks_played"] == 1
@@ -194,7 +199,8 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
     )
     check(katas)
     data = score(katas).to_dict()
-    assert list(data["scores"]) == ["solved@1", "solved@2", "oracle@1", "oracle@2"]
+    shown = [f"{name}@{k}" for name in ("solved", "oracle", "plausible") for k in (1, 2)]
+    assert list(data["scores"]) == shown
 
 
 @pytest.mark.parametrize(
@@ -203,7 +209,7 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
         (["benchmark.eval_split=test"], UnknownNameError, "unknown split 'test'"),
         (["benchmark.tasks=[nope]"], UnknownNameError, "unknown task 'nope'"),
         (["policy=noop"], ConfigError, "'noop' makes no proposals"),
-        (["benchmark=katas"], ConfigError, "goes with benchmark 'heldout-fixes'"),
+        (["benchmark=katas"], ConfigError, "goes with benchmark 'heldout-edits'"),
         (["score.episodes=2"], ConfigError, "takes no episodes or before"),
         (["policy={kind: hrm, checkpoint: 'hrmgym:nope'}"], CheckpointError, "no checkpoint"),
     ],
@@ -212,4 +218,4 @@ def test_mistakes_are_told_before_anything_is_scored(
     overrides: list[str], kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message):
-        check(load("score-heldout-fixes", [*fixes("made"), *overrides]))
+        check(load("score-heldout-edits", [*fixes("made"), *overrides]))

@@ -57,7 +57,7 @@ def edits(env: SoftwareEnv, texts: list[str]) -> list[Action]:
 
 
 def scored(env: SoftwareEnv, texts: list[str], ks: tuple[int, ...]) -> TaskRecord:
-    item = score_task("double", (), Known(edits(env, texts)), env, ks, seed=0)
+    item = score_task("double", (), Known(edits(env, texts)), env, ks, seeds=(0,))
     assert item is not None
     return item
 
@@ -79,6 +79,7 @@ def test_a_slow_fix_is_found_when_it_is_repeated(env: SoftwareEnv) -> None:
     assert values("proposals", item, (1, 2, 4)) == {
         **{"solved@1": 0, "solved@2": 0, "solved@4": 1},
         **{"oracle@1": 0, "oracle@2": 0, "oracle@4": 1},
+        **{"plausible@1": 0, "plausible@2": 0, "plausible@4": 1},
     }
     assert item.attempts[0].reason == "solved"
 

@@ -94,9 +94,7 @@ class Reach:
     def _of_function(self, one: FunctionType) -> Iterable[Any]:
         if one.__module__ not in self._names:
             return ()
-        found: list[Any] = [one.__defaults__, one.__kwdefaults__]
-        if one.__dict__:
-            found.append(one.__dict__)
+        found: list[Any] = [one.__defaults__, one.__kwdefaults__, one.__dict__]
         for cell in one.__closure__ or ():
             try:
                 found.append(cell.cell_contents)

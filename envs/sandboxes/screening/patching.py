@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 
-from hrmgym.envs.sandboxes.inside import chunks
+from hrmgym.envs.sandboxes.screening import chunks
 
 _NOTHING: CodeType = compile("", "", "exec")
 
@@ -31,6 +31,7 @@ class _Place:
     """Of the line with its `def`."""
     body: int
     end: int
+    """With the blank lines that follow."""
     lines: tuple[int, int]
     """Its first line by the interpreter's count, which decorators may begin, and that of `def`."""
 
@@ -48,6 +49,7 @@ class Bodies:
         self._places = sorted(_places(text), key=lambda place: place.body)
         self._starts = [place.body for place in self._places]
         self._flags = chunks.features_of(text, file)
+        self._outer: dict[_Place, list[object]] = {}
         self._live: dict[tuple[str, int], list[FunctionType]] = {}
         for one in gc.get_objects():
             if type(one) is FunctionType and one.__code__.co_filename == file:
@@ -73,7 +75,11 @@ class Bodies:
             return None
         place = self._places[at]
         piece = text[place.start : place.end + len(text) - len(before)]
-        code = self._compiled(place, piece)
+        outer, code = self._compiled(place, piece)
+        if place not in self._outer:
+            self._outer[place] = self._compiled(place, before[place.start : place.end])[0]
+        if outer != self._outer[place]:  # something more than the body
+            return None
         live = [one for line in set(place.lines) for one in self._live.get((place.name, line), ())]
         if code is None or not live:
             return None
@@ -81,17 +87,20 @@ class Bodies:
             return None
         return code, live
 
-    def _compiled(self, place: _Place, piece: str) -> CodeType | None:
+    def _compiled(self, place: _Place, piece: str) -> tuple[list[object], CodeType | None]:
+        """What is around a function's code, and that code."""
         source = place.head + piece
         found: CodeType = compile(source, self._file, "exec", flags=self._flags, dont_inherit=True)
+        around: list[object] = []
         for name in (*place.classes, place.name):
+            around.append((found.co_code, found.co_names))
             inner = [
                 one for one in found.co_consts if isinstance(one, CodeType) and one.co_name == name
             ]
             if len(inner) != 1:
-                return None
+                return around, None
             found = inner[0]
-        return found
+        return around, found
 
 
 @contextmanager
@@ -131,6 +140,12 @@ def _common_end(one: str, other: str, begun: int) -> int:
     return low
 
 
+def _blank_until(text: str, end: int) -> int:
+    """Where the blank rest of a text's lines ends, from a place on."""
+    rest = text[end:]
+    return end + len(rest) - len(rest.lstrip(" \t\n"))
+
+
 def _places(text: str) -> Iterator[_Place]:
     if "\r" in text or "\f" in text:
         return
@@ -158,7 +173,7 @@ def _places(text: str) -> Iterator[_Place]:
                     head,
                     starts[node.lineno - 1],
                     offset(first.lineno, first.col_offset),
-                    offset(end, node.end_col_offset or 0),
+                    _blank_until(text, offset(end, node.end_col_offset or 0)),
                     (min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.lineno),
                 )
             elif isinstance(node, ast.ClassDef):

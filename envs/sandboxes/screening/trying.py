@@ -17,9 +17,10 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, NoReturn, Protocol
 
-from hrmgym.envs.sandboxes.inside import pristine, tracing
+from hrmgym.envs.sandboxes.screening import pristine, tracing
 
 #: Of one text: a status, how many of its tests ran, and microseconds of CPU.
 RECORD = struct.Struct("<BxHI")
@@ -29,6 +30,7 @@ OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
 #: How a process ended by itself: through, of no more use, or unable to try any text. Foreign code
 #: can say so, too.
 THROUGH, _STALE, BROKEN = 1, 2, 3
+_MOST_WATCHED = 200  # files
 _OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
 
 
@@ -128,7 +130,8 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
     def watch() -> None:
         nonlocal state
         if state is None:  # so far nothing has run that could have changed anything
-            state = pristine.Pristine((root,), trial.own)
+            files = (f"{root}/{name}" for name in islice(request["files"], _MOST_WATCHED))
+            state = pristine.Pristine((root, *files), trial.own)
 
     lines: tracing.Lines | None = request["lines"]
     first = at = request["from"]

@@ -1,4 +1,4 @@
-"""pytest's tests, collected once and run on many texts of one file; see `screening`.
+"""pytest's tests, collected once and run on many texts of one file; see `trying`.
 
 Tests and tested code are in one process, whatever an ordinary run does. The process that collects
 them runs no test: it forks one that does, and another when that one is of no more use. Standard
@@ -18,53 +18,46 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.between import direct, examination
-from hrmgym.envs.sandboxes.inside import (
-    calls,
-    harmless,
-    patching,
-    reach,
-    screening,
-    selection,
-    sourcecode,
-)
+from hrmgym.envs.sandboxes.inside import calls, selection, sourcecode
+from hrmgym.envs.sandboxes.screening import harmless, patching, reach, trying
 
 _COLLECT_S = 60.0  # CPU seconds
 _MORE_FRAMES = 3
 
 
 def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
-    """Collect the tests, then try texts in forks: see `screening.act`."""
+    """Collect the tests, then try texts in forks: see `trying.act`."""
     os.chdir(root)
-    board: screening.Board = request["board"]
+    board: trying.Board = request["board"]
     _signal.setitimer(_signal.ITIMER_PROF, _COLLECT_S)
     gc.enable()
     try:
         trial = Pytest(request, root)
     except BaseException:
-        screening.end(board, request["from"], screening.BROKEN)
+        trying.end(board, request["from"], trying.BROKEN)
     _signal.setitimer(_signal.ITIMER_PROF, 0)
     gc.freeze()
-    at, before = request["from"], screening.stamp(root)
+    at, before = request["from"], trying.stamp(root)
     while at < board.size:
         board.begin(at)
         child = os.fork()
         if child == 0:
             with suppress(BaseException):
                 os.setpgid(0, 0)
-                screening.try_texts({**request, "from": at}, root, trial)
+                trying.try_texts({**request, "from": at}, root, trial)
             os._exit(70)
         _, code = os.waitpid(child, 0)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)  # whatever it has started
-        at = screening.settle(board, at, os.waitstatus_to_exitcode(code), request)
+        at = trying.settle(board, at, os.waitstatus_to_exitcode(code), request)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         if (
             used.ru_utime + used.ru_stime > request["slice_s"]
-            or screening.stamp(root) != before
-            or (request["stop"] and board.status(at - 1) == screening.PASSED)
+            or trying.stamp(root) != before
+            or (request["stop"] and board.status(at - 1) == trying.PASSED)
         ):
             break
-    screening.end(board, at, screening.THROUGH)
+    trying.end(board, at, trying.THROUGH)
 
 
 class NotCollected(Exception):
@@ -72,11 +65,11 @@ class NotCollected(Exception):
 
 
 class Pytest:
-    """Collected tests, ready to be tried on texts: see `screening.Trial`."""
+    """Collected tests, ready to be tried on texts: see `trying.Trial`."""
 
     def __init__(self, request: Mapping[str, Any], root: str) -> None:
         self._request, self._root = request, root
-        self.own = screening.modules_of(request["files"]) | screening.folders_of(request["files"])
+        self.own = trying.modules_of(request["files"]) | trying.folders_of(request["files"])
         self._path = f"{root}/{request['edited']}"
         self._text = str(request["files"][request["edited"]])
         calls.forget(request["files"])
@@ -136,7 +129,7 @@ class Pytest:
         }
 
     def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
-        """See `screening.Trial`."""
+        """See `trying.Trial`."""
         try:
             found = self._bodies.edited(text)
         except (SyntaxError, ValueError, RecursionError):
@@ -145,8 +138,8 @@ class Pytest:
             try:
                 sourcecode.compiled(text, self._path)
             except (SyntaxError, ValueError, RecursionError):
-                return screening.FAILED, 1, True
-            return screening.UNSURE, 0, True
+                return trying.FAILED, 1, True
+            return trying.UNSURE, 0, True
         self._reach.clear()
         quiet = harmless.is_harmless(found[0], self._imports)
         if not quiet:
@@ -156,13 +149,13 @@ class Pytest:
         return status, ran, quiet and self.intact()
 
     def single(self, number: int) -> int:
-        """See `screening.Trial`."""
+        """See `trying.Trial`."""
         nodes = self._selected[self._request["ids"][number]]
         chosen = [pair for pair in self._pairs if pair[0].nodeid in nodes]
         return self._run(chosen)[0]
 
     def intact(self) -> bool:
-        """See `screening.Trial`."""
+        """See `trying.Trial`."""
         return self._reach.whole and self._reach.intact()
 
     def _run(self, pairs: list[tuple[Any, Callable[[], Any] | None]]) -> tuple[int, int]:
@@ -177,9 +170,9 @@ class Pytest:
                 if call is None:
                     with suppress(BaseException):
                         self._session._setupstate.teardown_exact(None)
-                return screening.FAILED, number + 1
+                return trying.FAILED, number + 1
             skipped |= said == "skipped"
-        return screening.UNSURE if skipped else screening.PASSED, len(pairs)
+        return trying.UNSURE if skipped else trying.PASSED, len(pairs)
 
     @staticmethod
     def _call(test: Callable[[], Any]) -> str:

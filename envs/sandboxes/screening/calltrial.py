@@ -1,4 +1,4 @@
-"""Calls of a function, made on many texts of its module; see `screening`. Standard library only."""
+"""Calls of a function, made on many texts of its module; see `trying`. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from contextlib import suppress
 from types import CodeType
 from typing import Any
 
-from hrmgym.envs.sandboxes.inside import calls, chunks, harmless, screening, sourcecode, values
+from hrmgym.envs.sandboxes.inside import calls, sourcecode, values
+from hrmgym.envs.sandboxes.screening import chunks, harmless, trying
 
 _SCALARS = frozenset({int, str, bool, float, bytes, type(None)})
 _MORE_FRAMES = 4  # between the process's first function and the tested one, than `calls.run` has
@@ -77,15 +78,15 @@ class _Case:
 
 
 class Calls:
-    """Call tests, ready to be tried on texts: see `screening.Trial`."""
+    """Call tests, ready to be tried on texts: see `trying.Trial`."""
 
     def __init__(self, request: Mapping[str, Any], root: str) -> None:
         self._root, self._path = root, request["path"]
         self._names = request["function"].split(".")
         self._cap = request["limits"]["output_kb"] * 1024
         self._cases = [_Case(case, self._cap) for case in request["cases"]]
-        self._modules = screening.modules_of(request["files"])
-        self.own = self._modules | screening.folders_of(request["files"])
+        self._modules = trying.modules_of(request["files"])
+        self.own = self._modules | trying.folders_of(request["files"])
         calls.forget(request["files"])
         calls.put_on_path(root, self._path)
         self._text = text = str(request["files"][self._path])
@@ -103,23 +104,23 @@ class Calls:
         sys.setrecursionlimit(sys.getrecursionlimit() + _MORE_FRAMES)
 
     def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
-        """See `screening.Trial`."""
+        """See `trying.Trial`."""
         try:
             codes, new = self._chunks.codes(text)
         except (SyntaxError, ValueError, RecursionError):
-            return screening.FAILED, 1, True
+            return trying.FAILED, 1, True
         clean = self._base_harmless and all(
             harmless.is_harmless(code, self._imports) for code in new
         )
         if not clean:
             watch()
-        screening.forget_own(self._modules)
+        trying.forget_own(self._modules)
         try:
             function = self._loaded(codes)
         except MemoryError:
             raise
         except BaseException:
-            return screening.FAILED, 1, clean
+            return trying.FAILED, 1, clean
         status, ran = self._run(function, self._cases)
         return status, ran, clean
 
@@ -134,12 +135,12 @@ class Calls:
         return function
 
     def single(self, number: int) -> int:
-        """See `screening.Trial`."""
-        screening.forget_own(self._modules)
+        """See `trying.Trial`."""
+        trying.forget_own(self._modules)
         try:
             function = self._loaded([sourcecode.compiled(self._text, self._file)])
         except BaseException:
-            return screening.FAILED
+            return trying.FAILED
         return self._run(function, self._cases[number : number + 1])[0]
 
     def intact(self) -> bool:
@@ -159,5 +160,5 @@ class Calls:
             else:
                 right = case.returned(result)
             if not right:
-                return screening.FAILED, number + 1
-        return screening.PASSED, len(cases)
+                return trying.FAILED, number + 1
+        return trying.PASSED, len(cases)

@@ -25,12 +25,12 @@ class Pristine:
     """How a process is before any foreign code has run in it.
 
     Args:
-        folders: Folders in which nothing may appear, change or vanish.
+        paths: Folders in which nothing may appear or vanish, and files that may not change.
         own: Names of modules that every run makes anew.
     """
 
-    def __init__(self, folders: tuple[str, ...], own: frozenset[str]) -> None:
-        self._folders, self._own = folders, own
+    def __init__(self, paths: tuple[str, ...], own: frozenset[str]) -> None:
+        self._paths, self._own = paths, own
         self._modules: dict[str, ModuleType] = {}
         self._parts: list[tuple[Any, dict[str, Any]]] = []
         self._classes: set[type] = set()
@@ -45,7 +45,7 @@ class Pristine:
             if name in self._own or name in self._modules or name == "__main__":
                 continue
             self._modules[name] = module
-            if type(module) is not ModuleType:
+            if type(module) is not ModuleType or module is modules.get("__main__"):
                 continue
             held = vars(module)
             self._parts.append((held, dict(held)))
@@ -73,7 +73,7 @@ class Pristine:
             list(warnings.filters),
             _thread._count(),
             [_signal.getsignal(number) for number in _SIGNALS],
-            [stamp(folder) for folder in self._folders],
+            [stamp(path) for path in self._paths],
         )
 
     def intact(self) -> bool:
@@ -89,7 +89,7 @@ class Pristine:
         if any(one != before for one, before in self._contents):
             return False
         for held, before in self._parts:
-            if held != before:
+            if held != before and not _only_submodules(held, before):
                 return False
         loaded = sys.modules
         for name, module in self._modules.items():
@@ -103,10 +103,19 @@ class Pristine:
         return not _has_children()
 
 
-def stamp(folder: str) -> tuple[int, ...]:
-    """What changes when something in a folder does."""
+def _only_submodules(held: Any, before: dict[str, Any]) -> bool:
+    """Whether a package has got nothing but modules of it that were imported; they are noted."""
+    package = before.get("__name__")
+    for name, value in dict(held).items():
+        if name not in before and sys.modules.get(f"{package}.{name}") is value:
+            before[name] = value
+    return bool(held == before)
+
+
+def stamp(path: str) -> tuple[int, ...]:
+    """What changes when a file does, or when something in a folder appears or vanishes."""
     try:
-        seen = os.stat(folder)
+        seen = os.stat(path)
     except OSError:
         return (0,)
     return seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_nlink

@@ -1,4 +1,4 @@
-"""Runs of a program, many texts of it in one process; see `screening`. Standard library only."""
+"""Runs of a program, many texts of it in one process; see `trying`. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from contextlib import suppress
 from types import CodeType, ModuleType
 from typing import Any
 
-from hrmgym.envs.sandboxes.inside import calls, chunks, harmless, screening, sourcecode, stdio
+from hrmgym.envs.sandboxes.inside import calls, sourcecode, stdio
+from hrmgym.envs.sandboxes.screening import chunks, harmless, trying
 
 
 class Stdio:
-    """A program's runs, ready to be tried on texts: see `screening.Trial`."""
+    """A program's runs, ready to be tried on texts: see `trying.Trial`."""
 
     def __init__(self, request: Mapping[str, Any], root: str) -> None:
         self._root, self._path = root, request["path"]
@@ -28,8 +29,8 @@ class Stdio:
         ]
         self._cap = request["limits"]["output_kb"] * 1024
         self._cpu_s = request["limits"]["cpu_s"]
-        self._modules = screening.modules_of(request["files"])
-        self.own = self._modules | screening.folders_of(request["files"])
+        self._modules = trying.modules_of(request["files"])
+        self.own = self._modules | trying.folders_of(request["files"])
         calls.forget(request["files"])
         sys.path.insert(0, self._file.rpartition("/")[0])
         sys.argv = [self._file]
@@ -52,11 +53,11 @@ class Stdio:
         return stdio.normal(text, self._compare)
 
     def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
-        """See `screening.Trial`."""
+        """See `trying.Trial`."""
         try:
             codes, _ = self._chunks.codes(text)
         except (SyntaxError, ValueError, RecursionError):
-            return screening.FAILED, 1, True
+            return trying.FAILED, 1, True
         clean = self._alone and all(harmless.is_harmless(code, self._imports) for code in codes)
         if not clean:
             watch()
@@ -64,13 +65,13 @@ class Stdio:
             if number:  # each run has its time
                 _signal.setitimer(_signal.ITIMER_PROF, self._cpu_s)
             if not self._passes(codes, number):
-                return screening.FAILED, number + 1, clean
-        return screening.PASSED, len(self._cases), clean
+                return trying.FAILED, number + 1, clean
+        return trying.PASSED, len(self._cases), clean
 
     def single(self, number: int) -> int:
-        """See `screening.Trial`."""
+        """See `trying.Trial`."""
         codes = [sourcecode.compiled(self._text, self._file)]
-        return screening.PASSED if self._passes(codes, number) else screening.FAILED
+        return trying.PASSED if self._passes(codes, number) else trying.FAILED
 
     def intact(self) -> bool:
         """Nothing of it outlives a text."""
@@ -84,7 +85,7 @@ class Stdio:
         os.ftruncate(1, 0)
         for stream in (0, 1):
             os.lseek(stream, 0, os.SEEK_SET)
-        screening.forget_own(self._modules)
+        trying.forget_own(self._modules)
         stdin, stdout = self._streams
         sys.stdin = io.TextIOWrapper(
             io.BufferedReader(io.FileIO(0, closefd=False)), stdin.encoding, stdin.errors

@@ -1,0 +1,1 @@
+"""Real fixes with tests, from pairs of source releases: see `benchmark.py`."""

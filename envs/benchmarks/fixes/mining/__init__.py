@@ -1,0 +1,1 @@
+"""Makes the recipe: `python -m hrmgym.envs.benchmarks.fixes.mining --work DIR`."""

@@ -1,0 +1,102 @@
+"""Of which kinds real fixes are: the table that `hrmgym.policies.frequencies` ranks edits by.
+
+    python -m hrmgym.trainers.data.edit_kinds          counts the shipped table anew, and shows it
+
+A real fix counts for the kind of the legal edit of the old function that makes the new one, the
+same syntax in whatever layout. Where it has several places that can stand alone, each of them is a
+fix of the function with the others made. Only training packages count.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+
+from hrmgym.envs.bugs.meaning import compiles
+from hrmgym.envs.bugs.spans import inverses
+from hrmgym.envs.edits.edit import apply
+from hrmgym.envs.edits.legal import LegalEdit, legal_edits
+from hrmgym.envs.edits.source import signs_of
+from hrmgym.errors import UserError
+from hrmgym.policies.frequencies import file_name
+from hrmgym.trainers.data.real_edits import VERSION, RealEdit, real_edits
+
+
+def fixes_of(edit: RealEdit) -> Iterator[tuple[str, str]]:
+    """Old and new text of each fix that an edit is: the whole, or its places one by one."""
+    backward = inverses(edit.before, edit.edits)
+    olds = [apply(edit.after, one) for one in backward]
+    if len(olds) > 1 and all(map(compiles, olds)):
+        yield from ((old, edit.after) for old in olds)
+    else:
+        yield edit.before, edit.after
+
+
+def made_by(old: str, new: str) -> LegalEdit | None:
+    """The legal edit of an old text that makes a new one, whatever its layout; None: there is none.
+
+    Raises:
+        DataError: the old text is not Python.
+    """
+    wanted, tree = signs_of(new), _dump(new)
+    grown = len(wanted) - len(signs_of(old))
+    legal = legal_edits(old)
+    for edits in (legal.lean(), legal.bulky()):
+        for one in edits:
+            start, end, text = one.edit
+            gain = len(signs_of(text)) - len(signs_of(old[start:end]))
+            if gain == grown:  # a quick look
+                made = apply(old, one.edit)
+                if signs_of(made) == wanted and _dump(made) == tree:
+                    return one
+    return None
+
+
+def count(edits: Sequence[RealEdit]) -> tuple[Counter[str], int]:
+    """How many fixes are of each kind, and of how many fixes in all."""
+    kinds: Counter[str] = Counter()
+    tried = 0
+    for number, edit in enumerate(edits):
+        for old, new in fixes_of(edit):
+            found = made_by(old, new)
+            tried += 1
+            if found is not None:
+                kinds[found.kind] += 1
+        if number % 100 == 0:
+            print(f"{number} of {len(edits)} edits", file=sys.stderr, flush=True)
+    return kinds, tried
+
+
+def main() -> int:
+    """Counts the shipped table anew; returns the exit status."""
+    kinds, tried = count(real_edits("train"))
+    table = {
+        "language": "python",
+        "source": f"real edits v{VERSION}, training packages",
+        "tried": tried,
+        "fixes": sum(kinds.values()),
+        "kinds": dict(sorted(kinds.items(), key=lambda item: (-item[1], item[0]))),
+    }
+    path = Path(str(resources.files("hrmgym.policies").joinpath(file_name("python"))))
+    path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    print(path.read_text(encoding="utf-8"))
+    return 0
+
+
+def _dump(text: str) -> str:
+    try:
+        return ast.dump(ast.parse(text))
+    except (SyntaxError, ValueError):
+        return ""
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as problem:
+        sys.exit(str(problem))
