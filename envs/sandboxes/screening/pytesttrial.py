@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from types import CodeType
 from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.between import direct, examination
@@ -77,7 +78,9 @@ class Pytest:
         sys.path.append(request["libraries"])
         sys.argv = ["pytest"]
         self._events: list[tuple[str, str]] = []
-        items = self._collected()
+        run: set[CodeType] = set()
+        with patching.noting(self._path, run):
+            items = self._collected()
         spaces = self._spaces()
         plain = request["plain"] and not self._hooked
         #: Each test, and how it is called where it needs nothing of pytest.
@@ -86,7 +89,7 @@ class Pytest:
             first = set(request["first"])
             self._pairs.sort(key=lambda pair: pair[0].nodeid not in first)
         self._imports = harmless.imports_of(self._text)
-        self._bodies = patching.Bodies(self._text, self._path)
+        self._bodies = patching.Bodies(self._text, self._path, run)
         params = [item.callspec.params for item in items if hasattr(item, "callspec")]
         self._reach = reach.Reach(spaces.values(), params, frozenset(spaces))
         sys.setrecursionlimit(sys.getrecursionlimit() + _MORE_FRAMES)
