@@ -13,6 +13,8 @@ from typing import Any, Literal
 from hrmgym.envs.sandboxes.screening import trying
 from hrmgym.envs.task import Limits
 
+_COLLECT_S = 60.0  # for tests that have to be collected
+
 
 class Tried(IntEnum):
     """What a text came to in a screen."""
@@ -72,6 +74,11 @@ class Request:
     def lines(self) -> int:
         """How many lines are traced; 0 where none are."""
         return self.files[self.path].count("\n") + 1 if self.traced else 0
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds after which there is an answer: a slice, and the text at its end."""
+        return self.slice_s + 2 * self.limits.wall_s + _COLLECT_S
 
     def message(self, texts: Sequence[str]) -> tuple[dict[str, Any], bytes]:
         """What goes to the guest: JSON and the texts."""
