@@ -20,9 +20,8 @@ from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.between import direct, examination
 from hrmgym.envs.sandboxes.inside import calls, selection, sourcecode
-from hrmgym.envs.sandboxes.screening import harmless, patching, reach, trying
+from hrmgym.envs.sandboxes.screening import harmless, patching, pristine, reach, trying
 
-_COLLECT_S = 60.0  # CPU seconds
 _MORE_FRAMES = 3
 
 
@@ -30,7 +29,7 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
     """Collect the tests, then try texts in forks: see `trying.act`."""
     os.chdir(root)
     board: trying.Board = request["board"]
-    _signal.setitimer(_signal.ITIMER_PROF, _COLLECT_S)
+    _signal.setitimer(_signal.ITIMER_PROF, trying.PREPARE_S)
     gc.enable()
     try:
         trial = Pytest(request, root)
@@ -38,7 +37,7 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         trying.end(board, request["from"], trying.BROKEN)
     _signal.setitimer(_signal.ITIMER_PROF, 0)
     gc.freeze()
-    at, before = request["from"], trying.stamp(root)
+    at, before = request["from"], pristine.stamp(root)
     while at < board.size:
         board.begin(at)
         child = os.fork()
@@ -54,7 +53,7 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         if (
             used.ru_utime + used.ru_stime > request["slice_s"]
-            or trying.stamp(root) != before
+            or pristine.stamp(root) != before
             or (request["stop"] and board.status(at - 1) == trying.PASSED)
         ):
             break

@@ -13,8 +13,6 @@ from typing import Any, Literal
 from hrmgym.envs.sandboxes.screening import trying
 from hrmgym.envs.task import Limits
 
-_COLLECT_S = 60.0  # for tests that have to be collected
-
 
 class Tried(IntEnum):
     """What a text came to in a screen."""
@@ -38,8 +36,6 @@ class Plan:
     """Which guest serves it: one without pytest, or one with it."""
     fields: Mapping[str, Any]
     """What that needs of the tests, as JSON."""
-    tests: int
-    """How many tests there are."""
     files: Mapping[str, str] | None = None
     """What the workspace holds, with the tests' own files; by default what is tested."""
     more_memory_mb: int = 0
@@ -77,8 +73,8 @@ class Request:
 
     @property
     def longest_s(self) -> float:
-        """Seconds after which there is an answer: a slice, and the text at its end."""
-        return self.slice_s + 2 * self.limits.wall_s + _COLLECT_S
+        """Seconds after which there is an answer: a slice, what comes before, and its last text."""
+        return self.slice_s + 2 * self.limits.wall_s + trying.PREPARE_S
 
     def message(self, texts: Sequence[str]) -> tuple[dict[str, Any], bytes]:
         """What goes to the guest: JSON and the texts."""

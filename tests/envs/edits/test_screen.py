@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -227,6 +228,24 @@ def test_a_workspace_that_cannot_be_screened_has_ordinary_runs_and_says_so() -> 
         assert made.coverage().why == "nothing can be collected"
     assert [(one.passed, one.hot) for one in found] == [(False, False), (True, False)]
     assert made.why == "nothing can be collected"
+
+
+def test_ordinary_runs_are_made_as_they_are_asked_for() -> None:
+    unsure = Record(Tried.UNSURE, 0, 0.0)
+    executor = Screening(0, Reply((unsure,) * 5))
+    task = task_of(DOUBLES)
+    with Sandbox(config_of(executor)) as sandbox:
+        made = Screen(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+        assert next(made.run([RIGHT] * 5)).passed
+    assert len(executor.asked) == 1
+
+
+def test_tests_that_take_long_to_collect_are_not_cut(sandbox: Sandbox) -> None:
+    """Their time is that of the texts that are tried, and begins with the first."""
+    (path, text), *_ = PYTEST.files.items()
+    slow = replace(PYTEST, files={path: "import time\ntime.sleep(3)\n" + text})
+    found = screened(sandbox, task_of(slow), [BUGGY, RIGHT])
+    assert [(one.passed, one.cut) for one in found] == [(False, False), (True, False)]
 
 
 def test_a_benchmark_with_rules_of_its_own_has_ordinary_runs() -> None:
