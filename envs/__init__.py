@@ -20,3 +20,6 @@ register_benchmark("katas", "hrmgym.envs.benchmarks.katas.benchmark:Katas", "hrm
 register_benchmark("quixbugs", "hrmgym.envs.benchmarks.quixbugs:QuixBugs", "hrmgym/QuixBugs-v0")
 register_benchmark("jsonl", "hrmgym.envs.benchmarks.jsonl:JsonlTasks", "hrmgym/Jsonl-v0")
 register_benchmark("fixes", "hrmgym.envs.benchmarks.fixes.benchmark:Fixes", "hrmgym/Fixes-v0")
+register_benchmark(
+    "madebugs", "hrmgym.envs.benchmarks.madebugs.benchmark:MadeBugs", "hrmgym/MadeBugs-v0"
+)

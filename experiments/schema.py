@@ -16,8 +16,8 @@ from hrmgym.envs.sandboxes.config import LocalSandboxConfig, SandboxConfig
 from hrmgym.policies.config import PolicyConfig
 from hrmgym.trainers.config import TrainerConfig
 
-#: What `score.mode: fixes` scores on, in place of a benchmark: it has no tests to run.
-HELD_OUT = "heldout-fixes"
+#: What `score.mode: edits` scores on, in place of a benchmark: it has no tests to run.
+HELD_OUT = "heldout-edits"
 
 #: Blocks that may be written as one word, and the key that the word stands for: `policy: noop` is
 #: `policy: {kind: noop}`. A layer that names another word replaces the block below it.
@@ -44,13 +44,13 @@ class BenchmarkConfig(Block):
 class ScoreConfig(Block):
     """How a policy is scored."""
 
-    mode: Literal["episodes", "proposals", "fixes"] = "episodes"
+    mode: Literal["episodes", "proposals", "edits"] = "episodes"
     """`episodes` plays tasks. `proposals` runs the visible tests on each of the policy's best edits
     of the original program, submits the first that passes, and lets the hidden tests decide.
-    `fixes` asks at which proposal the policy makes the known repair of held-out bugs (benchmark
-    `heldout-fixes`, splits `made` and `real`)."""
+    `edits` asks at which proposal the policy makes the known repair of held-out bugs (benchmark
+    `heldout-edits`, splits `made` and `real`)."""
     made: Count = 500
-    """Bugs in the split `made` of `heldout-fixes`."""
+    """Bugs in the split `made` of `heldout-edits`."""
     episodes: Count = 1
     """Episodes of each task."""
     k: Annotated[tuple[Count, ...], Field(strict=False, min_length=1)] = (1,)
@@ -81,8 +81,8 @@ class ScoreConfig(Block):
             raise ValueError(f"mode: {self.mode} takes no episodes or before")
         if self.mode != "proposals" and self.seeds > 1:
             raise ValueError(f"seeds: goes with mode: proposals, not with mode: {self.mode}")
-        if self.mode == "fixes" and self.correct:
-            raise ValueError("mode: fixes runs nothing, so correct: true has nothing to call")
+        if self.mode == "edits" and self.correct:
+            raise ValueError("mode: edits runs nothing, so correct: true has nothing to call")
         if self.mode == "episodes" and max(self.k) > self.episodes:
             raise ValueError(f"k: {max(self.k)} is more than episodes: {self.episodes}")
         if len(set(self.k)) < len(self.k):
@@ -125,9 +125,9 @@ class Experiment(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
-        if (self.score.mode == "fixes") != (self.benchmark.name == HELD_OUT):
+        if (self.score.mode == "edits") != (self.benchmark.name == HELD_OUT):
             raise ValueError(
-                f"score.mode: fixes goes with benchmark {HELD_OUT!r}, and with no other"
+                f"score.mode: edits goes with benchmark {HELD_OUT!r}, and with no other"
             )
         trains = self.trainer is not None and self.trainer.takes_stages
         if self.sandbox.stages and self.score.mode != "proposals" and not trains:
@@ -136,9 +136,9 @@ class Experiment(Block):
                 f"score.mode: {self.score.mode}; a scored episode runs its tests under the task's "
                 "own limits"
             )
-        if self.trainer is not None and self.score.mode == "fixes":
+        if self.trainer is not None and self.score.mode == "edits":
             raise ValueError(
-                "score.mode: fixes has nothing to train on; score the checkpoint apart"
+                "score.mode: edits has nothing to train on; score the checkpoint apart"
             )
         if self.policy.kind == "ranked" and self.score.mode != "proposals":
             raise ValueError(

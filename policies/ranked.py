@@ -63,14 +63,15 @@ class RankedPolicy:
                 table of it.
             SandboxError: the sandbox failed, so nothing is known of the lines.
         """
-        if self._last is None or self._last[0] is not state.files:  # else another seed's turn
+        key = state.task.benchmark, state.task.id, state.files.key
+        if self._last is None or self._last[0] != key:  # else it is another seed's turn
             edits: Sequence[FileEdit] = edits_of(state, self.most)
             spectra: Spectra = {}
             if any(getattr(one, "needs_spectra", False) for one in self.rankers):
                 spectra = {path: look(path) for path in dict.fromkeys(one.path for one in edits)}
             found = Combined(self.rankers).log_probs(state, edits, spectra)
             runs = sum(one.runs for one in spectra.values())
-            self._last = state.files, edits, found, runs
+            self._last = key, edits, found, runs
         _, edits, log_probs, test_runs = self._last
         numbers = order(log_probs, self._seed)
         return Ranked([edits[number] for number in numbers], log_probs[numbers], test_runs)

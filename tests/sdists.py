@@ -97,7 +97,8 @@ NEWER_TESTS = (
     TESTS.replace(
         "def test_label",
         "def test_the_limit_itself():\n    assert core.total([10]) == 10\n\n\n"
-        "def test_another_limit():\n    assert core.total([5, 6], limit=5) == 5\n\n\ndef test_label",
+        "def test_another_limit():\n    assert core.total([5, 6], limit=5) == 5\n\n\n"
+        "def test_label",
     )
     + """
     def test_case(self):
@@ -108,18 +109,18 @@ HELPER = "from parcels.core import Parcel\n\n\ndef made(name):\n    return Parce
 #: What must never run outside of a sandbox.
 SETUP = "import pathlib\npathlib.Path({mark!r}).write_text('ran')\nraise SystemExit(1)\n"
 PROJECT = (
-    '[build-system]\nrequires = ["nothing"]\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    '[build-system]\nrequires = ["nothing"]\nbuild-backend = "backend"\nbackend-path = ["tools"]\n'
 )
 
 
 def sdist(folder: Path, version: str, files: Mapping[str, str], name: str = "parcels") -> Path:
     """Writes a source archive, with a build script and a backend that leave a mark if they run."""
     mark = str(folder / "ran")
-    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: MIT\n\nA text.\n"
+    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: MIT\n\nText.\n"
     own = {
         "PKG-INFO": about,
         "setup.py": SETUP.format(mark=mark),
-        "backend.py": SETUP.format(mark=mark),
+        "tools/backend.py": SETUP.format(mark=mark),
         "pyproject.toml": PROJECT,
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,11 +149,8 @@ def release(module: str, tests: str) -> dict[str, str]:
 
 
 def index(folder: Path) -> None:
-    """Three releases: the second mends the first, the third only says so."""
+    """Three releases: the second mends the first, the third says so in a docstring."""
+    again = NEWER.replace("Parcels.", "Parcels, mended.")
     sdist(folder, "1.0", release(MODULE, TESTS))
     sdist(folder, "1.1", release(NEWER, NEWER_TESTS))
-    sdist(
-        folder,
-        "1.2",
-        release(NEWER.replace('"""Parcels."""', '"""Parcels, mended."""'), NEWER_TESTS),
-    )
+    sdist(folder, "1.2", release(again, NEWER_TESTS))

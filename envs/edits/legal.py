@@ -29,6 +29,15 @@ class LegalEdits(Protocol):
     def bulky(self) -> Iterator[LegalEdit]:
         """Those of kinds with many members, made as they are asked for, none of them lean."""
 
+    def find(self, wanted: str) -> LegalEdit | None:
+        """The legal edit whose text has the same syntax as another text, if there is one.
+
+        Comments, layout and docstrings do not count.
+
+        Raises:
+            DataError: the other text is not a program.
+        """
+
 
 class Enumerator(Protocol):
     """Makes the legal edits of a text within a span of it (start and end in characters)."""

@@ -37,10 +37,9 @@ def pairs(ranked: Iterable[LegalEdit]) -> Iterator[tuple[LegalEdit, LegalEdit]]:
 
 
 def disjoint(one: Edit, two: Edit) -> bool:
-    """Whether two edits leave something between them, or at least do not meet in one point."""
-    if one.start > two.start:
-        one, two = two, one
-    return one.end < two.start or (one.end == two.start and one.start < one.end and two.text != "")
+    """Whether no edit changes what the other one does; two insertions need two places."""
+    first, second = sorted((one, two))
+    return first.end <= second.start and first.start < second.start
 
 
 def apply_pair(text: str, one: Edit, two: Edit) -> str:

@@ -1,4 +1,4 @@
-"""What several users ask about a Python syntax tree: numbers written out, calls by name, counters."""
+"""What is often asked about a Python syntax tree: numbers, calls by name, counters."""
 
 from __future__ import annotations
 

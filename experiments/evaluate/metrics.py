@@ -39,7 +39,7 @@ def _proposals(record: TaskRecord, ks: Sequence[int]) -> Values:
     }
 
 
-def _fixes(record: TaskRecord, ks: Sequence[int]) -> Values:
+def _edits(record: TaskRecord, ks: Sequence[int]) -> Values:
     one = _only(record)
     rank, location = one.solved_after, one.numbers.get("location", one.solved_after)
     return {
@@ -62,7 +62,7 @@ def _within(number: float | None, most: int) -> float:
 METRICS: Mapping[str, Callable[[TaskRecord, Sequence[int]], Values]] = {
     "episodes": _episodes,
     "proposals": _proposals,
-    "fixes": _fixes,
+    "edits": _edits,
 }
 
 

@@ -1,6 +1,6 @@
 """Scores of a policy's proposals, without an episode: what one look at the bug is worth.
 
-`fixes`: held-out bugs whose repair is known; a proposal is right when the program after it is the
+`edits`: held-out bugs whose repair is known; a proposal is right when the program after it is the
 known one, to the letter. `proposals`: a benchmark's tasks; each proposal is one complete edit of
 the original program, run on the visible tests. The first that passes them is submitted, and the
 hidden tests decide.
@@ -37,7 +37,7 @@ _MOST_LINES = 30
 
 
 def held_out_fixes(experiment: Experiment) -> list[Fix]:
-    """The bugs that a `fixes` experiment scores.
+    """The bugs that an `edits` experiment scores.
 
     Raises:
         UnknownNameError: the split is not one of `FIX_SPLITS`, or a named bug is not in it.

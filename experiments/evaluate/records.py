@@ -17,7 +17,7 @@ class Attempt:
     plausible: bool
     """Whether it passes the visible tests."""
     test_runs: int
-    """Runs of the visible tests. Where nothing is run, as in `fixes`, proposals looked at."""
+    """Runs of the visible tests. Where nothing is run, as in `edits`, proposals looked at."""
     solved_after: int | None
     """How many of them were made up to the solution; None: it is not solved."""
     reason: str

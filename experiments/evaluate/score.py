@@ -67,7 +67,7 @@ def score(
     policy, checkpoint = _described(experiment)
     benchmark: Benchmark | None = None
     tasks: Sequence[Task] = ()
-    if experiment.score.mode == "fixes":
+    if experiment.score.mode == "edits":
         fixes = held_out_fixes(experiment)
         named = fix_benchmark(experiment, fixes)
         items: list[tuple[str, Any]] = [(fix.name, fix) for fix in fixes]
@@ -129,7 +129,7 @@ def score(
 def _budget(experiment: Experiment, environment: Mapping[str, Any]) -> dict[str, Any]:
     """What a task may cost."""
     most = max(experiment.score.k)
-    if experiment.score.mode == "fixes":
+    if experiment.score.mode == "edits":
         return {"attempts": 1, "proposals": most}
     if experiment.score.mode == "proposals":
         return {"attempts": experiment.score.seeds, "test_runs": most}
@@ -166,7 +166,7 @@ class _Proposing:
         assert self._made is not None
         env, policy = self._made
         ks, seed = self.experiment.score.k, self.experiment.seed
-        if self.experiment.score.mode == "fixes":
+        if self.experiment.score.mode == "edits":
             assert not isinstance(policy, RankedPolicy), "the schema has looked"
             return score_fix(item, policy, env, ks, seed)
         task, tags = item
@@ -245,7 +245,7 @@ def check(experiment: Experiment) -> None:
         UserError: The benchmark, its tasks or splits, the environment or the policy cannot be had.
     """
     config = experiment.benchmark
-    if experiment.score.mode == "fixes":
+    if experiment.score.mode == "edits":
         held_out_fixes(experiment)
     else:
         benchmark = make_benchmark(config.name, config.path)
@@ -287,7 +287,7 @@ def make_env(experiment: Experiment, render_mode: str | None = None) -> Software
     """The environment that an experiment scores in."""
     from hrmgym.envs.software import SoftwareEnv
 
-    if experiment.score.mode == "fixes":  # an environment for its spaces alone
+    if experiment.score.mode == "edits":  # an environment for its spaces alone
         kwargs = experiment.env_kwargs("test") | {"benchmark": "katas", "benchmark_path": None}
     else:
         kwargs = experiment.env_kwargs(experiment.benchmark.eval_split)

@@ -67,7 +67,8 @@ def detect_cycle(count: int, back: int | None) -> Any:
 
 
 def reverse_linked_list(count: int) -> Any:
-    node, found = _program("reverse_linked_list")(_chain(count, None)), []
+    node: Any = _program("reverse_linked_list")(_chain(count, None))
+    found: list[int] = []
     while node is not None and len(found) < _MOST_NODES:
         found.append(node.value)
         node = node.successor

@@ -19,7 +19,7 @@ NAME = "hrmgym:hrm-small"
 def test_it_repairs_what_it_never_saw() -> None:
     """Bounds far below its scores, which are of more bugs."""
     changes = ["sweep=null", "benchmark.eval_split=made", "score.made=40", "score.k=[1, 32]"]
-    scores = score(load("score-heldout-fixes", changes)).to_dict()["scores"]
+    scores = score(load("score-heldout-edits", changes)).to_dict()["scores"]
     assert scores["exact@32"]["value"] >= 0.3
     assert scores["exact@1"]["value"] > 0
     found = [one.solved for one in repairs(load("repair-katas"))]

@@ -61,13 +61,13 @@ class _Plain(ast.NodeTransformer):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
         self.generic_visit(node)
         if node.value is None:
-            return ast.Pass()
+            return None
         return ast.Assign(targets=[node.target], value=node.value, lineno=0)
 
-    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt | None:
         self.generic_visit(node)
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return ast.Pass() if text else node
+        return None if text else node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self.generic_visit(node)
@@ -150,7 +150,7 @@ def _function(
     plain = [_Plain().visit(parsed_again) for parsed_again in ast.parse(ast.unparse(node)).body]
     copy = plain[0]
     assert isinstance(copy, _FUNCTIONS)
-    inner = [ast.dump(one) for one in copy.body if not isinstance(one, ast.Pass)]
+    inner = [ast.dump(one) for one in copy.body]
     head = f"{type(copy).__name__} {ast.dump(copy.args)} {list(map(ast.dump, copy.decorator_list))}"
     own = tuple(line + "\n" for line in lines[begin:last])
     return Function(name, begin + 1, last, own, head, "\n".join(inner))

@@ -45,7 +45,7 @@ class Layout:
     @cached_property
     def modules(self) -> tuple[str, ...]:
         """Test files that pytest collects, sorted."""
-        patterns = _TEST_MODULES
+        patterns: tuple[str, ...] = _TEST_MODULES
         for line in self.tests.get("pytest.ini", "").splitlines():
             if line.startswith("python_files = "):
                 patterns = tuple(line.partition(" = ")[2].split())

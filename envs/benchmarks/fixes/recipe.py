@@ -163,8 +163,8 @@ def _package(data: dict[str, Any]) -> Package:
     releases = {v: Release(name, v, file, sha) for v, (file, sha) in data["releases"].items()}
     fixes = []
     for one in data["fixes"]:
-        sides = {side: _side(one.pop(side)) for side in ("visible", "hidden")}
-        fixes.append(Fix(**one, **sides))
+        visible, hidden = _side(one.pop("visible")), _side(one.pop("hidden"))
+        fixes.append(Fix(**one, visible=visible, hidden=hidden))
     return Package(name=name, lock=data["lock"], releases=releases, fixes=tuple(fixes))
 
 

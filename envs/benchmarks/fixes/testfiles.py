@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from hrmgym.envs.benchmarks.fixes.changes import parsed
 from hrmgym.envs.benchmarks.fixes.layout import Layout
 
 #: Characters of a file beside the tests that goes along without being named in them.
 _SMALL = 1 << 16
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def function_of(test: str) -> str:
@@ -47,14 +48,12 @@ def only(text: str, names: Collection[str]) -> str:
         return text
     lines = text.split("\n")
     methods = {name.rpartition("::")[2] for name in names if "::" in name}
-    for node, inner, in_class in reversed(list(_tests(tree))):
+    found = sorted(_tests(tree.body), key=lambda one: one[1].lineno, reverse=True)
+    for block, inner, in_class in found:
         if inner.name in (methods if in_class else names):
             continue
         first = min([inner.lineno, *(one.lineno for one in inner.decorator_list)])
-        alone = len(getattr(node, "body", ())) == 1 or all(
-            isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith("test")
-            for one in getattr(node, "body", ())
-        )
+        alone = all(isinstance(one, _FUNCTIONS) and one.name.startswith("test") for one in block)
         last = inner.end_lineno or first
         # A block that loses its last statement needs another one.
         filler = [" " * inner.col_offset + "pass"] if inner.col_offset and alone else []
@@ -63,17 +62,18 @@ def only(text: str, names: Collection[str]) -> str:
 
 
 def _tests(
-    tree: ast.AST, in_class: bool = False
-) -> Iterable[tuple[ast.AST, ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
-    """(what holds it, the test function, whether a class does), in source order."""
-    for node in getattr(tree, "body", ()):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+    block: list[ast.stmt], in_class: bool = False
+) -> Iterator[tuple[list[ast.stmt], ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
+    """(the block that holds it, the test function, whether a class does)."""
+    for node in block:
+        if isinstance(node, _FUNCTIONS):
             if node.name.startswith("test"):
-                yield tree, node, in_class
-        elif isinstance(node, ast.ClassDef):
-            yield from _tests(node, in_class=True)
-        elif isinstance(node, ast.If | ast.Try | ast.With):
-            yield from _tests(node, in_class)
+                yield block, node, in_class
+            continue
+        inside = in_class or isinstance(node, ast.ClassDef)
+        for holder in (node, *getattr(node, "handlers", ())):
+            for name in ("body", "orelse", "finalbody"):
+                yield from _tests(getattr(holder, name, []), inside)
 
 
 def _beside(layout: Layout, kept: Mapping[str, str]) -> dict[str, str]:

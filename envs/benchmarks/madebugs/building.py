@@ -188,18 +188,16 @@ class Building:
                 bar = tqdm(total=chosen.wanted, desc=f"{split}, {edits} edits", unit="bug")
                 for number in range(_ROUNDS):
                     turn = [one for one in hosts if chosen.takes(one)]
-                    for start in range(0, len(turn), 4 * workers):
-                        part = [
-                            one for one in turn[start : start + 4 * workers] if chosen.takes(one)
-                        ]
-                        plan = [Try(split, one.id, edits, number) for one in part]
-                        known = dict(zip(plan, part, strict=True))
-                        done = threads.map(
-                            lambda of, known=known: self._result(of, known[of], sandbox), plan
-                        )
-                        for of, result in zip(plan, done, strict=True):
-                            if chosen.takes(known[of]):
-                                bar.update(chosen.add(known[of], self._kept(of, result)))
+                    while turn:
+                        size = max(workers, min(4 * workers, chosen.left))
+                        part, turn = turn[:size], turn[size:]
+                        known = {Try(split, one.id, edits, number): one for one in part}
+                        jobs = [(of, one, sandbox) for of, one in known.items()]
+                        done = threads.map(self._result, *zip(*jobs, strict=True))
+                        for (of, one), result in zip(known.items(), done, strict=True):
+                            if chosen.takes(one):
+                                bar.update(chosen.add(one, self._kept(of, result)))
+                        turn = [one for one in turn if chosen.takes(one)]
                 bar.close()
                 yields += chosen.packages
         return yields
@@ -242,10 +240,15 @@ class _Chosen:
         self.hosts: Counter[str] = Counter()
         self.packages: Counter[str] = Counter()
 
+    @property
+    def left(self) -> int:
+        """How many more are wanted."""
+        return self.wanted - self.hosts.total()
+
     def takes(self, host: Task) -> bool:
         """Whether another bug of a host is wanted."""
         return (
-            self.hosts.total() < self.wanted
+            self.left > 0
             and self.hosts[host.id] < PER_HOST
             and self.packages[package_of(host)] < PER_PACKAGE
         )

@@ -11,8 +11,9 @@ from hrmgym.envs.edits.python.calls import wrappable
 from hrmgym.envs.edits.python.numbers import counts
 from hrmgym.envs.edits.python.operators import sign_of
 from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.places import Change, Place
 from hrmgym.envs.edits.python.pools import names_at, variables
-from hrmgym.envs.edits.python.program import Change, Place, Program
+from hrmgym.envs.edits.python.program import Program
 from hrmgym.envs.edits.python.statements import statements
 
 Changes = Iterator[Change | None]
@@ -47,9 +48,12 @@ def _tests(program: Program, region: int) -> list[Piece]:
     for place in program.places:
         if place.region != region or place.store or isinstance(place.node, ast.BoolOp):
             continue
-        if place.field in ("test", "ifs") or isinstance(place.parent, ast.BoolOp):
-            if not isinstance(place.node, ast.Constant) and "\n" not in place.piece.text:
-                found.append(place.piece)
+        if (
+            (place.field in ("test", "ifs") or isinstance(place.parent, ast.BoolOp))
+            and not isinstance(place.node, ast.Constant)
+            and "\n" not in place.piece.text
+        ):
+            found.append(place.piece)
     return found
 
 
@@ -150,7 +154,7 @@ def add_term(program: Program) -> Changes:
                     yield program.put(place, pc.binary(place.piece, sign, _TWO, kind))
         if not number and kind in ("", "list", "str", "tuple", "bytes"):
             for other in names_at(program, place):
-                if other.type in ("", kind) or not kind and other.type in ("list", "str"):
+                if other.type in ("", kind) or (not kind and other.type in ("list", "str")):
                     yield program.put(place, pc.binary(other, "+", place.piece, kind))
                     yield program.put(place, pc.binary(place.piece, "+", other, kind))
 
@@ -161,7 +165,7 @@ def insert_statement(program: Program) -> Changes:
         block = gap.block
         names = variables(program, block.scope, gap.unbound, block.region)
         local = program.flow.local[block.scope]
-        last = gap.index == len(block.statements)
+        last = gap.position == len(block.statements)
         if last:
             yield ph.put(gap, ph.BREAK)
             yield ph.put(gap, ph.CONTINUE)
@@ -213,7 +217,7 @@ def insert_guard(program: Program) -> Changes:
     )
     for gap in ph.gaps(program):
         block = gap.block
-        if gap.index == len(block.statements):
+        if gap.position == len(block.statements):
             continue
         phrases = [ph.returned(piece) for piece in dict.fromkeys((*returns, *_VALUES))]
         phrases = [ph.returned(None), *phrases[:6], ph.CONTINUE, ph.BREAK]
@@ -278,11 +282,13 @@ def expression_swap(program: Program) -> Changes:
     for place in program.places:
         if place.store or isinstance(place.node, (ast.Name, ast.Constant, ast.Starred, ast.Slice)):
             continue
-        if len(place.piece.text) <= 40 and "\n" not in place.piece.text:
-            if place.field != "func" and not isinstance(place.parent, ast.Expr):
-                donors.setdefault(place.region, {}).setdefault(
-                    place.piece.canon, (place.piece, place)
-                )
+        if (
+            len(place.piece.text) <= 40
+            and "\n" not in place.piece.text
+            and place.field != "func"
+            and not isinstance(place.parent, ast.Expr)
+        ):
+            donors.setdefault(place.region, {}).setdefault(place.piece.canon, (place.piece, place))
     for place in program.places:
         if place.store or isinstance(place.node, (ast.Starred, ast.Slice)):
             continue

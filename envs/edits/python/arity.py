@@ -10,8 +10,22 @@ from hrmgym.envs.edits.source import Source
 _ANY = (0, 1 << 16)
 _BUILTINS = {
     **dict.fromkeys(
-        ("len", "abs", "any", "all", "ord", "chr", "reversed", "repr", "callable", "id", "hash")
-        + ("bin", "hex", "oct"),
+        (
+            "len",
+            "abs",
+            "any",
+            "all",
+            "ord",
+            "chr",
+            "reversed",
+            "repr",
+            "callable",
+            "id",
+            "hash",
+            "bin",
+            "hex",
+            "oct",
+        ),
         (1, 1),
     ),
     **dict.fromkeys(("list", "set", "tuple", "frozenset", "bool", "float", "dict"), (0, 1)),

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.flow import stored_by, stored_in
-from hrmgym.envs.edits.python.program import Block, Change, Program
+from hrmgym.envs.edits.python.places import Block, Change
+from hrmgym.envs.edits.python.program import Program
 from hrmgym.envs.edits.python.statements import statements
 
 Changes = Iterator[Change | None]

@@ -10,8 +10,9 @@ from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.numbers import counts
 from hrmgym.envs.edits.python.operators import is_test
 from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.places import Change, Place
 from hrmgym.envs.edits.python.pools import callables, name, names_at
-from hrmgym.envs.edits.python.program import Change, Place, Program
+from hrmgym.envs.edits.python.program import Program
 
 Changes = Iterator[Change | None]
 
@@ -56,10 +57,7 @@ def argument_pieces(place: Place) -> list[Place]:
 def swap_arguments(program: Program) -> Changes:
     """Two arguments of a call swapped, or the first parts of two."""
     for place in program.of_kind(ast.Call, ast.Tuple, ast.List):
-        if isinstance(place.node, ast.Call):
-            inner = argument_pieces(place)
-        else:
-            inner = list(place.inner)
+        inner = argument_pieces(place) if isinstance(place.node, ast.Call) else list(place.inner)
         for left, right in combinations(inner[:_MOST_ARGUMENTS], 2):
             yield swapped(program, left, right)
 
@@ -237,7 +235,7 @@ def wrap_in_call(program: Program) -> Changes:
         if isinstance(node, ast.Constant):
             continue
         number = kind in ("int", "float") or counts(program, place)
-        around = _CONVERSIONS
+        around: tuple[str, ...] = _CONVERSIONS
         if number:
             around = _OF_NUMBERS
         elif kind in ("list", "tuple", "set", "dict", "iter", "range"):
@@ -291,9 +289,12 @@ def recursion(program: Program) -> Changes:
         if not wrappable(place):
             continue
         for piece in callables(program, place.scope, place.unbound, place.region):
-            if piece.type == "func" and program.takes(piece.text, place.scope, 1, None):
-                if program.is_defined(piece.text):
-                    yield program.put(place, pc.call(piece, [place.piece]))
+            if (
+                piece.type == "func"
+                and program.takes(piece.text, place.scope, 1, None)
+                and program.is_defined(piece.text)
+            ):
+                yield program.put(place, pc.call(piece, [place.piece]))
 
 
 def is_named_call(node: ast.AST) -> bool:

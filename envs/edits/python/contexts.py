@@ -29,8 +29,20 @@ MODULE: Rejected = frozenset({"module"})
 #: Builtins whose first argument has to be of some type: name -> what it cannot be.
 _ARGUMENTS: dict[str, Rejected] = {
     **dict.fromkeys(
-        ("sorted", "sum", "list", "set", "tuple", "enumerate", "iter", "any", "all", "frozenset")
-        + ("zip", "reversed"),
+        (
+            "sorted",
+            "sum",
+            "list",
+            "set",
+            "tuple",
+            "enumerate",
+            "iter",
+            "any",
+            "all",
+            "frozenset",
+            "zip",
+            "reversed",
+        ),
         _NOT_ITERABLE,
     ),
     "len": _NOT_ITERABLE | {"iter"},

@@ -8,8 +8,9 @@ from itertools import combinations
 
 from hrmgym.envs.edits.python import phrases as ph
 from hrmgym.envs.edits.python.phrases import Phrase
+from hrmgym.envs.edits.python.places import FUNCTION, Change, Place
 from hrmgym.envs.edits.python.pools import variables
-from hrmgym.envs.edits.python.program import FUNCTION, Change, Place, Program
+from hrmgym.envs.edits.python.program import Program
 
 Changes = Iterator[Change | None]
 
@@ -21,7 +22,7 @@ _MOST_TWICE = 5
 
 def _lines(program: Program) -> list[tuple[ast.stmt, int, list[Place]]]:
     """The simple statements of one short line, with the variables in each."""
-    found = []
+    found: list[tuple[ast.stmt, int, list[Place]]] = []
     seen = set()
     for block in program.blocks:
         canon = program.canons[block.region]
@@ -94,7 +95,7 @@ def _donated(program: Program, renamed: int) -> Changes:
         for gap in gaps:
             if gap.block.region != region or gap.block.scope is not scope:
                 continue
-            if last and gap.index != len(gap.block.statements):
+            if last and gap.position != len(gap.block.statements):
                 continue
             for phrase in made[node]:
                 yield ph.put(gap, phrase)

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_BUILTINS = tuple(name for name in dir(builtins) if name.isidentifier()) + (
+_BUILTINS = (
+    *tuple(name for name in dir(builtins) if name.isidentifier()),
     "__name__",
     "__file__",
     "__doc__",
@@ -156,7 +157,7 @@ class Flow:
             return _join(run(node.body, state), run(node.orelse, state))
         if isinstance(node, (ast.While, ast.For, ast.AsyncFor)):
             return self._loop(node, state, stored, base, scope, later)
-        if isinstance(node, (ast.Try, *_TRY_STARS)):
+        if isinstance(node, (ast.Try, ast.TryStar)):
             return self._try(node, state, base, scope, later)
         if isinstance(node, (ast.With, ast.AsyncWith)):
             inside = run(node.body, state | stored)  # what it holds may be cut short
@@ -202,7 +203,7 @@ class Flow:
 
     def _try(
         self,
-        node: ast.Try,
+        node: ast.Try | ast.TryStar,
         state: int,
         base: int,
         scope: Scope,
@@ -231,10 +232,6 @@ class Flow:
 
     def _all(self, body: list[ast.stmt]) -> int:
         return self.mask(stored_in(body))
-
-
-#: `try ... except*` has a class of its own.
-_TRY_STARS: tuple[type[ast.Try], ...] = (ast.TryStar,)  # type: ignore[assignment]
 
 
 def _join(one: int | None, two: int | None) -> int | None:

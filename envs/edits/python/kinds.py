@@ -16,7 +16,8 @@ from hrmgym.envs.edits.python import (
     statements,
     subscripts,
 )
-from hrmgym.envs.edits.python.program import Change, Program
+from hrmgym.envs.edits.python.places import Change
+from hrmgym.envs.edits.python.program import Program
 
 
 class Kind(NamedTuple):

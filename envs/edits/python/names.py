@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from hrmgym.envs.edits.names import alike
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.places import Change, Place
 from hrmgym.envs.edits.python.pools import names_at, variables
-from hrmgym.envs.edits.python.program import Change, Place, Program
+from hrmgym.envs.edits.python.program import Program
 
 Changes = Iterator[Change | None]
 

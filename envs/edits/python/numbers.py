@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.operators import is_test
 from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.places import Change, Place
 from hrmgym.envs.edits.python.pools import names_at
-from hrmgym.envs.edits.python.program import Change, Place, Program
+from hrmgym.envs.edits.python.program import Program
 
 Changes = Iterator[Change | None]
 
@@ -59,13 +60,20 @@ def off_by_one(program: Program) -> Changes:
         if isinstance(place.node, ast.UnaryOp) and isinstance(place.node.operand, ast.Constant):
             continue
         node = place.node
-        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
-            if _is_one(node.right):
-                continue  # `drop_operand`, `arithmetic` and `number` change that
+        if (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, (ast.Add, ast.Sub))
+            and _is_one(node.right)
+        ):
+            continue  # `drop_operand`, `arithmetic` and `number` change that
         parent = place.parent
-        if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub)):
-            if node is parent.left and _is_one(parent.right):
-                continue
+        if (
+            isinstance(parent, ast.BinOp)
+            and isinstance(parent.op, (ast.Add, ast.Sub))
+            and node is parent.left
+            and _is_one(parent.right)
+        ):
+            continue
         for sign in "+-":
             yield program.put(place, pc.binary(place.piece, sign, _ONE, place.piece.type))
 
@@ -96,9 +104,13 @@ def _number(program: Program, place: Place, new: object) -> Change | None:
     """A number for another, the sign before it taken in."""
     assert isinstance(new, (int, float))
     sign = program.at.get(place.parent)
-    if sign is not None and isinstance(sign.node, ast.UnaryOp) and new < 0:
-        if isinstance(sign.node.op, ast.USub):
-            return program.put(sign, pc.constant(-new))
+    if (
+        sign is not None
+        and isinstance(sign.node, ast.UnaryOp)
+        and new < 0
+        and isinstance(sign.node.op, ast.USub)
+    ):
+        return program.put(sign, pc.constant(-new))
     return program.put(place, pc.constant(new))
 
 

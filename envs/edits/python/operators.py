@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.pieces import Piece
-from hrmgym.envs.edits.python.program import Change, Place, Program
+from hrmgym.envs.edits.python.places import Change, Place
+from hrmgym.envs.edits.python.program import Program
 
 Changes = Iterator[Change | None]
 
@@ -142,15 +143,16 @@ def boolean_operator(program: Program) -> Changes:
         piece = pc.boolean(new, [one.piece for one in place.inner])
         wrapped = place.low < place.start
         least = pc.NOT if new == "and" else pc.AND
-        if len(place.inner) == 2 and (piece.binds >= place.need or wrapped):
-            if all(one.low < one.start or one.piece.binds >= least for one in place.inner):
-                left, right = place.inner
-                start, end = program.source.operator_between(left.node, right.node)
-                begin = place.canon_start + len("BoolOp(")
-                stop = begin + len(word) + 2
-                canon = f"{new.title()}()"
-                yield Change(start, end, new, place.region, begin, stop, canon)
-                continue
+        if (len(place.inner) == 2 and (piece.binds >= place.need or wrapped)) and (
+            all(one.low < one.start or one.piece.binds >= least for one in place.inner)
+        ):
+            left, right = place.inner
+            start, end = program.source.operator_between(left.node, right.node)
+            begin = place.canon_start + len("BoolOp(")
+            stop = begin + len(word) + 2
+            canon = f"{new.title()}()"
+            yield Change(start, end, new, place.region, begin, stop, canon)
+            continue
         yield program.replace(place, piece)
 
 
@@ -170,16 +172,22 @@ def negation(program: Program) -> Changes:
             continue
         if isinstance(node, ast.UnaryOp):
             yield program.put(place, place.inner[0].piece)
-        elif is_test(place) and not (
-            isinstance(place.parent, ast.UnaryOp) and isinstance(place.parent.op, ast.Not)
+        elif (
+            is_test(place)
+            and not (isinstance(place.parent, ast.UnaryOp) and isinstance(place.parent.op, ast.Not))
+        ) or (
+            place.piece.type == "bool"
+            and place.field == "value"
+            and isinstance(place.parent, (ast.Return, ast.Assign))
         ):
             yield program.put(place, pc.negated(place.piece))
-        elif place.piece.type == "bool" and place.field == "value":
-            if isinstance(place.parent, (ast.Return, ast.Assign)):
-                yield program.put(place, pc.negated(place.piece))
-        if place.piece.type in ("int", "float") and isinstance(node, (ast.Name, ast.Constant)):
-            if node is not None and getattr(node, "value", 1) != 0:
-                yield program.put(place, pc.minus(place.piece))
+        if (
+            place.piece.type in ("int", "float")
+            and isinstance(node, (ast.Name, ast.Constant))
+            and node is not None
+            and getattr(node, "value", 1) != 0
+        ):
+            yield program.put(place, pc.minus(place.piece))
 
 
 def operands(program: Program) -> Changes:
@@ -204,9 +212,12 @@ def operands(program: Program) -> Changes:
 def drop_operand(program: Program) -> Changes:
     """One operand for the whole: `a` for `a + b`, for `a < b`, for `a if c else b`."""
     for place in program.of_kind(ast.BinOp, ast.Compare, ast.IfExp):
-        if isinstance(place.node, ast.Compare):
-            if place.field not in _TESTS and not isinstance(place.parent, ast.BoolOp):
-                continue
+        if (
+            isinstance(place.node, ast.Compare)
+            and place.field not in _TESTS
+            and not isinstance(place.parent, ast.BoolOp)
+        ):
+            continue
         for one in place.inner:
             yield program.put(place, one.piece)
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.flow import stored_in
 from hrmgym.envs.edits.python.pieces import Piece
-from hrmgym.envs.edits.python.program import FUNCTION, LOOP, Block, Change, Program
+from hrmgym.envs.edits.python.places import FUNCTION, LOOP, Block, Change
+from hrmgym.envs.edits.python.program import Program
 
 _ENDS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _FIXED = (ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom)
@@ -81,7 +82,7 @@ class Gap(NamedTuple):
     unbound: int
     """Names that are not bound there, as bits."""
     block: Block
-    index: int
+    position: int
     """How many statements of the block come before."""
 
 

@@ -6,7 +6,8 @@ import ast
 
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.pieces import Piece
-from hrmgym.envs.edits.python.program import Place, Program
+from hrmgym.envs.edits.python.places import Place
+from hrmgym.envs.edits.python.program import Program
 
 _NOT_VALUES = frozenset({"func", "class", "module"})
 _HIDDEN = frozenset({"self", "cls", "_", "__name__", "__file__", "__doc__"})

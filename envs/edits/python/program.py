@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.arity import Arities
 from hrmgym.envs.edits.python.canon import Canon, regions
-from hrmgym.envs.edits.python.contexts import MODULE, Rejected, rejected
+from hrmgym.envs.edits.python.contexts import MODULE, rejected
 from hrmgym.envs.edits.python.flow import (
     AWAIT,
     FIXED,
@@ -19,11 +19,12 @@ from hrmgym.envs.edits.python.flow import (
     Flow,
     Scope,
     is_async_generator,
-    of_loop,
     parameters_of,
-    stored_in,
 )
+from hrmgym.envs.edits.python.layout import Layout
+from hrmgym.envs.edits.python.parts import BINDS, SPECIAL, of_expression, of_statement
 from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.places import FUNCTION, LOOP, Block, Change, Place
 from hrmgym.envs.edits.python.valuetypes import Types
 from hrmgym.envs.edits.source import Source, is_docstring
 from hrmgym.envs.edits.syntax import numeric_names
@@ -36,94 +37,7 @@ _NO_BRACKETS = (
 )
 
 
-class Change(NamedTuple):
-    """An edit of the text, with what it does to the tree of its region."""
-
-    start: int
-    end: int
-    text: str
-    region: int
-    """Which of the program's regions."""
-    canon_start: int
-    canon_end: int
-    canon: str
-    """What comes in place of `canon_start:canon_end` of the region's `Canon`."""
-
-
-class Place:
-    """An expression of a program, and what has to hold of another one in its place."""
-
-    __slots__ = (
-        "canon_end",
-        "canon_start",
-        "end",
-        "field",
-        "high",
-        "inner",
-        "low",
-        "need",
-        "node",
-        "parent",
-        "piece",
-        "region",
-        "rejects",
-        "scope",
-        "start",
-        "statement",
-        "store",
-        "unbound",
-    )
-
-    node: Any
-    """The expression."""
-    parent: Any
-    """The node that holds it."""
-    field: str
-    """Where in the parent."""
-    statement: ast.stmt
-    scope: Scope
-    start: int
-    """Its span in the text, parentheses left out."""
-    end: int
-    low: int
-    """Its span with the parentheses around it."""
-    high: int
-    region: int
-    canon_start: int
-    canon_end: int
-    need: int
-    """How tightly an expression has to bind here to need no parentheses."""
-    piece: Piece
-    """The expression itself, to be put elsewhere."""
-    rejects: Rejected
-    """Types that obviously fail here."""
-    unbound: int
-    """Names that are not bound here, as bits."""
-    store: bool
-    """Whether it is assigned to."""
-    inner: tuple[Place, ...]
-    """The places directly in it."""
-
-
-class Block(NamedTuple):
-    """A list of statements, docstrings left out."""
-
-    owner: Any
-    field: str
-    statements: list[ast.stmt]
-    region: int
-    canon_start: int
-    """Where the first of them begins in the region's `Canon`."""
-    scope: Scope
-    legal: int
-    """Which statements are legal in it, `LOOP` and `FUNCTION` as bits."""
-
-
-#: Where a statement is legal: inside loops, in functions that return values.
-LOOP, FUNCTION = 1, 2
-
-
-class Program:
+class Program(Layout):
     """A prepared program.
 
     Attributes:
@@ -160,7 +74,7 @@ class Program:
                     self._statement(node, index, 0)
         self.places.sort(key=lambda place: (place.start, -place.end))
 
-    # --- what kinds ask ----------------------------------------------------------------------------
+    # --- what kinds ask --------------------------------------------------------------------------
 
     def accepts(self, place: Place, given: int) -> bool:
         """Whether a call may have so many positional arguments."""
@@ -208,153 +122,6 @@ class Program:
         canon = next(one for one in self.canons if node in one.spans)
         return canon.text[slice(*canon.spans[node])]
 
-    # --- statements, as kinds see them ------------------------------------------------------------
-
-    def first(self, node: ast.stmt) -> int:
-        """Where a statement begins."""
-        return self.source.span(node)[0]
-
-    def lines(self, node: ast.stmt) -> tuple[int, int] | None:
-        """The whole lines of a statement; None where others share them, or decorators go before."""
-        if getattr(node, "decorator_list", None):
-            return None
-        return self.source.line_span(node)
-
-    def is_elif(self, node: ast.stmt) -> bool:
-        """Whether a statement is written `elif`."""
-        return isinstance(node, ast.If) and self.text.startswith("elif", self.source.span(node)[0])
-
-    def step(self, owner: ast.stmt, node: ast.stmt) -> str:
-        """The blanks by which a statement is deeper than what holds it; "" on one line."""
-        outer, inner = self.source.indent(owner), self.source.indent(node)
-        if node.lineno == owner.lineno or not inner.startswith(outer) or inner.strip():
-            return ""
-        return inner[len(outer) :]
-
-    @cached_property
-    def unit(self) -> str:
-        """The blanks of one level of indentation."""
-        for block in self.blocks:
-            if isinstance(block.owner, ast.stmt):
-                step = self.step(block.owner, block.statements[0])
-                if step:
-                    return step
-        return "    "
-
-    def may_shift(self, node: ast.stmt) -> bool:
-        """Whether a statement may be indented otherwise: texts of several lines would change."""
-        tokens = self.source.tokens_between(*self.source.span(node))
-        return not any("\n" in token.text for token in tokens)
-
-    def shifted(self, lines: tuple[int, int], *, more: str = "", less: str = "") -> str:
-        """Whole lines, deeper or less deep."""
-        found = []
-        for line in self.text[slice(*lines)].splitlines(keepends=True):
-            if line.strip():
-                line = more + line.removeprefix(less) if not line.startswith("\\") else line
-            found.append(line)
-        return "".join(found)
-
-    def allows(self, block: Block, node: ast.stmt) -> bool:
-        """Whether a statement's jumps are legal in a block."""
-        jumps = any(isinstance(one, (ast.Break, ast.Continue)) for one in of_loop([node]))
-        return not jumps or bool(block.legal & LOOP)
-
-    def allows_body(self, block: Block, node: ast.While) -> bool:
-        """Whether a loop's own jumps are legal in the block that holds the loop."""
-        jumps = any(isinstance(one, (ast.Break, ast.Continue)) for one in of_loop(node.body))
-        return not jumps or bool(block.legal & LOOP)
-
-    def sole_binding(self, names: Iterable[str], node: ast.stmt, block: Block) -> bool:
-        """Whether nothing but a statement binds one of the names that is read outside it."""
-        start, end = self.source.span(node)
-        counts = self.flow.bindings[block.scope]
-        inside: dict[str, int] = {}
-        for name in names:
-            inside[name] = inside.get(name, 0) + 1
-        for name, count in inside.items():
-            if counts.get(name, 0) > count or name not in counts:
-                continue
-            if self.flow.parameters[block.scope] & self.flow.bit(name):
-                continue
-            if any(not start <= at < end for at in self._read_at.get(name, ())):
-                return True
-        return False
-
-    def may_drop(self, node: ast.stmt, block: Block) -> bool:
-        """Whether what a statement binds is bound elsewhere, too, or read nowhere else."""
-        return not self.sole_binding(stored_in([node]), node, block)
-
-    def may_swap(self, first: ast.stmt, second: ast.stmt, block: Block) -> bool:
-        """Whether a statement may come before another that binds nothing it needs."""
-        names = set(stored_in([first]))
-        if not names or not self.sole_binding(names, first, block):
-            return True
-        start, end = self.source.span(second)
-        return not any(start <= at < end for name in names for at in self._read_at.get(name, ()))
-
-    @cached_property
-    def _read_at(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for place in self.places:
-            if isinstance(place.node, ast.Name) and not place.store:
-                found.setdefault(place.node.id, []).append(place.start)
-        return found
-
-    @cached_property
-    def _names_of(self) -> dict[ast.stmt, list[Place]]:
-        found: dict[ast.stmt, list[Place]] = {}
-        for place in self.places:
-            if isinstance(place.node, ast.Name):
-                found.setdefault(place.statement, []).append(place)
-        return found
-
-    def names_of(self, node: ast.stmt) -> list[Place]:
-        """The names in a statement, as they come."""
-        return self._names_of.get(node, [])
-
-    def bound_inside(self, node: ast.stmt) -> int:
-        """The names that a statement's comprehensions bind, as bits."""
-        known = self._bound_inside.get(node)
-        if known is None:
-            known = self._bound_inside[node] = self._comprehended(node)
-        return known
-
-    def _comprehended(self, node: ast.stmt) -> int:
-        return self.flow.mask(
-            name.id
-            for one in ast.walk(node)
-            if isinstance(one, ast.comprehension)
-            for name in ast.walk(one.target)
-            if isinstance(name, ast.Name)
-        )
-
-    @cached_property
-    def method_calls(self) -> frozenset[tuple[str, str]]:
-        """Variables and the methods that are called on them."""
-        return frozenset(
-            (place.node.value.id, place.node.attr)
-            for place in self.places
-            if isinstance(place.node, ast.Attribute) and isinstance(place.node.value, ast.Name)
-        )
-
-    @cached_property
-    def _reads(self) -> frozenset[tuple[Scope, str]]:
-        return frozenset(
-            (place.scope, place.node.id)
-            for place in self.places
-            if isinstance(place.node, ast.Name) and not place.store
-        )
-
-    def may_lose(self, place: Place) -> bool:
-        """Whether a variable may be read no more, or is still bound, once this binds it no more."""
-        name = place.node.id
-        if self.flow.bindings[place.scope].get(name, 2) != 1:
-            return True
-        if self.flow.parameters[place.scope] & self.flow.bit(name):
-            return True
-        return not any(text == name for _, text in self._reads)
-
     @cached_property
     def numeric(self) -> frozenset[str]:
         """Variables that the program counts with somewhere."""
@@ -368,9 +135,12 @@ class Program:
                     ordered = isinstance(node.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
                     if ordered and found & set(names):
                         found |= set(names)
-                elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
-                    if _counted(node.value, found):
-                        found |= {one.id for one in node.targets if isinstance(one, ast.Name)}
+                elif (
+                    isinstance(node, ast.Assign)
+                    and isinstance(node.value, ast.BinOp)
+                    and _counted(node.value, found)
+                ):
+                    found |= {one.id for one in node.targets if isinstance(one, ast.Name)}
         return frozenset(found)
 
     def names_in(self, region: int) -> Iterator[ast.Name]:
@@ -402,7 +172,7 @@ class Program:
 
     def _statement(self, node: ast.stmt, region: int, legal: int) -> None:
         unbound = ~(self.flow.before[node] | self.special(self.flow.scope[node]))
-        for child, field, need in _of_statement(node):
+        for child, field, need in of_statement(node):
             self._expression(child, node, field, need, node, unbound, region)
         inner = legal
         if isinstance(node, _FUNCTIONS):
@@ -461,8 +231,8 @@ class Program:
             unread |= bound
         if not isinstance(node, ast.Tuple):
             reads &= ~fixed
-        if type(node) in _SPECIAL:
-            reads |= self.flow.bit(_SPECIAL[type(node)])
+        if type(node) in SPECIAL:
+            reads |= self.flow.bit(SPECIAL[type(node)])
         if isinstance(node, ast.JoinedStr):
             names = (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
             reads = self.flow.mask(names)
@@ -512,7 +282,7 @@ class Program:
             for word in node.keywords:
                 yield word.value, "value", pc.CONDITIONAL, 0, word
         else:
-            yield from ((child, name, need, 0, node) for child, name, need in _of_expression(node))
+            yield from ((child, name, need, 0, node) for child, name, need in of_expression(node))
 
     def _sole(self, node: ast.expr, parent: ast.AST) -> bool:
         return (
@@ -535,7 +305,7 @@ class Program:
             return pc.TUPLE if bare else pc.ATOM
         if isinstance(node, (ast.Yield, ast.YieldFrom, ast.NamedExpr)):
             return -1
-        return _BINDS.get(type(node), pc.ATOM)
+        return BINDS.get(type(node), pc.ATOM)
 
     def _open(self, place: Place) -> bool:
         """Whether an expression has a line end outside its own brackets."""
@@ -589,106 +359,3 @@ def _counted(node: ast.expr, names: set[str]) -> bool:
     if isinstance(node, ast.Name):
         return node.id in names
     return isinstance(node, ast.Constant) and type(node.value) is int
-
-
-_SPECIAL: dict[type[ast.AST], str] = {
-    ast.Yield: YIELD,
-    ast.YieldFrom: YIELD,
-    ast.Await: AWAIT,
-    ast.NamedExpr: WALRUS,
-    ast.Starred: FIXED,
-    ast.Slice: FIXED,
-}
-_BINDS: dict[type[ast.AST], int] = {
-    ast.Compare: pc.COMPARE,
-    ast.IfExp: pc.CONDITIONAL,
-    ast.Lambda: pc.CONDITIONAL,
-    ast.Await: pc.AWAIT,
-    ast.Starred: pc.TUPLE,
-    ast.Slice: pc.TUPLE,
-}
-
-Inner = Iterator[tuple[ast.expr, str, int]]
-
-
-def _of_expression(node: ast.expr) -> Inner:
-    """The expressions directly in one, where each stands, and how tightly it has to bind."""
-    if isinstance(node, ast.BinOp):
-        binds = pc.BINARY[pc.SIGNS[type(node.op).__name__]][1]
-        power = isinstance(node.op, ast.Pow)
-        yield node.left, "left", pc.AWAIT if power else binds
-        yield node.right, "right", pc.SIGN if power else binds + 1
-    elif isinstance(node, ast.BoolOp):
-        need = pc.NOT if isinstance(node.op, ast.And) else pc.AND
-        yield from ((value, "values", need) for value in node.values)
-    elif isinstance(node, ast.UnaryOp):
-        yield node.operand, "operand", pc.NOT if isinstance(node.op, ast.Not) else pc.SIGN
-    elif isinstance(node, ast.Compare):
-        yield node.left, "left", pc.BIT_OR
-        yield from ((one, "comparators", pc.BIT_OR) for one in node.comparators)
-    elif isinstance(node, ast.IfExp):
-        yield node.body, "body", pc.OR
-        yield node.test, "test", pc.OR
-        yield node.orelse, "orelse", pc.CONDITIONAL
-    elif isinstance(node, (ast.Attribute, ast.Await)):
-        yield node.value, "value", pc.ATOM
-    elif isinstance(node, ast.Subscript):
-        yield node.value, "value", pc.ATOM
-        yield node.slice, "slice", pc.TUPLE
-    elif isinstance(node, ast.Slice):
-        for name in ("lower", "upper", "step"):
-            bound = getattr(node, name)
-            if bound is not None:
-                yield bound, name, pc.CONDITIONAL
-    elif isinstance(node, (ast.Tuple, ast.List, ast.Set)):
-        yield from ((one, "elts", pc.CONDITIONAL) for one in node.elts)
-    elif isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            if key is not None:
-                yield key, "keys", pc.CONDITIONAL
-                yield value, "values", pc.CONDITIONAL
-            else:
-                yield value, "values", pc.BIT_OR
-    elif isinstance(node, ast.Starred):
-        yield node.value, "value", pc.BIT_OR
-    elif isinstance(node, ast.NamedExpr):
-        yield node.value, "value", pc.CONDITIONAL
-    elif isinstance(node, ast.Yield) and node.value is not None:
-        yield node.value, "value", pc.TUPLE
-    elif isinstance(node, ast.YieldFrom):
-        yield node.value, "value", pc.CONDITIONAL
-
-
-def _of_statement(node: ast.stmt) -> Inner:
-    """The expressions of a statement itself, not of its blocks."""
-    if isinstance(node, ast.Assign):
-        yield from ((target, "targets", pc.TUPLE) for target in node.targets)
-        yield node.value, "value", pc.TUPLE
-    elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
-        yield node.target, "target", pc.ATOM
-        if node.value is not None:
-            yield node.value, "value", pc.TUPLE
-    elif isinstance(node, (ast.Return, ast.Expr)):
-        if node.value is not None:
-            yield node.value, "value", pc.TUPLE
-    elif isinstance(node, (ast.If, ast.While)):
-        yield node.test, "test", pc.NAMED
-    elif isinstance(node, (ast.For, ast.AsyncFor)):
-        yield node.target, "target", pc.TUPLE
-        yield node.iter, "iter", pc.TUPLE
-    elif isinstance(node, ast.Assert):
-        yield node.test, "test", pc.CONDITIONAL
-        if node.msg is not None:
-            yield node.msg, "msg", pc.CONDITIONAL
-    elif isinstance(node, ast.Raise):
-        for name in ("exc", "cause"):
-            if getattr(node, name) is not None:
-                yield getattr(node, name), name, pc.CONDITIONAL
-    elif isinstance(node, (ast.With, ast.AsyncWith)):
-        yield from ((one.context_expr, "items", pc.CONDITIONAL) for one in node.items)
-    elif isinstance(node, ast.Match):
-        yield node.subject, "subject", pc.NAMED
-    elif isinstance(node, _FUNCTIONS):
-        for default in (*node.args.defaults, *node.args.kw_defaults):
-            if default is not None:
-                yield default, "defaults", pc.CONDITIONAL

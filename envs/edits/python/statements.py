@@ -1,4 +1,4 @@
-"""Kinds that change one statement: what becomes of its value, its operator, its jump, or all of it."""
+"""Kinds that change one statement: its operator, its jump, its target, or all of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from hrmgym.envs.edits.python import phrases as ph
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.operators import sign_of
 from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.places import Block, Change
 from hrmgym.envs.edits.python.pools import variables
-from hrmgym.envs.edits.python.program import Block, Change, Program
+from hrmgym.envs.edits.python.program import Program
 
 Changes = Iterator[Change | None]
 
@@ -194,10 +195,15 @@ def assignment_to_call(program: Program) -> Changes:
     """`x.append(y)`, `x.extend(y)`, `x.update(y)` or `x.add(y)` for `x = y` or `x += y`."""
     methods = dict.fromkeys(("append", "extend", "update", "add"))
     for place in program.of_kind(ast.Attribute):
-        if place.field == "func" and isinstance(place.parent, ast.Call):
-            if isinstance(program.source.parent(place.parent), ast.Expr):
-                if len(place.parent.args) == 1:
-                    methods[place.node.attr] = None
+        if (
+            place.field == "func"
+            and isinstance(place.parent, ast.Call)
+            and (
+                isinstance(program.source.parent(place.parent), ast.Expr)
+                and len(place.parent.args) == 1
+            )
+        ):
+            methods[place.node.attr] = None
     for node, block in statements(program, ast.Assign, ast.AugAssign):
         assert isinstance(node, (ast.Assign, ast.AugAssign))
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -219,9 +225,12 @@ def target_expression(program: Program) -> Changes:
     """Another target of an assignment: any that the region assigns to or reads."""
     donors: dict[tuple[int, str], Piece] = {}
     for place in program.places:
-        if isinstance(place.node, (ast.Subscript, ast.Attribute)) and place.field != "func":
-            if place.piece.type not in ("module", "class"):
-                donors.setdefault((place.region, place.piece.canon), place.piece)
+        if (
+            isinstance(place.node, (ast.Subscript, ast.Attribute))
+            and place.field != "func"
+            and place.piece.type not in ("module", "class")
+        ):
+            donors.setdefault((place.region, place.piece.canon), place.piece)
     for place in program.places:
         if place.field not in ("targets", "target") or not place.store:
             continue

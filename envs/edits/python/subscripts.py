@@ -9,8 +9,9 @@ from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.calls import dropped, wrappable
 from hrmgym.envs.edits.python.numbers import counts
 from hrmgym.envs.edits.python.pieces import Piece
+from hrmgym.envs.edits.python.places import Change, Place
 from hrmgym.envs.edits.python.pools import names_at
-from hrmgym.envs.edits.python.program import Change, Place, Program
+from hrmgym.envs.edits.python.program import Program
 
 Changes = Iterator[Change | None]
 
@@ -131,9 +132,12 @@ def drop_element(program: Program) -> Changes:
             continue
         for index in range(len(spans)):
             yield dropped(program, spans, index, place.region)
-        if isinstance(node, ast.List) and len(spans) == 1:
-            if not isinstance(place.inner[0].node, ast.Starred):
-                yield program.put(place, place.inner[0].piece)
+        if (
+            isinstance(node, ast.List)
+            and len(spans) == 1
+            and not isinstance(place.inner[0].node, ast.Starred)
+        ):
+            yield program.put(place, place.inner[0].piece)
 
 
 def add_element(program: Program) -> Changes:
@@ -155,8 +159,9 @@ def add_element(program: Program) -> Changes:
             yield Change(low, low, f"{piece.text}, ", place.region, first, first, new)
             yield Change(high, high, f", {piece.text}", place.region, last, last, new)
     for place in program.of_kind(ast.Name, ast.Call, ast.Subscript, ast.BinOp):
-        if wrappable(place) and place.field not in ("iter", "slice"):
-            if not isinstance(place.parent, (ast.BinOp, ast.Compare, ast.Subscript)) or (
-                isinstance(place.parent, ast.BinOp) and isinstance(place.parent.op, ast.Add)
-            ):
-                yield program.put(place, pc.display("[", [place.piece]))
+        if not wrappable(place) or place.field in ("iter", "slice"):
+            continue
+        parent = place.parent
+        added = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add)
+        if added or not isinstance(parent, (ast.BinOp, ast.Compare, ast.Subscript)):
+            yield program.put(place, pc.display("[", [place.piece]))

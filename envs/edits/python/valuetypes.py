@@ -41,8 +41,23 @@ _METHODS = {
     **{name: "list" for name in ("split", "rsplit", "splitlines", "readlines")},
     **{
         name: "str"
-        for name in ("strip", "lstrip", "rstrip", "lower", "upper", "title", "capitalize")
-        + ("join", "replace", "format", "decode", "zfill", "ljust", "rjust", "center")
+        for name in (
+            "strip",
+            "lstrip",
+            "rstrip",
+            "lower",
+            "upper",
+            "title",
+            "capitalize",
+            "join",
+            "replace",
+            "format",
+            "decode",
+            "zfill",
+            "ljust",
+            "rjust",
+            "center",
+        )
     },
     **{name: "bool" for name in ("startswith", "endswith", "isdigit", "isalpha", "isspace")},
     **{name: "none" for name in ("append", "extend", "sort", "reverse", "insert", "clear")},
@@ -63,8 +78,24 @@ _BUILTIN_CLASSES: dict[str, type] = {
 #: Type -> names of its attributes, where they are known.
 ATTRIBUTES = {
     name: frozenset(dir(_BUILTIN_CLASSES[name]))
-    for name in ("int", "float", "complex", "bool", "str", "bytes", "list", "dict", "set")
-    + ("frozenset", "tuple", "range", "none", "iter", "deque", "func")
+    for name in (
+        "int",
+        "float",
+        "complex",
+        "bool",
+        "str",
+        "bytes",
+        "list",
+        "dict",
+        "set",
+        "frozenset",
+        "tuple",
+        "range",
+        "none",
+        "iter",
+        "deque",
+        "func",
+    )
 }
 _VARIED = "?"  # a name with values of several types
 
@@ -191,12 +222,12 @@ class Types:
                 yield node.target.id, kind or _VARIED
         elif isinstance(node, ast.AugAssign):
             if isinstance(node.target, ast.Name):
-                value, old = self.of(node.value, scope), self.of_name(node.target.id, scope)
+                kind, old = self.of(node.value, scope), self.of_name(node.target.id, scope)
                 if old in ("str", "list"):
-                    value = old
+                    kind = old
                 elif isinstance(node.op, ast.Div):
-                    value = "float"
-                yield node.target.id, value or _VARIED
+                    kind = "float"
+                yield node.target.id, kind or _VARIED
         elif isinstance(node, (ast.For, ast.AsyncFor)):
             target, source = node.target, node.iter
             called = source.func.id if _calls_a_name(source) else ""  # type: ignore[attr-defined]

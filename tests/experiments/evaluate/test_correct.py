@@ -12,8 +12,9 @@ import pytest
 from hrmgym.envs.benchmark import find_task
 from hrmgym.envs.benchmarks.quixbugs import QuixBugs
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.task import CommandTests, Task
+from hrmgym.envs.task import CommandTests, PytestTests, Task
 from hrmgym.experiments.evaluate.correct import ENOUGH, WANTED, Correctness, judge_correct
+from hrmgym.tests.envs.benchmarks.madebugs.hosts import PATH, SPANS, PytestHosts
 from hrmgym.tests.tiny import OneTask, count_task, double_task, task
 
 
@@ -101,6 +102,19 @@ def test_what_cannot_be_called_is_not_judged(sandbox: Sandbox) -> None:
     assert judge_correct(one, one.workspace.start, sandbox) == Correctness(0, None)
 
 
+def test_a_function_is_asked_as_the_tests_of_its_package_do(sandbox: Sandbox) -> None:
+    """A task of pytest tests that names its function: the calls in the tests are the examples."""
+    one = PytestHosts().tasks("test")[0]
+    assert isinstance(one.hidden_tests, PytestTests)
+    assert judge_correct(one, one.solution(), sandbox) == Correctness(WANTED, True)
+    overfit = SPANS.replace("if low > high:", "if low == 5:")
+    found = judge_correct(one, one.solution().with_text(PATH, overfit), sandbox)
+    assert found.equal is False
+    assert found.valid == WANTED
+    method = replace(one, focus=f"{PATH}::Span.clip")
+    assert judge_correct(method, one.solution(), sandbox) == Correctness(0, None)
+
+
 @pytest.mark.nightly
 def test_what_does_not_end_is_wrong(sandbox: Sandbox) -> None:
     one = count_task()
@@ -139,24 +153,30 @@ def test_all_of_quixbugs_is_judged_right(sandbox: Sandbox) -> None:
         assert judge_correct(one, one.workspace.start, sandbox).equal is False, one.id
 
 
+#: Programs of which some of the other solutions say something else: they forget the empty list,
+#: the sum of counts, the order of the sets, some operators, or divide the other way round.
+OTHERS = ("bucketsort", "detect_cycle", "powerset", "rpn_eval", "sieve")
+
+
 @pytest.mark.needs_data
 @pytest.mark.nightly
 def test_other_solutions_of_its_authors_are_correct(data: Path, sandbox: Sandbox) -> None:
     """They stand in texts below the corrected programs."""
-    seen = 0
+    seen = wrong = 0
     for one in QuixBugs().tasks("test"):
         known = data / "quixbugs" / "correct_python_programs" / f"{one.id}.py"
         for node in ast.parse(known.read_text()).body:
             if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
                 continue
             for text in str(node.value.value).split(f"def {one.id}(")[1:]:
-                program = f"def {one.id}({text}"
+                program = f"def {one.id}({text}".split("\nfrom ")[0]
                 head = one.reference[one.editable[0]].split(f"def {one.id}(")[0]
                 try:
                     compile(head + program, "other", "exec")
                 except SyntaxError:
                     continue
                 seen += 1
-                expected = one.id != "detect_cycle"  # that one forgets the empty list
-                assert judged(one, head + program, sandbox).equal is expected, program
-    assert seen >= 20
+                equal = judged(one, head + program, sandbox).equal
+                assert equal is True or (equal is False and one.id in OTHERS), program
+                wrong += equal is False
+    assert (seen, wrong) == (39, 5)

@@ -117,7 +117,7 @@ def test_the_environment_must_test_by_itself(env: SoftwareEnv) -> None:
 
 
 def made() -> list[Fix]:
-    return held_out_fixes(load("score-heldout-fixes", fixes("made")))
+    return held_out_fixes(load("score-heldout-edits", fixes("made")))
 
 
 def fixes(split: str) -> list[str]:
@@ -130,7 +130,7 @@ def test_fixes_are_ranked_and_no_more_asked_for_than_needed() -> None:
     known = Known([tool_action("submit"), fix.sample.action, fix.sample.action])
     item = score_fix(fix, known, env, KS, seed=0)
     assert known.asked == [1, 2]
-    assert values("fixes", item, KS) == {
+    assert values("edits", item, KS) == {
         "exact@1": 0,
         "exact@2": 1,
         "exact@4": 1,
@@ -143,10 +143,10 @@ def test_fixes_are_ranked_and_no_more_asked_for_than_needed() -> None:
 
 
 def test_a_report_of_fixes_says_what_it_takes_to_believe_it(tmp_path: Path) -> None:
-    report = score(load("score-heldout-fixes", fixes("made")))
+    report = score(load("score-heldout-edits", fixes("made")))
     data = json.loads(report.to_json())
     assert data["benchmark"] == {
-        "name": "heldout-fixes",
+        "name": "heldout-edits",
         "version": "2",
         "split": "made",
         "tasks": 4,
@@ -159,7 +159,7 @@ def test_a_report_of_fixes_says_what_it_takes_to_believe_it(tmp_path: Path) -> N
     assert data["scores"]["exact@128"]["value"] >= data["scores"]["exact@8"]["value"]
     assert data["by_tag"]["stdlib"]["tasks"] == 4
     assert len(data["outcomes"]) == 4
-    again = score(load("score-heldout-fixes", fixes("made")))
+    again = score(load("score-heldout-edits", fixes("made")))
     assert again.to_json() == report.to_json()
 
 
@@ -167,7 +167,7 @@ def test_a_fitted_file_is_reported_by_its_hash(tmp_path: Path) -> None:
     path = tmp_path / "lines.safetensors"
     path.write_bytes(fit([DOUBLE_FIXED] * 3).to_bytes())
     options = [*fixes("made")[:2], f"policy={{kind: ngram, file: {path}}}", "score.made=1"]
-    data = score(load("score-heldout-fixes", options)).to_dict()
+    data = score(load("score-heldout-edits", options)).to_dict()
     assert data["hashes"]["checkpoint"] == file_hash(path)
     assert data["policy"] == {"kind": "ngram", "packages": False}
 
@@ -183,7 +183,7 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
     ]
     names = [fix.name for fix in made()[:1]]
     experiment = load(
-        "score-heldout-fixes", [*fixes("made"), *options, f"benchmark.tasks={json.dumps(names)}"]
+        "score-heldout-edits", [*fixes("made"), *options, f"benchmark.tasks={json.dumps(names)}"]
     )
     data = score(experiment).to_dict()
     assert data["tasks_played"] == 1
@@ -209,7 +209,7 @@ def test_a_network_is_scored_end_to_end(tmp_path: Path) -> None:
         (["benchmark.eval_split=test"], UnknownNameError, "unknown split 'test'"),
         (["benchmark.tasks=[nope]"], UnknownNameError, "unknown task 'nope'"),
         (["policy=noop"], ConfigError, "'noop' makes no proposals"),
-        (["benchmark=katas"], ConfigError, "goes with benchmark 'heldout-fixes'"),
+        (["benchmark=katas"], ConfigError, "goes with benchmark 'heldout-edits'"),
         (["score.episodes=2"], ConfigError, "takes no episodes or before"),
         (["policy={kind: hrm, checkpoint: 'hrmgym:nope'}"], CheckpointError, "no checkpoint"),
     ],
@@ -218,4 +218,4 @@ def test_mistakes_are_told_before_anything_is_scored(
     overrides: list[str], kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message):
-        check(load("score-heldout-fixes", [*fixes("made"), *overrides]))
+        check(load("score-heldout-edits", [*fixes("made"), *overrides]))

@@ -184,13 +184,13 @@ def test_scores_of_proposals_tell_submitted_from_any() -> None:
 
 
 def test_scores_of_fixes_are_of_ranks() -> None:
-    data = proposals("fixes", tried(2, location=1), tried(None, location=None))
+    data = proposals("edits", tried(2, location=1), tried(None, location=None))
     found = {name: one["value"] for name, one in data["scores"].items()}
     assert found == {"exact@1": 0.0, "exact@4": 0.5, "location@1": 0.5, "mrr": 0.25}
     assert data["scores"]["mrr"]["method"] == "bootstrap"
 
 
-@pytest.mark.parametrize("mode", ["proposals", "fixes"])
+@pytest.mark.parametrize("mode", ["proposals", "edits"])
 def test_what_has_no_verdict_lies_between_bounds_in_every_mode(mode: str) -> None:
     one = tried(None, first_solving=None, location=None)
     lost_one = replace(one, attempts=(replace(one.attempts[0], failure="disk"),))

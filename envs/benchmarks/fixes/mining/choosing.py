@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from hrmgym.envs.benchmarks.fixes.changes import parsed
 from hrmgym.envs.benchmarks.fixes.layout import Layout
-from hrmgym.envs.benchmarks.fixes.mining.runs import Test
+from hrmgym.envs.benchmarks.fixes.mining.runs import Observed
 from hrmgym.envs.benchmarks.fixes.recipe import Side
 from hrmgym.envs.benchmarks.fixes.testfiles import function_of
 
@@ -31,21 +31,21 @@ def order(seed: int, names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).hexdigest())
 
 
-def by_function(tests: Mapping[str, Test]) -> dict[str, list[Test]]:
+def by_function(tests: Mapping[str, Observed]) -> dict[str, list[Observed]]:
     """Function of tests -> what became of it with each of its parameters."""
-    found: dict[str, list[Test]] = defaultdict(list)
+    found: dict[str, list[Observed]] = defaultdict(list)
     for name, test in tests.items():
         found[function_of(name)].append(test)
     return dict(found)
 
 
-def all_passed(tests: Mapping[str, Test]) -> set[str]:
+def all_passed(tests: Mapping[str, Observed]) -> set[str]:
     """Functions of tests that pass with all of their parameters."""
     functions = by_function(tests).items()
     return {name for name, some in functions if all(one.status == "passed" for one in some)}
 
 
-def is_coupled(failed: Collection[Test]) -> bool:
+def is_coupled(failed: Collection[Observed]) -> bool:
     """Whether every failure says that something is not there, or is called in another way."""
     return all(
         test.exception in _ABSENT

@@ -63,7 +63,7 @@ class _Watch:
             add = seen.add
             sys.setprofile(lambda frame, event, _: add(frame.f_code) if event == "call" else None)
         try:
-            return (yield)  # type: ignore[return-value]
+            return (yield)
         finally:
             sys.setprofile(None)
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hrmgym.envs.benchmarks.fixes import building
@@ -14,6 +14,7 @@ from hrmgym.envs.benchmarks.fixes.mining import choosing
 from hrmgym.envs.benchmarks.fixes.mining.choosing import by_function
 from hrmgym.envs.benchmarks.fixes.mining.runs import Result, Run, Runs
 from hrmgym.envs.benchmarks.fixes.recipe import Fix, Package, Side
+from hrmgym.envs.benchmarks.fixes.testfiles import function_of
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.sandboxes.verdicts import trial
 from hrmgym.envs.sandboxes.verdicts.together import reason
@@ -104,10 +105,10 @@ def _mine(
     tried: dict[str, tuple[Change, frozenset[str]]] = {}
     known = {f"{change.path}::{change.function}": change for change in found}
     for name in choosing.order(seed, known):
-        covering = [t for t in base["profile"].tests if name in base["profile"].tests[t].ran]
-        covering = [test for test in covering if test in sound][:_MOST_TESTS]
+        ran = [test for test, seen in base["profile"].tests.items() if name in seen.ran]
+        covering = frozenset([test for test in ran if test in sound][:_MOST_TESTS])
         if covering and len(tried) < _MOST_TRIED:
-            tried[name] = known[name], frozenset(covering)
+            tried[name] = known[name], covering
     made.counts["untested"] = len(found) - len(tried)
     results = runs.make(
         [
@@ -123,17 +124,17 @@ def _mine(
         limits.tries_s,
     )
     made.counts["tried"] = len(results)
+    chosen: list[Fix] = []
     for name, result in results.items():
-        if len(made.fixes) >= most:
-            made.counts["over the cap"] += 1
-            continue
         change, covering = tried[name]
         fix, why = _chosen(change, covering, result, base["plain"], sound, layouts, versions, seed)
-        if fix is not None:
-            fix, why = _confirmed(package, fix, layouts, runs, sandbox)
-        if fix is not None:
-            made.fixes.append(fix)
+        if fix is None or len(chosen) == most:
+            made.counts[why or "over the cap"] += 1
+        else:
+            chosen.append(fix)
+    for fix, why in _confirmed(package, chosen, layouts, runs, sandbox):
         made.counts[why or "clean"] += 1
+        made.fixes += [] if why else [fix]
 
 
 def _chosen(
@@ -154,12 +155,12 @@ def _chosen(
         return None, "no failing test"
     if choosing.is_coupled(list(bad.values())):
         return None, "coupled"
-    failing = {choosing.function_of(name) for name in bad}
+    failing = {function_of(name) for name in bad}
     seconds = {
         name: sum(test.seconds for test in tests) for name, tests in by_function(base.tests).items()
     }
-    both = choosing.all_passed(base.tests) & {choosing.function_of(name) for name in sound}
-    near = {choosing.function_of(name) for name in covering}
+    both = choosing.all_passed(base.tests) & {function_of(name) for name in sound}
+    near = {function_of(name) for name in covering}
     passing = (both - near) | (choosing.all_passed(result.tests) & both)
     found = choosing.sides(
         {one: seconds[one] for one in failing & both},
@@ -184,44 +185,54 @@ def _chosen(
 
 
 def _confirmed(
-    package: Package, fix: Fix, layouts: tuple[Layout, Layout], runs: Runs, sandbox: Sandbox
-) -> tuple[Fix | None, str]:
-    """The fix as its task shows it in run after run, or why it does not."""
-    task = building.task_of(package, fix, *layouts, check=False)
-    old = task.workspace.files[fix.path]
-    own = {side: tests.files for side, tests in _sides(task).items()}
-    fix = replace(fix, content=building.content(old, {k: dict(v) for k, v in own.items()}))
-    said = runs.make(
-        [
-            Run(
-                id=f"{side} {body} {number}",
-                targets=sorted({one.partition("::")[0] for one in tests.ids}),
-                files={
-                    **dict.fromkeys(layouts[1].tests),
-                    **tests.files,
-                    fix.path: old if body == "old" else task.reference[fix.path],
-                },
-                wall_s=20.0,
-            )
-            for number in range(RUNS)
-            for body in ("old", "new")
-            for side, tests in _sides(task).items()
-        ],
-        120.0,
-    )
-    if len(said) < 4 * RUNS:
-        return None, "too slow"
-    for name, result in said.items():
-        side, body, _ = name.split(" ")
-        tests: Side = getattr(fix, side)
-        passed = choosing.all_passed(result.tests)
-        wanted = set(tests.ids) - (set(tests.fail_to_pass) if body == "old" else set())
-        if passed & set(tests.ids) != wanted:
-            return None, "not as expected with its own tests alone"
-    return _as_graded(fix, task, sandbox)
+    package: Package,
+    fixes: Sequence[Fix],
+    layouts: tuple[Layout, Layout],
+    runs: Runs,
+    sandbox: Sandbox,
+) -> Iterator[tuple[Fix, str]]:
+    """Each fix as its task shows it in run after run, and why it does not; empty if it does."""
+    tasks = [building.task_of(package, fix, *layouts, check=False) for fix in fixes]
+    wanted = [_own_runs(number, task, layouts[1]) for number, task in enumerate(tasks)]
+    said = runs.make([run for some in wanted for run in some], 60.0 * len(fixes))
+    for fix, task, some in zip(fixes, tasks, wanted, strict=True):
+        results = [said[run.id] for run in some if run.id in said]
+        if len(results) < len(some):
+            yield fix, "too slow"
+        elif not all(_as_expected(fix, run, said[run.id]) for run in some):
+            yield fix, "not as expected with its own tests alone"
+        else:
+            texts = {side: dict(tests.files) for side, tests in _sides(task).items()}
+            digest = building.content(task.workspace.files[fix.path], texts)
+            yield _as_graded(replace(fix, content=digest), task, sandbox)
 
 
-def _as_graded(fix: Fix, task: Task, sandbox: Sandbox) -> tuple[Fix | None, str]:
+def _own_runs(number: int, task: Task, new: Layout) -> list[Run]:
+    """Runs of both sides' tests, with no other test file there, on both bodies."""
+    (path,) = task.editable
+    bodies = {"old": task.workspace.files[path], "new": task.reference[path]}
+    return [
+        Run(
+            id=f"{number} {side} {body} {again}",
+            targets=sorted({one.partition("::")[0] for one in tests.ids}),
+            files={**dict.fromkeys(new.tests), **tests.files, path: text},
+            wall_s=20.0,
+        )
+        for again in range(RUNS)
+        for body, text in bodies.items()
+        for side, tests in _sides(task).items()
+    ]
+
+
+def _as_expected(fix: Fix, run: Run, result: Result) -> bool:
+    """Whether with the old body the failing tests fail, and all others pass."""
+    _, name, body, _ = run.id.split(" ")
+    side: Side = getattr(fix, name)
+    wanted = set(side.ids) - (set(side.fail_to_pass) if body == "old" else set())
+    return choosing.all_passed(result.tests) & set(side.ids) == wanted
+
+
+def _as_graded(fix: Fix, task: Task, sandbox: Sandbox) -> tuple[Fix, str]:
     """The fix with how its tests run, if they say in graded runs what they shall."""
     solution, limits = task.solution(), task.limits
     runner = sandbox.within(task.environment)
@@ -230,14 +241,14 @@ def _as_graded(fix: Fix, task: Task, sandbox: Sandbox) -> tuple[Fix | None, str]
         if not known.together:
             known = trial.try_out(known, solution, limits, runner)
         if not known.tried and not isinstance(known.together, str):
-            return None, "not as expected in a graded run"
+            return fix, "not as expected in a graded run"
         right = runner.run_tests(solution, known, limits, fresh=True)
         wrong = runner.run_tests(task.workspace.start, known, limits, fresh=True)
         failed = {name for name, status in wrong.tests.items() if status != Status.PASSED}
         if not right.resolved or wrong.failure or failed != set(tests.fail_to_pass):
-            return None, "not as expected in a graded run"
+            return fix, "not as expected in a graded run"
         if right.cpu_s > _MOST_CPU_S:
-            return None, "too slow"
+            return fix, "too slow"
         fix = replace(fix, **{side: replace(getattr(fix, side), together=known.together or "")})
     return fix, ""
 

@@ -19,7 +19,7 @@ class Run:
 
     id: str
     targets: Sequence[str]
-    """Test files."""
+    """Observed files."""
     files: Mapping[str, str | None] = field(default_factory=dict)
     """Path -> text, laid over the release's files while they run; None: not there."""
     only: Sequence[str] | None = None
@@ -31,7 +31,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Observed:
     """What became of a test."""
 
     status: str
@@ -50,7 +50,7 @@ class Result:
 
     whole: bool
     """Whether pytest came to its end."""
-    tests: Mapping[str, Test]
+    tests: Mapping[str, Observed]
 
     @property
     def passed(self) -> frozenset[str]:
@@ -93,7 +93,7 @@ def _line(run: Run) -> dict[str, Any]:
 def _result(line: str) -> tuple[str, Result]:
     data = json.loads(line)
     tests = {
-        name: Test(status, seconds, exception, message, tuple(ran))
+        name: Observed(status, seconds, exception, message, tuple(ran))
         for name, (status, seconds, exception, message, ran) in data["tests"].items()
     }
     return data["id"], Result(data["whole"], tests)

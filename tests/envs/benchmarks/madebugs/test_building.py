@@ -22,10 +22,12 @@ from hrmgym.envs.task import Task, TestSpec
 from hrmgym.errors import DataError
 from hrmgym.tests.envs.benchmarks.madebugs.hosts import (
     CLIP_HIDDEN,
+    MERGE,
     PATH,
     SPANS,
     Hosts,
     PytestHosts,
+    call_tests,
 )
 
 
@@ -48,9 +50,9 @@ def test_bugs_of_each_number_of_edits_are_made(made: tuple[Path, Counter[str]]) 
     assert yields == {"pieces": 3}
     tasks = MadeBugs(str(path), hosts=Hosts()).tasks("test")
     assert Counter(task.tags for task in tasks) == {
-        ("1 edit",): 2,
-        ("2 edits",): 2,
-        ("3 edits",): 2,
+        ("1 edit",): 1,
+        ("2 edits",): 1,
+        ("3 edits",): 1,
     }
     assert len({task.id for task in tasks}) == 3
     assert len({task.workspace.files[PATH] for task in tasks}) == 3
@@ -103,7 +105,7 @@ def test_making_goes_on_where_it_was_stopped(
     monkeypatch.setattr(building, "try_one", noting)
     Building(part, Hosts(), 7, {"test": 1}).build("test", sandbox)
     assert part.read_bytes() == whole
-    assert 1 <= len(tried) <= 2
+    assert len(tried) == 1
 
 
 def test_another_seed_makes_other_bugs(made: tuple[Path, Counter[str]], sandbox: Sandbox) -> None:
@@ -142,7 +144,8 @@ def test_a_bug_that_no_hidden_test_sees_is_none(sandbox: Sandbox) -> None:
     one = Hosts().tasks("test")[0]
     one = replace(one, hidden_tests=call_tests("merge", MERGE, "hidden"))
     of = Try("test", one.id, 1, 0)
-    assert try_one(of, one, Hosts(), sandbox, 1) == "no hidden test fails"
+    why = try_one(of, one, Hosts(), sandbox, 1)
+    assert why in ("no hidden test fails", "no visible test fails")  # of the last mutant
 
 
 def test_runs_that_differ_make_no_bug(sandbox: Sandbox) -> None:

@@ -1,0 +1,167 @@
+"""Statements as kinds see them: their lines, what they bind, where they may go."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from functools import cached_property
+
+from hrmgym.envs.edits.python.flow import Flow, Scope, of_loop, stored_in
+from hrmgym.envs.edits.python.places import LOOP, Block, Place
+from hrmgym.envs.edits.source import Source
+
+
+class Layout:
+    """What is asked about the statements of a prepared program."""
+
+    text: str
+    source: Source
+    flow: Flow
+    places: list[Place]
+    blocks: list[Block]
+    _bound_inside: dict[ast.stmt, int]
+
+    def first(self, node: ast.stmt) -> int:
+        """Where a statement begins."""
+        return self.source.span(node)[0]
+
+    def lines(self, node: ast.stmt) -> tuple[int, int] | None:
+        """The whole lines of a statement; None where others share them, or decorators go before."""
+        if getattr(node, "decorator_list", None):
+            return None
+        return self.source.line_span(node)
+
+    def is_elif(self, node: ast.stmt) -> bool:
+        """Whether a statement is written `elif`."""
+        return isinstance(node, ast.If) and self.text.startswith("elif", self.source.span(node)[0])
+
+    def step(self, owner: ast.stmt, node: ast.stmt) -> str:
+        """The blanks by which a statement is deeper than what holds it; "" on one line."""
+        outer, inner = self.source.indent(owner), self.source.indent(node)
+        if node.lineno == owner.lineno or not inner.startswith(outer) or inner.strip():
+            return ""
+        return inner[len(outer) :]
+
+    @cached_property
+    def unit(self) -> str:
+        """The blanks of one level of indentation."""
+        for block in self.blocks:
+            if isinstance(block.owner, ast.stmt):
+                step = self.step(block.owner, block.statements[0])
+                if step:
+                    return step
+        return "    "
+
+    def may_shift(self, node: ast.stmt) -> bool:
+        """Whether a statement may be indented otherwise: texts of several lines would change."""
+        tokens = self.source.tokens_between(*self.source.span(node))
+        return not any("\n" in token.text for token in tokens)
+
+    def shifted(self, lines: tuple[int, int], *, more: str = "", less: str = "") -> str:
+        """Whole lines, deeper or less deep."""
+        found = []
+        for line in self.text[slice(*lines)].splitlines(keepends=True):
+            if line.strip():
+                line = more + line.removeprefix(less) if not line.startswith("\\") else line
+            found.append(line)
+        return "".join(found)
+
+    def allows(self, block: Block, node: ast.stmt) -> bool:
+        """Whether a statement's jumps are legal in a block."""
+        jumps = any(isinstance(one, (ast.Break, ast.Continue)) for one in of_loop([node]))
+        return not jumps or bool(block.legal & LOOP)
+
+    def allows_body(self, block: Block, node: ast.While) -> bool:
+        """Whether a loop's own jumps are legal in the block that holds the loop."""
+        jumps = any(isinstance(one, (ast.Break, ast.Continue)) for one in of_loop(node.body))
+        return not jumps or bool(block.legal & LOOP)
+
+    def sole_binding(self, names: Iterable[str], node: ast.stmt, block: Block) -> bool:
+        """Whether nothing but a statement binds one of the names that is read outside it."""
+        start, end = self.source.span(node)
+        counts = self.flow.bindings[block.scope]
+        inside: dict[str, int] = {}
+        for name in names:
+            inside[name] = inside.get(name, 0) + 1
+        for name, count in inside.items():
+            if counts.get(name, 0) > count or name not in counts:
+                continue
+            if self.flow.parameters[block.scope] & self.flow.bit(name):
+                continue
+            if any(not start <= at < end for at in self._read_at.get(name, ())):
+                return True
+        return False
+
+    def may_drop(self, node: ast.stmt, block: Block) -> bool:
+        """Whether what a statement binds is bound elsewhere, too, or read nowhere else."""
+        return not self.sole_binding(stored_in([node]), node, block)
+
+    def may_swap(self, first: ast.stmt, second: ast.stmt, block: Block) -> bool:
+        """Whether a statement may come before another that binds nothing it needs."""
+        names = set(stored_in([first]))
+        if not names or not self.sole_binding(names, first, block):
+            return True
+        start, end = self.source.span(second)
+        return not any(start <= at < end for name in names for at in self._read_at.get(name, ()))
+
+    @cached_property
+    def _read_at(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for place in self.places:
+            if isinstance(place.node, ast.Name) and not place.store:
+                found.setdefault(place.node.id, []).append(place.start)
+        return found
+
+    @cached_property
+    def _names_of(self) -> dict[ast.stmt, list[Place]]:
+        found: dict[ast.stmt, list[Place]] = {}
+        for place in self.places:
+            if isinstance(place.node, ast.Name):
+                found.setdefault(place.statement, []).append(place)
+        return found
+
+    def names_of(self, node: ast.stmt) -> list[Place]:
+        """The names in a statement, as they come."""
+        return self._names_of.get(node, [])
+
+    def bound_inside(self, node: ast.stmt) -> int:
+        """The names that a statement's comprehensions bind, as bits."""
+        known = self._bound_inside.get(node)
+        if known is None:
+            known = self._bound_inside[node] = self._comprehended(node)
+        return known
+
+    def _comprehended(self, node: ast.stmt) -> int:
+        return self.flow.mask(
+            name.id
+            for one in ast.walk(node)
+            if isinstance(one, ast.comprehension)
+            for name in ast.walk(one.target)
+            if isinstance(name, ast.Name)
+        )
+
+    @cached_property
+    def method_calls(self) -> frozenset[tuple[str, str]]:
+        """Variables and the methods that are called on them."""
+        return frozenset(
+            (place.node.value.id, place.node.attr)
+            for place in self.places
+            if isinstance(place.node, ast.Attribute) and isinstance(place.node.value, ast.Name)
+        )
+
+    @cached_property
+    def _reads(self) -> frozenset[tuple[Scope, str]]:
+        return frozenset(
+            (place.scope, place.node.id)
+            for place in self.places
+            if isinstance(place.node, ast.Name) and not place.store
+        )
+
+    def may_lose(self, place: Place) -> bool:
+        """Whether a variable may be read no more, or is still bound, once this binds it no more."""
+        name = place.node.id
+        if self.flow.bindings[place.scope].get(name, 2) != 1:
+            return True
+        if self.flow.parameters[place.scope] & self.flow.bit(name):
+            return True
+        return not any(text == name for _, text in self._reads)
