@@ -31,7 +31,7 @@ class Plan:
     """How tests of some kind are tried on texts of one file; a kind of tests makes it."""
 
     kind: str
-    """What tries them inside: a key of `processes.screens.TRIALS`."""
+    """What tries them inside: a key of `processes.screens.ACTS`."""
     mode: Literal["calls", "tests"]
     """Which guest serves it: one without pytest, or one with it."""
     fields: Mapping[str, Any]

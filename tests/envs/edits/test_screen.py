@@ -240,6 +240,7 @@ def test_ordinary_runs_are_made_as_they_are_asked_for() -> None:
     assert len(executor.asked) == 1
 
 
+@pytest.mark.nightly
 def test_tests_that_take_long_to_collect_are_not_cut(sandbox: Sandbox) -> None:
     """Their time is that of the texts that are tried, and begins with the first."""
     (path, text), *_ = PYTEST.files.items()
