@@ -179,6 +179,7 @@ def agree(made: Screen, texts: list[str], every: int) -> None:
         assert made.confirm(text).resolved == one.passed, text
 
 
+@pytest.mark.nightly
 def test_a_package_with_tests_of_many_shapes(sandbox: Sandbox) -> None:
     task = task_of()
     texts = [CORE, *(apply(CORE, one.edit) for one in mutations(CORE))]
