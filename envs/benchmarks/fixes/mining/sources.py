@@ -1,7 +1,12 @@
-"""Packages to mine: their releases, pinned by hash, and what their tests need installed."""
+"""Packages to mine: their releases, pinned by hash, and what their tests need installed.
+
+`python -m hrmgym.envs.benchmarks.fixes.mining.sources NAME... --archives DIR [--needs NAME...]`
+prints a line of `sources.jsonl` for each, with the releases that the registry has now.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -9,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrmgym.envs.benchmarks.fixes.recipe import Package, normal
+from hrmgym.envs.benchmarks.fixes.recipe import Package, normal, written
 from hrmgym.envs.bugs.releases import Release, pin
 from hrmgym.errors import DataError
 
@@ -106,3 +111,20 @@ def _pip(*arguments: str) -> str:
         lines = done.stderr.strip().splitlines() or ["it says nothing"]
         raise DataError(f"pip {' '.join(arguments)}: {lines[-1]}")
     return done.stdout
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the packages, pinned."""
+    parser = argparse.ArgumentParser(prog="hrmgym.envs.benchmarks.fixes.mining.sources")
+    parser.add_argument("names", nargs="+", help="packages")
+    parser.add_argument("--archives", type=Path, required=True, help="folder for the archives")
+    parser.add_argument("--releases", type=int, default=7, help="how many of each")
+    parser.add_argument("--needs", nargs="*", default=(), help="what their tests need installed")
+    given = parser.parse_args(arguments)
+    for name in given.names:
+        package = pinned(name, given.releases, given.archives, given.needs)
+        print(written([package]), end="", flush=True)
+
+
+if __name__ == "__main__":
+    main()
