@@ -40,12 +40,14 @@ def fixes_of(edit: RealEdit) -> Iterator[tuple[str, str]]:
 def made_by(old: str, new: str) -> LegalEdit | None:
     """The legal edit of an old text that makes a new one, whatever its layout; None: there is none.
 
+    Only those are looked at that lie in the lines that differ, and those beside them.
+
     Raises:
         DataError: the old text is not Python.
     """
     wanted, tree = signs_of(new), _dump(new)
     grown = len(wanted) - len(signs_of(old))
-    legal = legal_edits(old)
+    legal = legal_edits(old, within=_differing(old, new))
     for edits in (legal.lean(), legal.bulky()):
         for one in edits:
             start, end, text = one.edit
@@ -86,6 +88,25 @@ def main() -> int:
     path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
     return 0
+
+
+def _differing(old: str, new: str) -> tuple[int, int]:
+    """The lines of an old text that differ from a new one, and one more on either side."""
+    head = _alike(old, new)
+    tail = min(min(len(old), len(new)) - head, _alike(old[::-1], new[::-1]))
+    start = old.rfind("\n", 0, max(0, old.rfind("\n", 0, head))) + 1
+    return start, _line_end(old, _line_end(old, len(old) - tail))
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with that are the same."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _line_end(text: str, place: int) -> int:
+    end = text.find("\n", place)
+    return end + 1 if end >= 0 else len(text)
 
 
 def _dump(text: str) -> str:
