@@ -100,7 +100,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             benchmark: A registered name, `module:Class`, or a benchmark.
             task: The one task to play; by default each reset draws one.
             tasks: The tasks to draw from; by default all of the split.
-            split: The benchmark's split; by default that of `task`, else the first.
+            split: The benchmark's split; by default that of `task`, else the first with tasks.
             sandbox: A sandbox type, or its config block.
             rewards: Term -> weight or function; see `hrmgym.envs.rewards`.
             benchmark_path: Data file or folder, for benchmarks that take one.
@@ -158,9 +158,11 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         chosen = [task] if task is not None else tasks
         if chosen is not None:
             return [find_task(self.benchmark, one, [split] if split else None) for one in chosen]
-        found = self.benchmark.tasks(split or self.benchmark.splits[0])
-        if not found:
-            raise ConfigError(f"benchmark {self.benchmark.name!r}: split {split!r} has no tasks")
+        splits = (split,) if split is not None else self.benchmark.splits
+        found = next((some for one in splits if (some := self.benchmark.tasks(one))), None)
+        if found is None:
+            which = "no split" if split is None else f"split {split!r}"
+            raise ConfigError(f"benchmark {self.benchmark.name!r}: {which} has no tasks")
         return found
 
     @property

@@ -85,7 +85,7 @@ def data() -> Iterator[tuple[str, str]]:
         module = importlib.import_module(entry.entry_point.partition(":")[0])
         sources = [one for one in vars(module).values() if isinstance(one, DataSource)]
         if not sources:
-            yield entry.name, "needs no download"
+            yield entry.name, getattr(module, "DATA", "needs no download")
         for source in sources:
             found = [folder for folder in candidates(source) if folder.is_dir()]
             yield entry.name, str(found[0]) if found else f"fetched at first use: {source.url}"

@@ -28,7 +28,8 @@ _TRIES = 60
 #: Kind of repair -> how often real fixes are of it, in thousands of 1 M single-statement fixes in
 #: Python (TSSB-3M, without duplicates). What it counts as one pattern is shared among the kinds
 #: that it has here: a numeric literal is `number` or `off_by_one`, a binary operand `operands`,
-#: `drop_operand` or an expression for a name.
+#: `drop_operand`, `add_term` or an expression for a name, a stricter condition `add_condition` or a
+#: guard. It is a published table, and not one that a policy here orders edits by.
 FIX_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
         "identifier": 77,
@@ -40,16 +41,19 @@ FIX_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "expression_to_name": 20,
         "add_method": 17,
         "add_element": 15,
-        "drop_operand": 15,
+        "drop_operand": 10,
         "drop_argument": 14,
         "off_by_one": 13,
+        "add_condition": 12,
         "single": 13,
         "add_attribute": 10,
         "name_to_constant": 8,
         "text": 8,
         "keyword": 6,
         "constant_to_name": 6,
+        "add_term": 5,
         "drop_condition": 5,
+        "insert_guard": 4,
         "operands": 5,
         "comparison": 4,
         "negation": 4,
@@ -62,7 +66,7 @@ FIX_WEIGHTS: Mapping[str, float] = MappingProxyType(
 OTHER_WEIGHT = 5.0
 
 #: Kind of repair -> kinds of change that it can unmake; others are tried among all kinds.
-_UNMAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+UNMAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "wrap_in_call": ("unwrap_call",),
         "unwrap_call": ("wrap_in_call", "add_method", "recursion"),
@@ -72,13 +76,29 @@ _UNMAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "add_element": ("drop_element",),
         "drop_element": ("add_element",),
         "off_by_one": ("drop_operand",),
-        "drop_operand": ("off_by_one",),
+        "drop_operand": ("off_by_one", "add_term"),
+        "add_term": ("drop_operand",),
+        "add_condition": ("drop_condition",),
+        "drop_condition": ("add_condition", "add_fallback"),
+        "insert_guard": ("delete_statement",),
+        "insert_statement": ("delete_statement",),
+        "donor_line": ("delete_statement",),
+        "delete_statement": ("insert_statement", "insert_guard", "donor_line"),
+        "unwrap_block": ("wrap_in_if",),
+        "move_in": ("move_out",),
+        "move_out": ("move_in",),
+        "if_to_elif": ("elif_to_if",),
+        "elif_to_if": ("if_to_elif",),
+        "call_to_assignment": ("assignment_to_call",),
+        "assignment_to_call": ("call_to_assignment",),
+        "to_augmented": ("augmented",),
+        "augmented": ("to_augmented", "augmented"),
         "add_subscript": ("drop_subscript",),
         "drop_subscript": ("add_subscript", "add_slice"),
         "slice_bound": ("index_to_slice", "slice_bound"),
         "name_to_constant": ("constant_to_name",),
         "constant_to_name": ("name_to_constant",),
-        "expression_to_name": ("add_attribute", "name_to_constant"),
+        "expression_to_name": ("add_attribute", "expression_swap"),
         "add_attribute": ("drop_attribute", "expression_to_name"),
         "drop_attribute": ("add_attribute",),
         **{
@@ -86,7 +106,9 @@ _UNMAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             for kind in (
                 *("comparison", "arithmetic", "boolean_operator", "negation", "identifier"),
                 *("operands", "target", "swap_arguments", "keyword", "text", "number", "single"),
-                *("attribute", "callee", "empty"),
+                *("attribute", "callee", "empty", "jump", "swap_statements", "swap_branches"),
+                *("if_or_while", "move_statement", "target_expression", "swap_conditional"),
+                *("use_of_value", "comparison_and_bound", "to_condition"),
             )
         },
     }
@@ -168,7 +190,7 @@ def _step(
     if not kinds or not shares.sum():
         return None
     for at in rng.choice(len(wanted), size=_TRIES, p=shares / shares.sum()):
-        sources = [one for one in _UNMAKES.get(wanted[at], sorted(kinds)) if one in kinds]
+        sources = [one for one in UNMAKES.get(wanted[at], sorted(kinds)) if one in kinds]
         if not sources:
             continue
         edits = kinds[sources[int(rng.integers(len(sources)))]]

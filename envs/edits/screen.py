@@ -9,7 +9,7 @@ Each screen, each repeat of one and each confirmation is a test run, and to be c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
@@ -111,7 +111,8 @@ class Screen:
         found = self._prepare(sandbox)
         self._plan: Plan | None = None if isinstance(found, str) else found
         self.why: str = found if isinstance(found, str) else ""
-        """Why every text has an ordinary run; empty where there is a screen."""
+        """Why every text has an ordinary run; empty where there is a screen, and where it is not
+        yet known that there is none."""
 
     def _prepare(self, sandbox: TestRunner) -> Plan | str:
         task = self._task
@@ -152,40 +153,39 @@ class Screen:
             waiting.extend(islice(coming, max(0, size - len(waiting))))
             if not waiting:
                 return
-            done: list[Screened] = []
+            records: Sequence[Record] = ()
             if self._plan is not None and self._runner is not None:
                 request = Request(self._plan, self._files, self._path, limits, stop)
-                done = self._screened(self._runner, request, list(waiting))
-            for one in done:
-                waiting.popleft()
-                yield one
-            if done:
-                size = min(4 * size, _MOST) if len(done) >= size // 2 else max(size // 2, _FEWEST)
-            else:
+                records = self._records(self._runner, request, list(waiting))
+            for record in records:
+                text = waiting.popleft()
+                if record.status is Tried.UNSURE:
+                    again = self._cold(text, limits.cpu_s)
+                    yield replace(again, runs=again.runs + 1)
+                else:
+                    yield _screened(record)
+            if not records:
                 yield self._cold(waiting.popleft(), limits.cpu_s)
+            elif len(records) >= size // 2:
+                size = min(4 * size, _MOST)
+            else:
+                size = max(size // 2, _FEWEST)
 
-    def _screened(
+    def _records(
         self, runner: ScreeningRunner, request: Request, texts: list[str]
-    ) -> list[Screened]:
+    ) -> Sequence[Record]:
         """What the first of these texts came to; nothing where the first needs an ordinary run."""
         try:
             reply = runner.screen(request, texts)
         except SandboxUnavailableError:
             raise
         except SandboxError:  # it may be the doing of a text: ordinary runs go to the bottom of it
-            return []
+            return ()
         if reply is None or reply.unfit:
             self._plan = None
             self.why = reply.unfit if reply is not None else "this kind of sandbox has no screens"
-            return []
-        found = []
-        for record, text in zip(reply.records, texts, strict=False):
-            if record.status is Tried.UNSURE:
-                again = self._cold(text, request.limits.cpu_s)
-                found.append(replace(again, runs=again.runs + 1))
-            else:
-                found.append(_screened(record))
-        return found
+            return ()
+        return reply.records
 
     def _cold(self, text: str, cpu_s: float) -> Screened:
         outcome = self.confirm(text, cpu_s=cpu_s)

@@ -97,14 +97,27 @@ class ShellInterface:
         raise AssertionError(f"the shell interface never calls {call.tool}")
 
     def toward(self, state: State, target: Mapping[str, str]) -> str:
-        """A command that writes the target's files; `submit` once they agree."""
+        """A command that writes the target's files; `submit` once they agree.
+
+        Where that is too long for one action, it writes as much as there is room for of one file.
+        """
         different = {path: text for path, text in target.items() if state.files.get(path) != text}
         if not different:
             return SUBMIT
-        return "\n".join(
+        command = "\n".join(
             f"printf %s {shlex.quote(text)} > {shlex.quote(path)}"
             for path, text in sorted(different.items())
         )
+        if len(command) <= self.length:
+            return command
+        path, text = min(different.items())
+        there = state.files.get(path, "")
+        done = len(there) if text.startswith(there) else 0
+        rest = f" {'>>' if done else '>'} {shlex.quote(path)}"
+        size = room = self.length - len("printf %s ") - len(rest)
+        while size > 1 and len(shlex.quote(text[done : done + size])) > room:
+            size = size * 3 // 4
+        return f"printf %s {shlex.quote(text[done : done + size])}{rest}"
 
 
 _OWN = re.compile(rf"(?:^|\n)[ \t]*({SUBMIT}|{TEST})[ \t]*;?(?:[ \t]+#[^\n]*)?$")

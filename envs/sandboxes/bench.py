@@ -48,7 +48,8 @@ class Bench(Protocol):
 
     root: str
     libraries: str
-    """Folder with pytest, where it is not installed in the Python that programs use."""
+    """Folders with pytest and the task's packages, as PYTHONPATH has them, where they are not
+    installed in the Python that programs use."""
 
     @property
     def apart(self) -> Apart | None:

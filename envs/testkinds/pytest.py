@@ -96,7 +96,7 @@ class Pytest(TestKind[PytestTests]):
         body = dict(aparttests.plan(tests, Limits()).prepare)
         del body["files"], body["eager"], body["seeds"]
         fields = {**body, "first": tests.fail_to_pass}
-        return Plan("pytest", "tests", fields, len(tests.ids), whole, _MORE_MEMORY_MB)
+        return Plan("pytest", "tests", fields, whole, _MORE_MEMORY_MB)
 
 
 async def _run_apart(

@@ -36,6 +36,8 @@ ENOUGH = 50
 _BATCH = 25  # calls of one process
 _CPU_S = 0.25  # of such a process, at least; an input that needs more on the reference is left out
 _MOST_DRAWN = 1_000  # inputs, whatever comes of them
+_DRAWN = 50  # inputs at a time
+_BARREN = 2  # times without one that counts, before no more are tried
 _PATIENT_CPU_S = 5.0  # of one call of the solution, before it is said not to come to an end
 _MOST_CUT = 20  # inputs that the reference does not come to an end on, before no more are tried
 
@@ -115,8 +117,9 @@ def known_answers(
     """
     inputs: list[tuple[Any, ...]] = []
     expected: list[Any] = []
-    drawn = islice(ask.inputs, _MOST_DRAWN)
-    while len(inputs) < WANTED and (new := list(islice(drawn, WANTED))):
+    drawn, barren = islice(ask.inputs, _MOST_DRAWN), 0
+    while len(inputs) < WANTED and barren < _BARREN and (new := list(islice(drawn, _DRAWN))):
+        before = len(inputs)
         first = list(_answers(ask, reference, new, sandbox, limits))
         kept = [(one, value) for one, value in zip(new, first, strict=False) if _is_plain(value)]
         again = _answers(ask, reference, [one for one, _ in kept], sandbox, limits)
@@ -124,6 +127,7 @@ def known_answers(
             if values.encode(value) == values.encode(other):
                 inputs.append(one)
                 expected.append(value)
+        barren = barren + 1 if len(inputs) == before else 0
         if len(first) < len(new):  # too many calls do not end
             break
     return inputs[:WANTED], expected[:WANTED]

@@ -26,8 +26,12 @@ from hrmgym.tests.conformance.checks import Make
 for _module in os.environ.get("HRMGYM_CONFORMANCE", "").split():
     importlib.import_module(_module)
 
+#: Benchmarks whose data takes the network, and minutes.
+_NIGHTLY = ("fixes",)
 ENTRIES = [
-    entry for entry in catalogue().values() if not entry.entry_point.startswith("hrmgym.tests")
+    pytest.param(entry, marks=[pytest.mark.nightly] if entry.name in _NIGHTLY else [])
+    for entry in catalogue().values()
+    if not entry.entry_point.startswith("hrmgym.tests")
 ]
 
 

@@ -434,3 +434,21 @@ def test_an_episode_can_start_from_other_files(make: MakeEnv) -> None:
     assert [task.id for task in env.tasks] == ["double"]
     with pytest.raises(ConfigError, match=r"lets nobody edit 'other\.py', only double\.py"):
         env.reset(options={"files": {"other.py": ""}})
+
+
+class TwoSplits(Tiny):
+    """All of its tasks are in the second split."""
+
+    splits = ("empty", "train")
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        self.check_split(split)
+        return () if split == "empty" else super().tasks(split)
+
+
+def test_tasks_are_drawn_from_the_first_split_that_has_some() -> None:
+    env = SoftwareEnv(TwoSplits())
+    assert [task.id for task in env.tasks] == ["double", "clamp", "count"]
+    env.close()
+    with pytest.raises(ConfigError, match="split 'empty' has no tasks"):
+        SoftwareEnv(TwoSplits(), split="empty")

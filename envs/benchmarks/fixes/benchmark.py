@@ -23,6 +23,9 @@ from hrmgym.envs.cache import cache_dir
 from hrmgym.envs.task import Task
 from hrmgym.errors import DataError
 
+#: What `hrmgym doctor` says of the data.
+DATA = "source archives, each fetched by pip when a task of it is first used"
+
 
 class Fixes(Benchmark):
     """Real fixes of Python packages; the path is a recipe's, by default the one that ships."""

@@ -49,6 +49,11 @@ class MadeBugs(Benchmark):
             self._made[split] = self._tasks(split)
         return self._made[split]
 
+    def task_ids(self, split: str) -> Sequence[str]:
+        """Ids of the split's tasks; no package is looked at."""
+        self.check_split(split)
+        return [bug.id for bug in self._list[1].get(split, ())]
+
     def _tasks(self, split: str) -> tuple[Task, ...]:
         head, bugs = self._list
         hosts = self._hosts or make_benchmark(head.hosts)

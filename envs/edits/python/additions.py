@@ -37,6 +37,12 @@ def conditions(program: Program, scope: ast.AST, unbound: int, region: int) -> t
         for piece in variables(program, scope, unbound, region):
             for one in _of_name(program, piece):
                 found.setdefault(one.canon, one)
+            if piece.type in ("dict", "set", "list"):
+                for other in variables(program, scope, unbound, region):
+                    if other.type in ("", "int", "str"):
+                        for sign in ("in", "not in"):
+                            one = pc.compare(other, sign, piece)
+                            found.setdefault(one.canon, one)
         known = program.memo[key] = tuple(found.values())
     assert isinstance(known, tuple)
     return known
@@ -133,7 +139,11 @@ def add_term(program: Program) -> Changes:
     """A term or a factor more: a variable added, subtracted, multiplied; a square, a half."""
     for place in program.places:
         node, kind = place.node, place.piece.type
-        if not wrappable(place) or isinstance(node, (ast.Constant, ast.Compare, ast.BoolOp)):
+        if not wrappable(place) or isinstance(node, (ast.Compare, ast.BoolOp)):
+            continue
+        if isinstance(node, ast.Constant):
+            if type(node.value) is int and not isinstance(place.parent, ast.Subscript):
+                yield from _beside_number(program, place)
             continue
         if kind in ("bool", "none", "dict", "func", "class", "module", "iter"):
             continue
@@ -146,8 +156,9 @@ def add_term(program: Program) -> Changes:
                 ):
                     yield program.put(place, pc.binary(place.piece, "-", other, kind))
                     yield program.put(place, pc.binary(place.piece, "+", other, kind))
-                    if number:
-                        yield program.put(place, pc.binary(place.piece, "*", other, kind))
+                    if number or isinstance(node, ast.BinOp):
+                        for sign in ("*", "//", "%"):
+                            yield program.put(place, pc.binary(place.piece, sign, other, kind))
                         yield program.put(place, pc.binary(other, "-", place.piece, kind))
             if number or inside or isinstance(place.parent, ast.Compare):
                 for sign in ("**", "*", "//", "/", "%"):
@@ -157,6 +168,14 @@ def add_term(program: Program) -> Changes:
                 if other.type in ("", kind) or (not kind and other.type in ("list", "str")):
                     yield program.put(place, pc.binary(other, "+", place.piece, kind))
                     yield program.put(place, pc.binary(place.piece, "+", other, kind))
+
+
+def _beside_number(program: Program, place: Place) -> Changes:
+    """A variable before a number written out."""
+    for other in names_at(program, place):
+        if other.type in ("int", "float") or other.text in program.numeric:
+            for sign in "+-*":
+                yield program.put(place, pc.binary(other, sign, place.piece, "int"))
 
 
 def insert_statement(program: Program) -> Changes:

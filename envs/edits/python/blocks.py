@@ -189,7 +189,8 @@ def unwrap_block(program: Program) -> Changes:
         text = program.shifted((first[0], last[1]), less=step)
         if not program.text[lines[0] : lines[1]].endswith("\n"):
             text = text.rstrip("\n")
-        yield Change(*lines, text, block.region, *canon.spans[node], tree)
+        begin, stop = canon.spans[node]
+        yield Change(*lines, text, block.region, begin, stop, tree)
 
 
 def _bound_by_frame(node: ast.stmt) -> Iterator[str]:

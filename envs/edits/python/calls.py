@@ -56,7 +56,9 @@ def argument_pieces(place: Place) -> list[Place]:
 
 def swap_arguments(program: Program) -> Changes:
     """Two arguments of a call swapped, or the first parts of two."""
-    for place in program.of_kind(ast.Call, ast.Tuple, ast.List):
+    for place in program.places:
+        if not isinstance(place.node, (ast.Call, ast.Tuple, ast.List)):
+            continue
         inner = argument_pieces(place) if isinstance(place.node, ast.Call) else list(place.inner)
         for left, right in combinations(inner[:_MOST_ARGUMENTS], 2):
             yield swapped(program, left, right)
@@ -138,7 +140,7 @@ def drop_argument(program: Program) -> Changes:
 def add_argument(program: Program) -> Changes:
     """An argument too many: a variable, a constant, a keyword that another call gets."""
     words = dict.fromkeys(
-        (program.text[slice(*program.source.span(word))], program.canon_of(word))
+        (program.text[slice(*program.source.span(word))], program.canon_of(word, place.region))
         for place in program.of_kind(ast.Call)
         for word in place.node.keywords
         if word.arg
@@ -236,8 +238,10 @@ def wrap_in_call(program: Program) -> Changes:
             continue
         number = kind in ("int", "float") or counts(program, place)
         around: tuple[str, ...] = _CONVERSIONS
-        if number:
+        if number and kind:
             around = _OF_NUMBERS
+        elif number:
+            around = (*_OF_NUMBERS, "len", "sum")
         elif kind in ("list", "tuple", "set", "dict", "iter", "range"):
             around = _OF_LISTS
         elif kind == "str":

@@ -7,7 +7,8 @@ node's text does not depend on where it stands. An edit of the tree is then an e
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hrmgym.envs.edits.source import is_docstring
 
@@ -72,6 +73,23 @@ class Canon:
             else:
                 self._add("-," if item is None else f"{item!r},")
         self._add("];")
+
+
+class Canons(Sequence[Canon]):
+    """The texts of several trees, each made when it is first asked for."""
+
+    def __init__(self, nodes: Sequence[ast.AST]) -> None:
+        self._nodes = nodes
+        self._made: dict[int, Canon] = {}
+
+    def __getitem__(self, index: Any) -> Any:
+        known = self._made.get(index)
+        if known is None:
+            known = self._made[index] = Canon(self._nodes[index])
+        return known
+
+    def __len__(self) -> int:
+        return len(self._nodes)
 
 
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:

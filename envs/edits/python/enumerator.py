@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.edits.legal import LegalEdit
 from hrmgym.envs.edits.python.canon import Canon, Keys, regions
 from hrmgym.envs.edits.python.kinds import BULKY, LEAN, Kind
 from hrmgym.envs.edits.python.program import Program
-from hrmgym.envs.edits.source import Source
+from hrmgym.envs.edits.source import parse
 
 Key = tuple[int, int]
 
@@ -26,11 +26,11 @@ class PythonEdits:
     """
 
     def __init__(self, text: str, within: tuple[int, int]) -> None:
-        self.program = Program(Source(text), within)
+        self.program = Program(parse(text), within)
         self._within = within
         self._lean: list[LegalEdit] | None = None
-        self._keys = [Keys(canon.text) for canon in self.program.canons]
-        self._seen = {(index, keys.of(0, 0, "")) for index, keys in enumerate(self._keys)}
+        self._keys: dict[int, Keys] = {}
+        self._seen: set[Key] = set()
 
     def lean(self) -> Iterator[LegalEdit]:
         """Those of the lean kinds, in a fixed order."""
@@ -60,7 +60,7 @@ class PythonEdits:
 
     def _key_of(self, wanted: str) -> Key | None:
         """The key of the edit that leads to a text; None where none or several regions differ."""
-        tree = Source(wanted).tree
+        tree = parse(wanted).tree
         parts = [Canon(node).text for node in regions(tree)]
         own = [canon.text for canon in self.program.canons]
         if len(parts) != len(own):
@@ -69,13 +69,19 @@ class PythonEdits:
         if len(different) != 1:
             return None
         index = different[0]
-        return index, self._keys[index].of(0, len(own[index]), parts[index])
+        return index, self._keys_of(index).of(0, len(own[index]), parts[index])
+
+    def _keys_of(self, region: int) -> Keys:
+        known = self._keys.get(region)
+        if known is None:
+            known = self._keys[region] = Keys(self.program.canons[region].text)
+        return known
 
     def _enumerate(self, kinds: Iterable[Kind], seen: set[Key]) -> Iterator[LegalEdit]:
         program, make = self.program, tuple.__new__
         low, high = self._within
         bounded = low > 0 or high < len(program.text)
-        key_of = [keys.of for keys in self._keys]
+        key_of: dict[int, Callable[[int, int, str], int]] = {}
         for kind in kinds:
             name = kind.name
             for change in kind.function(program):
@@ -84,6 +90,9 @@ class PythonEdits:
                 start, end, text, region, begin, stop, canon = change
                 if bounded and (start < low or end > high):
                     continue
+                if region not in key_of:
+                    key_of[region] = self._keys_of(region).of
+                    seen.add((region, key_of[region](0, 0, "")))  # no edit is no edit
                 number = key_of[region](begin, stop, canon)
                 key = region, number
                 if key not in seen:

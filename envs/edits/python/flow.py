@@ -13,11 +13,8 @@ from collections.abc import Iterable, Iterator
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_BUILTINS = (
-    *tuple(name for name in dir(builtins) if name.isidentifier()),
-    "__name__",
-    "__file__",
-    "__doc__",
+_BUILTINS = tuple(
+    dict.fromkeys(name for name in (*dir(builtins), "__file__") if name.isidentifier())
 )
 _BUILTIN_MASK = (1 << len(_BUILTINS)) - 1
 #: Not names, but bound where it is legal: `yield`, `await`, `:=`.
@@ -35,7 +32,7 @@ class Flow:
         before: For each statement, the names that may be bound before it runs, as bits.
         scope: For each statement, the function, class or module that its names live in.
         local: For each scope, the names that it binds, as bits.
-        bindings: For each scope, how many statements bind a name.
+        bindings: For each scope, how many statements bind a name that need not be bound before.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -93,7 +90,9 @@ class Flow:
         """
         counts: dict[str, int] = {}
         for name in stored_in(body):
-            counts[name] = counts.get(name, 0) + 1
+            counts[name] = 0
+        for name in bound_in(body):
+            counts[name] += 1
         free = {
             name
             for inner in _own(body)
@@ -288,6 +287,16 @@ def stored_in(body: list[ast.stmt]) -> Iterator[str]:
         for handler in getattr(node, "handlers", ()):
             if handler.name:
                 yield handler.name
+
+
+def bound_in(body: list[ast.stmt]) -> Iterator[str]:
+    """Like `stored_in`, without what an augmented assignment changes: it has to be bound before."""
+    for node in _own(body):
+        if not isinstance(node, ast.AugAssign):
+            yield from stored_by(node)
+            for handler in getattr(node, "handlers", ()):
+                if handler.name:
+                    yield handler.name
 
 
 def stored_by(node: ast.stmt) -> Iterator[str]:

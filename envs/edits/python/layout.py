@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 from functools import cached_property
 
-from hrmgym.envs.edits.python.flow import Flow, Scope, of_loop, stored_in
+from hrmgym.envs.edits.python.flow import Flow, Scope, bound_in, of_loop
 from hrmgym.envs.edits.python.places import LOOP, Block, Place
 from hrmgym.envs.edits.source import Source
 
@@ -94,11 +94,11 @@ class Layout:
 
     def may_drop(self, node: ast.stmt, block: Block) -> bool:
         """Whether what a statement binds is bound elsewhere, too, or read nowhere else."""
-        return not self.sole_binding(stored_in([node]), node, block)
+        return not self.sole_binding(bound_in([node]), node, block)
 
     def may_swap(self, first: ast.stmt, second: ast.stmt, block: Block) -> bool:
         """Whether a statement may come before another that binds nothing it needs."""
-        names = set(stored_in([first]))
+        names = set(bound_in([first]))
         if not names or not self.sole_binding(names, first, block):
             return True
         start, end = self.source.span(second)
@@ -160,6 +160,8 @@ class Layout:
     def may_lose(self, place: Place) -> bool:
         """Whether a variable may be read no more, or is still bound, once this binds it no more."""
         name = place.node.id
+        if isinstance(place.parent, ast.AugAssign):
+            return True
         if self.flow.bindings[place.scope].get(name, 2) != 1:
             return True
         if self.flow.parameters[place.scope] & self.flow.bit(name):

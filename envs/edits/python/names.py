@@ -24,6 +24,7 @@ _METHODS: tuple[tuple[str, ...], ...] = (
     ("lower", "upper", "title", "capitalize"),
     ("strip", "lstrip", "rstrip"),
     ("split", "rsplit", "partition", "splitlines"),
+    ("strip", "split", "partition", "replace", "join", "startswith"),
     ("partition", "rpartition"),
     ("find", "rfind", "index", "rindex", "count"),
     ("ljust", "rjust", "center"),
@@ -57,15 +58,18 @@ def identifier(program: Program) -> Changes:
 
 
 def target(program: Program) -> Changes:
-    """Another variable assigned to, one of the function's; a new one is no edit."""
+    """Another variable assigned to, one that the function assigns to or reads."""
     for place in program.places:
         if not place.store or not isinstance(place.node, ast.Name):
+            continue
+        if isinstance(place.parent, ast.comprehension):  # what reads it would not find it
             continue
         if isinstance(place.statement, ast.Delete) or not program.may_lose(place):
             continue
         local = program.flow.local[place.scope]
         for piece in variables(program, place.scope, 0, place.region):
-            if piece.text != place.node.id and piece.reads & local:
+            known = piece.reads & (local | place.unbound)  # or read, and bound nowhere
+            if piece.text != place.node.id and known:
                 if isinstance(place.parent, ast.AugAssign) and piece.reads & place.unbound:
                     continue
                 yield program.replace(place, piece)
@@ -116,10 +120,13 @@ def attribute_alike(program: Program) -> Changes:
 
 
 def drop_attribute(program: Program) -> Changes:
-    """What the attribute is of, for the attribute."""
+    """What the attribute is of, for the attribute: `x` or `x.z` for `x.y.z`."""
     for place in program.of_kind(ast.Attribute):
+        base = place.inner[0]
         if place.field != "func":
-            yield program.put(place, place.inner[0].piece)
+            yield program.put(place, base.piece)
+        if isinstance(base.node, ast.Attribute):
+            yield program.put(place, pc.attribute(base.inner[0].piece, place.node.attr))
 
 
 def add_attribute(program: Program) -> Changes:

@@ -25,10 +25,19 @@ _EMPTY = (
 _SINGLE = (pc.constant(None), pc.constant(True), pc.constant(False))
 _INTEGERS = (pc.constant(0), pc.constant(1), pc.constant(-1), pc.constant(2))
 _MOST_TEXTS = 12
+_MOST_NUMBERS = 24
+_TEXTS = (" ", ",", ", ", "-", "_", ".", ":", "/", "=", "?", "&", "\n", "0", "1")
 
 
 def counts(program: Program, place: Place) -> bool:
     """Whether the value at a place looks like a whole number."""
+    known = program.counted.get(place)
+    if known is None:
+        known = program.counted[place] = _counts(program, place)
+    return known
+
+
+def _counts(program: Program, place: Place) -> bool:
     kind = place.piece.type
     if kind:
         return kind == "int"
@@ -86,32 +95,25 @@ def number(program: Program) -> Changes:
     """Another number written out: one more, one less, its opposite, another one of the file."""
     own: dict[type, dict[object, None]] = {int: {}, float: {}}
     for place in program.of_kind(ast.Constant):
-        if type(place.node.value) in own:
-            own[type(place.node.value)][place.node.value] = None
+        known = own.get(type(place.node.value))
+        if known is not None and len(known) < _MOST_NUMBERS:
+            known[place.node.value] = None
     for place in program.of_kind(ast.Constant):
         value = place.node.value
-        if type(value) is int:
+        if isinstance(place.parent, ast.UnaryOp) and isinstance(place.parent.op, ast.USub):
+            if type(value) is int:  # the sign belongs to it
+                whole = program.at[place.parent]
+                for new in dict.fromkeys((1 - value, -value - 1, 0, 1, 2, value, *own[int])):
+                    if new != -value:
+                        yield program.put(whole, pc.constant(new))
+        elif type(value) is int:
             for new in dict.fromkeys((value + 1, value - 1, 0, 1, 2, -value, *own[int])):
                 if new != value:
-                    yield _number(program, place, new)
+                    yield program.put(place, pc.constant(new))
         elif type(value) is float:
             for other in dict.fromkeys((0.0, 1.0, -value, *own[float], *own[int])):
                 if other != value:
-                    yield _number(program, place, other)
-
-
-def _number(program: Program, place: Place, new: object) -> Change | None:
-    """A number for another, the sign before it taken in."""
-    assert isinstance(new, (int, float))
-    sign = program.at.get(place.parent)
-    if (
-        sign is not None
-        and isinstance(sign.node, ast.UnaryOp)
-        and new < 0
-        and isinstance(sign.node.op, ast.USub)
-    ):
-        return program.put(sign, pc.constant(-new))
-    return program.put(place, pc.constant(new))
+                    yield program.put(place, pc.constant(other))
 
 
 def single(program: Program) -> Changes:
@@ -126,7 +128,7 @@ def single(program: Program) -> Changes:
                 for piece in _EMPTY:
                     yield program.put(place, piece)
         elif type(value) is int or value == "":
-            for piece in _SINGLE:
+            for piece in _SINGLE if value else (*_SINGLE, *_EMPTY):
                 yield program.put(place, piece)
 
 
@@ -177,7 +179,15 @@ def text(program: Program) -> Changes:
         value = place.node.value
         if isinstance(value, str) and not isinstance(place.parent, ast.Expr):
             stripped = value.strip()
-            more = (value.lower(), value.upper(), stripped, f"{stripped} ", f" {stripped}", "")
+            more = (
+                *_TEXTS,
+                value.lower(),
+                value.upper(),
+                stripped,
+                f"{stripped} ",
+                f" {stripped}",
+                "",
+            )
             for new in dict.fromkeys((*more, *list(own)[:_MOST_TEXTS])):
                 if isinstance(new, str) and new != value:
                     yield program.put(place, pc.constant(new))

@@ -190,6 +190,15 @@ def negation(program: Program) -> Changes:
             yield program.put(place, pc.minus(place.piece))
 
 
+def explicit_test(program: Program) -> Changes:
+    """`x is not None` or `x is None` for the condition `x`."""
+    none = pc.constant(None)
+    for place in program.of_kind(ast.Name, ast.Attribute, ast.Call, ast.Subscript):
+        if is_test(place) and place.piece.type not in ("bool", "int", "str", "list"):
+            for sign in ("is not", "is"):
+                yield program.put(place, pc.compare(place.piece, sign, none))
+
+
 def operands(program: Program) -> Changes:
     """The two operands of an operator swapped."""
     for place in program.of_kind(ast.BinOp, ast.Compare):

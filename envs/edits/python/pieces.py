@@ -108,13 +108,14 @@ def minus(value: Piece) -> Piece:
 
 def call(function: Piece, arguments: Sequence[Piece], kind: str = "") -> Piece:
     """`function(arguments)`, none of them a keyword."""
-    reads = function.reads
-    for argument in arguments:
-        reads |= argument.reads
-    text = ", ".join(within(argument, NAMED) for argument in arguments)
-    inner = "".join(f"{argument.canon}," for argument in arguments)
+    reads, texts, canons = function.reads, [], []
+    for text, canon, binds, _, read in arguments:
+        texts.append(text if binds >= NAMED else f"({text})")
+        canons.append(canon)
+        reads |= read
+    inner = f"{','.join(canons)}," if canons else ""
     canon = f"Call({function.canon};[{inner}];[];)"
-    return make(Piece, (f"{within(function, ATOM)}({text})", canon, ATOM, kind, reads))
+    return make(Piece, (f"{within(function, ATOM)}({', '.join(texts)})", canon, ATOM, kind, reads))
 
 
 def attribute(value: Piece, name: str, kind: str = "") -> Piece:

@@ -15,11 +15,17 @@ _HIDDEN = frozenset({"self", "cls", "_", "__name__", "__file__", "__doc__"})
 
 def names_at(program: Program, place: Place) -> tuple[Piece, ...]:
     """The variables that may be read at a place, itself left out, as they come in the file."""
-    return tuple(
-        piece
-        for piece in variables(program, place.scope, place.unbound, place.region)
-        if piece.text != place.piece.text
-    )
+    every = variables(program, place.scope, place.unbound, place.region)
+    if not isinstance(place.node, ast.Name):
+        return every
+    key = ("others", place.piece.text, place.scope, place.unbound, place.region)
+    known = program.memo.get(key)
+    if known is None:
+        known = program.memo[key] = tuple(
+            piece for piece in every if piece.text != place.piece.text
+        )
+    assert isinstance(known, tuple)
+    return known
 
 
 def variables(program: Program, scope: ast.AST, unbound: int, region: int) -> tuple[Piece, ...]:
@@ -56,8 +62,13 @@ def callables(program: Program, scope: ast.AST, unbound: int, region: int) -> tu
 
 def name(program: Program, text: str, scope: ast.AST) -> Piece:
     """A name, as it is read in a scope."""
-    kind = program.types.of_name(text, scope)  # type: ignore[arg-type]
-    return Piece(text, text, pc.ATOM, kind, program.flow.bit(text))
+    key = ("name", text, scope)
+    known = program.memo.get(key)
+    if known is None:
+        kind = program.types.of_name(text, scope)  # type: ignore[arg-type]
+        known = program.memo[key] = Piece(text, text, pc.ATOM, kind, program.flow.bit(text))
+    assert isinstance(known, Piece)
+    return known
 
 
 def _mentioned(program: Program, scope: ast.AST, region: int) -> tuple[Piece, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hrmgym.envs.edits.python import pieces as pc
 from hrmgym.envs.edits.python.arity import Arities
-from hrmgym.envs.edits.python.canon import Canon, regions
+from hrmgym.envs.edits.python.canon import Canon, Canons, regions
 from hrmgym.envs.edits.python.contexts import MODULE, rejected
 from hrmgym.envs.edits.python.flow import (
     AWAIT,
@@ -57,13 +57,14 @@ class Program(Layout):
         self.flow = Flow(tree)
         self.types = Types(tree, self.flow)
         self.regions = regions(tree)
-        self.canons = [Canon(node) for node in self.regions]
+        self.canons = Canons(self.regions)
         self.places: list[Place] = []
         self.at: dict[ast.AST, Place] = {}
         self.blocks: list[Block] = []
         self._nowhere = self.flow.mask((YIELD, AWAIT, WALRUS))
         self._bound_inside: dict[ast.stmt, int] = {}
         self.memo: dict[object, object] = {}
+        self.counted: dict[Place, bool] = {}
         for index, node in enumerate(self.regions):
             if isinstance(node, ast.Module):
                 self._block(node, "body", node.body, index, 0)
@@ -117,9 +118,9 @@ class Program(Layout):
             t.end for t in self.source.tokens_between(place, place + 4096) if t.text == text
         )
 
-    def canon_of(self, node: ast.AST) -> str:
+    def canon_of(self, node: ast.AST, region: int) -> str:
         """The tree of a node."""
-        canon = next(one for one in self.canons if node in one.spans)
+        canon: Canon = self.canons[region]
         return canon.text[slice(*canon.spans[node])]
 
     @cached_property

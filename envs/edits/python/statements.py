@@ -60,6 +60,35 @@ def delete_statement(program: Program) -> Changes:
                 yield Change(*lines, "", block.region, begin, stop + 1, "")
 
 
+def delete_statements(program: Program) -> Changes:
+    """Two neighbouring statements left out, or three."""
+    for block in program.blocks:
+        spans = program.canons[block.region].spans
+        for count in (2, 3):
+            for index in range(len(block.statements) - count):
+                yield _without(program, block, block.statements[index : index + count], spans)
+            if len(block.statements) > count:
+                yield _without(program, block, block.statements[-count:], spans)
+
+
+def _without(
+    program: Program,
+    block: Block,
+    nodes: list[ast.stmt],
+    spans: dict[ast.AST, tuple[int, int]],
+) -> Change | None:
+    first, last = program.lines(nodes[0]), program.lines(nodes[-1])
+    fixed = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
+    if first is None or last is None or any(isinstance(node, fixed) for node in nodes):
+        return None
+    if any(program.lines(node) is None for node in nodes):
+        return None
+    if not all(program.may_drop(node, block) for node in nodes):
+        return None
+    begin, stop = spans[nodes[0]][0], spans[nodes[-1]][1] + 1
+    return Change(first[0], last[1], "", block.region, begin, stop, "")
+
+
 def augmented(program: Program) -> Changes:
     """Another operator of an augmented assignment; `=` for `+=`."""
     for node, block in statements(program, ast.AugAssign):
@@ -73,9 +102,9 @@ def augmented(program: Program) -> Changes:
                 continue
             name = f"{pc.BINARY[new][0]}()"
             yield Change(start, end, f"{new}=", block.region, begin, stop, name)
-        canons = program.canons[block.region].spans[node]
+        begin, stop = program.canons[block.region].spans[node]
         canon = f"Assign([{target.piece.canon},];{value.piece.canon};)"
-        yield Change(start, end, "=", block.region, *canons, canon)
+        yield Change(start, end, "=", block.region, begin, stop, canon)
 
 
 def to_augmented(program: Program) -> Changes:
@@ -92,12 +121,12 @@ def to_augmented(program: Program) -> Changes:
         if kind in ("none", "bool", "func", "class"):
             continue
         start, end = program.source.operator_between(node.targets[0], node.value)
-        canons = program.canons[block.region].spans[node]
+        begin, stop = program.canons[block.region].spans[node]
         for sign in ("+",) if kind in ("str", "list", "tuple") else ("+", "-", "*", "|", "&"):
             if sign in "|&" and kind in ("int", "float"):
                 continue
             canon = f"AugAssign({target.piece.canon};{pc.BINARY[sign][0]}();{value.piece.canon};)"
-            yield Change(start, end, f"{sign}=", block.region, *canons, canon)
+            yield Change(start, end, f"{sign}=", block.region, begin, stop, canon)
 
 
 def jump(program: Program) -> Changes:
@@ -112,50 +141,47 @@ def use_of_value(program: Program) -> Changes:
     """What becomes of a value: returned, assigned, yielded, or nothing of these."""
     for node, block in statements(program, ast.Assign, ast.AugAssign, ast.Return, ast.Expr):
         value = getattr(node, "value", None)
-        if value is None or not isinstance(node, (ast.Assign, ast.AugAssign, ast.Return, ast.Expr)):
+        if value is None:
             continue
-        yielded = isinstance(value, (ast.Yield, ast.YieldFrom))
-        if yielded and isinstance(node, ast.Expr):
-            inner = value.value
-            if inner is not None:
-                piece = program.at[inner].piece
-                yield _changed(program, node, block, ph.returned(piece), inner)
-                if isinstance(value, ast.Yield):
-                    canon = f"Expr(YieldFrom({piece.canon};);)"
-                    text = f"yield from {pc.within(piece, pc.CONDITIONAL)}"
-                    yield ph.replace(program, node, block, ph.Phrase(text, canon, piece.reads))
-                else:
-                    canon = f"Expr(Yield({piece.canon};);)"
-                    phrase = ph.Phrase(f"yield {piece.text}", canon, piece.reads)
-                    yield ph.replace(program, node, block, phrase)
+        if isinstance(value, (ast.Yield, ast.YieldFrom)):
+            if isinstance(node, ast.Expr) and value.value is not None:
+                yield from _of_yielded(program, node, block, value)
             continue
-        if yielded:
-            continue
-        piece = program.at[value].piece
-        if not isinstance(node, ast.Return):
-            yield _changed(program, node, block, ph.returned(piece), value)
+        piece, free = program.at[value].piece, program.may_drop(node, block)
         calls = isinstance(value, (ast.Call, ast.Await))
-        if calls and not isinstance(node, ast.Expr) and program.may_drop(node, block):
-            yield _changed(program, node, block, ph.expression(piece), value)
         if isinstance(node, ast.Return):
             if isinstance(block.scope, ast.FunctionDef):
-                phrase = ph.Phrase(
-                    f"yield {piece.text}",
-                    f"Expr(Yield({piece.canon};);)",
-                    piece.reads,
-                )
+                canon = f"Expr(Yield({piece.canon};);)"
+                phrase = ph.Phrase(f"yield {piece.text}", canon, piece.reads)
                 yield _changed(program, node, block, phrase, value)
             for one in _VALUES:
                 yield ph.replace(program, node, block, ph.returned(one))
             yield ph.replace(program, node, block, ph.returned(None))
-        else:
-            pass
-        if isinstance(node, (ast.Expr, ast.Return)):
-            unbound = ~program.flow.before[node]
-            for one in variables(program, block.scope, unbound, block.region):
-                phrase = ph.assign(one, piece)
-                if isinstance(node, ast.Expr) and calls:
-                    yield _changed(program, node, block, phrase, value)
+        elif free:
+            yield _changed(program, node, block, ph.returned(piece), value)
+        if calls and free and not isinstance(node, ast.Expr):
+            yield _changed(program, node, block, ph.expression(piece), value)
+        if isinstance(node, ast.Return) or (isinstance(node, ast.Expr) and calls):
+            local = program.flow.local[block.scope]
+            for one in variables(program, block.scope, 0, block.region):
+                if one.reads & local and (calls or one.type in ("", piece.type)):
+                    yield _changed(program, node, block, ph.assign(one, piece), value)
+
+
+def _of_yielded(program: Program, node: ast.Expr, block: Block, value: ast.expr) -> Changes:
+    """`return` or another `yield` for a `yield`."""
+    assert isinstance(value, (ast.Yield, ast.YieldFrom))
+    assert value.value is not None
+    piece = program.at[value.value].piece
+    yield _changed(program, node, block, ph.returned(piece), value.value)
+    if isinstance(value, ast.YieldFrom):
+        text, canon = f"yield {piece.text}", f"Expr(Yield({piece.canon};);)"
+    elif isinstance(block.scope, ast.FunctionDef):
+        text = f"yield from {pc.within(piece, pc.CONDITIONAL)}"
+        canon = f"Expr(YieldFrom({piece.canon};);)"
+    else:  # an asynchronous function has none
+        return
+    yield ph.replace(program, node, block, ph.Phrase(text, canon, piece.reads))
 
 
 def _changed(

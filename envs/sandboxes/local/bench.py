@@ -10,6 +10,7 @@ from swerex.runtime.abstract import Command, ReadFileRequest
 
 from hrmgym.envs.sandboxes.bench import Ran, raise_own, telling_unfit
 from hrmgym.envs.sandboxes.confinement import isolation
+from hrmgym.envs.sandboxes.local import nursery
 from hrmgym.envs.sandboxes.local.runtime import LocalRuntime
 from hrmgym.envs.sandboxes.verdicts import aparttests, calltests
 from hrmgym.envs.task import Limits
@@ -67,9 +68,11 @@ class LocalBench:
 
 
 async def place_of(runtime: LocalRuntime) -> tuple[str, str]:
-    """Where a runtime's workspace is, and the folder with pytest."""
+    """Where a runtime's workspace is, and the folders with pytest and the task's packages."""
     if runtime.isolated:  # no need to start a guest that tests may never use
-        return isolation.WORKSPACE, f"{isolation.TOOLS}/lib"
+        folder = f"{isolation.TOOLS}/lib"
+        own = f"{folder}/{nursery.PACKAGES}:" if runtime.packages else ""
+        return isolation.WORKSPACE, own + folder
     guest = await runtime.ready()
     return guest.workspace, guest.libraries
 

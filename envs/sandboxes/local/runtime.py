@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -54,7 +54,7 @@ from hrmgym.envs.sandboxes.local.program import Program
 from hrmgym.envs.sandboxes.local.saving import GuestWorkspace
 from hrmgym.envs.sandboxes.local.session import BashSession, CommandTimedOut
 from hrmgym.envs.sandboxes.streams import Pipe, text_of
-from hrmgym.envs.sandboxes.verdicts import aparttests, calltests, screens
+from hrmgym.envs.sandboxes.verdicts import aparttests, calltests
 from hrmgym.envs.task import Limits
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError
@@ -101,7 +101,8 @@ class LocalRuntime(AbstractRuntime):
         self._changing = asyncio.Lock()
         self._changing_files = asyncio.Lock()
 
-    async def _guest(self, mode: Mode) -> Guest:
+    async def guest(self, mode: Mode) -> Guest:
+        """The guest that serves that, started."""
         async with self._starting:
             guest = self._guests.get(mode)
             if guest is not None and not guest.alive:
@@ -123,7 +124,7 @@ class LocalRuntime(AbstractRuntime):
     async def is_alive(self, *, timeout: float | None = None) -> IsAliveResponse:
         """Whether the guest for commands answers; starts it."""
         try:
-            guest = await self._guest("shell")
+            guest = await self.guest("shell")
             await asyncio.wait_for(guest.request({"op": "ping"}), timeout)
         except (SandboxError, TimeoutError) as error:
             return IsAliveResponse(is_alive=False, message=str(error))
@@ -133,7 +134,7 @@ class LocalRuntime(AbstractRuntime):
         """Start a bash in the workspace, and source `startup_source` in it."""
         if request.session in self._sessions:
             raise SessionExistsError(f"session {request.session} already exists")
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         session = await BashSession.start(guest, SESSION_LIMITS)
         self._sessions[request.session], self._requests[request.session] = session, request
         output = ""
@@ -215,7 +216,7 @@ class LocalRuntime(AbstractRuntime):
         """
         words = [command.command] if isinstance(command.command, str) else command.command
         argv = ["/bin/sh", "-c", *words] if command.shell else words
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         output, out = os.pipe()
         error, err = (-1, out) if command.merge_output_streams else os.pipe()
         keep = limits.output_kb * 1024
@@ -243,7 +244,7 @@ class LocalRuntime(AbstractRuntime):
 
     async def read_file(self, request: ReadFileRequest) -> ReadFileResponse:
         """The text of a file; its path is relative to the workspace."""
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         message = {"op": "read", "path": request.path, "most": MOST_BYTES + 1}
         _, data = await guest.request(message)
         if len(data) > MOST_BYTES:
@@ -294,9 +295,9 @@ class LocalRuntime(AbstractRuntime):
 
     async def prepare(self, *, judge: bool) -> None:
         """Start, where they do not run, the guests that test runs need."""
-        await self._guest("calls")
+        await self.guest("calls")
         if judge:
-            await self._guest("judge")
+            await self.guest("judge")
 
     def sibling(self) -> LocalRuntime:
         """Another runtime of the same kind, with guests and files of its own."""
@@ -304,16 +305,16 @@ class LocalRuntime(AbstractRuntime):
 
     async def ready(self) -> Guest:
         """The guest for files and commands, which knows its own paths."""
-        return await self._guest("shell")
+        return await self.guest("shell")
 
     async def renew(self, size_mb: int) -> None:
         """Fresh scratch space of that size: an empty workspace, an empty /tmp."""
         self._workspace = None
-        await (await self._guest("shell")).request({"op": "fresh", "file_mb": size_mb})
+        await (await self.guest("shell")).request({"op": "fresh", "file_mb": size_mb})
 
     async def lay_out(self, files: Files, size_mb: int) -> None:
         """Fill fresh scratch space of that size: see `renew`."""
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         self._workspace = GuestWorkspace(guest, size_mb)
         await self._workspace.restore(files)
 
@@ -327,7 +328,7 @@ class LocalRuntime(AbstractRuntime):
         Raises:
             GuestDied: The sandbox did not survive it.
         """
-        guest = await self._guest("calls")
+        guest = await self.guest("calls")
         guest.fit(request["limits"])
         try:
             async with asyncio.timeout(limits.wall_s + _GRACE_S):
@@ -338,22 +339,6 @@ class LocalRuntime(AbstractRuntime):
         full = calltests.has_killed(status, lines) and guest.ran_out_of_memory()
         return calltests.Reply(lines, status, header["cpu_s"], header["wall_s"], full)
 
-    async def screen(self, request: screens.Request, texts: Sequence[str]) -> screens.Reply:
-        """Try texts of a file; at least one, unless the reply says that none can be.
-
-        Raises:
-            GuestDied: The sandbox did not survive it.
-        """
-        guest = await self._guest(request.plan.mode)
-        guest.fit(request.all_limits.fields())
-        header, blob = request.message(texts)
-        most = 2 * request.limits.wall_s + request.slice_s + _GRACE_S
-        try:
-            async with asyncio.timeout(most):
-                return screens.read(*await guest.request(header, blob), request.lines)
-        except TimeoutError:
-            raise GuestBroken("the sandbox does not answer") from None
-
     async def run_apart(
         self, plan: aparttests.Plan, files: Mapping[str, str], limits: Limits
     ) -> aparttests.Reply:
@@ -362,7 +347,7 @@ class LocalRuntime(AbstractRuntime):
         Raises:
             GuestDied: One of the two sandboxes did not survive it.
         """
-        candidate, judge = await self._guest("calls"), await self._guest("judge")
+        candidate, judge = await self.guest("calls"), await self.guest("judge")
         return await self._judges.run(candidate, judge, plan, files, limits)
 
     async def write_files(self, files: Mapping[str, str | bytes]) -> None:
@@ -378,7 +363,7 @@ class LocalRuntime(AbstractRuntime):
         Raises:
             WorkspaceTooLargeError: There are more changes than a state may hold.
         """
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         async with self._changing:
             if quiet:
                 await self._kill_rest()
@@ -394,7 +379,7 @@ class LocalRuntime(AbstractRuntime):
         Raises:
             SandboxError: It does not fit.
         """
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         async with self._changing:
             workspace = self._workspace_of(guest)
             if not workspace.needs_new_mount(files):
@@ -421,7 +406,7 @@ class LocalRuntime(AbstractRuntime):
         Raises:
             SandboxError: The files do not fit, or cannot be read afterwards.
         """
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         async with self._changing_files:
             await self.restore(files)
             if self._shell is None or not self._shell.alive:
@@ -485,7 +470,7 @@ class LocalRuntime(AbstractRuntime):
         Raises:
             SandboxError: Together they are larger than `most` bytes, or too many.
         """
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         header, data = await guest.request({"op": "read_all", "most": most})
         if header["cut"]:
             raise SandboxError(f"the workspace holds more than {most >> 20} MiB, or 20000 files")
@@ -496,7 +481,7 @@ class LocalRuntime(AbstractRuntime):
         return contents
 
     async def _send_files(self, contents: Mapping[str, bytes], modes: Mapping[str, int]) -> None:
-        guest = await self._guest("shell")
+        guest = await self.guest("shell")
         listed = [(path, len(data), modes.get(path, 0o644)) for path, data in contents.items()]
         await guest.request({"op": "write", "files": listed}, b"".join(contents.values()))
 

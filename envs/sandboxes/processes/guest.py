@@ -61,7 +61,7 @@ def serve(sock: socket.socket, options: dict[str, Any], pid: int) -> NoReturn:
             {
                 "pid": pid,
                 "workspace": box.workspace,
-                "libraries": f"{box.tools}/lib",
+                "libraries": box.libraries,
                 "shell": f"{box.tools}/shell/bash",
             }
         )
@@ -220,6 +220,11 @@ class Box:
         """The folder of packages that the task brings, where it does."""
         return [f"{self.tools}/lib/.packages"] if ".packages" in self.options["libraries"] else []
 
+    @property
+    def libraries(self) -> str:
+        """Folders of the task's packages and of pytest, as PYTHONPATH has them."""
+        return ":".join([*self.packages, f"{self.tools}/lib"])
+
     def environment(self) -> dict[str, str]:
         """Environment variables of foreign code."""
         programs = [f"{self.tools}/bin", *(f"{top}/bin" for top in self.packages)]
@@ -228,7 +233,7 @@ class Box:
             "HOME": self.temporary,
             "TMPDIR": self.temporary,
             "LANG": "C.UTF-8",
-            "PYTHONPATH": ":".join([*self.packages, f"{self.tools}/lib"]),
+            "PYTHONPATH": self.libraries,
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
         }

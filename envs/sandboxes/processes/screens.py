@@ -19,7 +19,7 @@ from hrmgym.envs.sandboxes.processes import serving
 from hrmgym.envs.sandboxes.screening import calltrial, pytesttrial, stdiotrial, tracing, trying
 
 _PAUSE_S = 0.25  # how often a screen is looked at
-SPARE_CPU_S = 3.0
+SPARE_CPU_S = trying.PREPARE_S
 
 #: Kind of tests -> what a process does that tries texts with them.
 ACTS: dict[str, Callable[[Mapping[str, Any], str, int], NoReturn]] = {
@@ -56,8 +56,8 @@ def screen(
 
     Returns:
         done (how many texts), processes, cpu_s, and wall_s; and their records, then what was
-        traced. `unfit` says that
-        the files cannot be laid out, `broken` that no process came to the first text.
+        traced. `unfit` says that the files cannot be laid out, `broken` that a process came to no
+        text.
 
     Raises:
         OSError: The screen could not be made.
@@ -119,5 +119,5 @@ def _watch(child: int, board: trying.Board, wall_s: float, host: int) -> int | N
         now, (reached, _) = time.monotonic(), board.reached
         if reached != place:
             place, since = reached, now
-        elif now - since > wall_s:
+        elif now - since > (wall_s if board.started else trying.PREPARE_S):
             return None

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 import bisect
 import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import CodeType, FunctionType
+from types import CodeType, FrameType, FunctionType
 
 from hrmgym.envs.sandboxes.screening import chunks
 
@@ -42,9 +43,11 @@ class Bodies:
     Args:
         text: The module as it is.
         file: Its path, as the interpreter has it.
+        run: The code that has run since: what came of it another body cannot change.
     """
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, run: Collection[CodeType] = ()) -> None:
+        self._run = frozenset(map(id, run))
         self._text, self._file = text, file
         self._places = sorted(_places(text), key=lambda place: place.body)
         self._starts = [place.body for place in self._places]
@@ -83,8 +86,9 @@ class Bodies:
         live = [one for line in set(place.lines) for one in self._live.get((place.name, line), ())]
         if code is None or not live:
             return None
-        if any(one.__code__.co_freevars != code.co_freevars for one in live):
-            return None
+        for one in live:
+            if id(one.__code__) in self._run or one.__code__.co_freevars != code.co_freevars:
+                return None
         return code, live
 
     def _compiled(self, place: _Place, piece: str) -> tuple[list[object], CodeType | None]:
@@ -101,6 +105,21 @@ class Bodies:
                 return around, None
             found = inner[0]
         return around, found
+
+
+@contextmanager
+def noting(file: str, run: set[CodeType]) -> Iterator[None]:
+    """Note the code of a file that runs meanwhile."""
+
+    def call(frame: FrameType, event: str, arg: object) -> None:
+        if event == "call" and frame.f_code.co_filename == file:
+            run.add(frame.f_code)
+
+    sys.setprofile(call)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
 
 
 @contextmanager

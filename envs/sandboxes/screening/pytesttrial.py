@@ -15,13 +15,13 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
+from types import CodeType
 from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.between import direct, examination
 from hrmgym.envs.sandboxes.inside import calls, selection, sourcecode
-from hrmgym.envs.sandboxes.screening import harmless, patching, reach, trying
+from hrmgym.envs.sandboxes.screening import harmless, patching, pristine, reach, trying
 
-_COLLECT_S = 60.0  # CPU seconds
 _MORE_FRAMES = 3
 
 
@@ -29,7 +29,7 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
     """Collect the tests, then try texts in forks: see `trying.act`."""
     os.chdir(root)
     board: trying.Board = request["board"]
-    _signal.setitimer(_signal.ITIMER_PROF, _COLLECT_S)
+    _signal.setitimer(_signal.ITIMER_PROF, trying.PREPARE_S)
     gc.enable()
     try:
         trial = Pytest(request, root)
@@ -37,7 +37,7 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         trying.end(board, request["from"], trying.BROKEN)
     _signal.setitimer(_signal.ITIMER_PROF, 0)
     gc.freeze()
-    at, before = request["from"], trying.stamp(root)
+    at, before = request["from"], pristine.stamp(root)
     while at < board.size:
         board.begin(at)
         child = os.fork()
@@ -53,7 +53,7 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         if (
             used.ru_utime + used.ru_stime > request["slice_s"]
-            or trying.stamp(root) != before
+            or pristine.stamp(root) != before
             or (request["stop"] and board.status(at - 1) == trying.PASSED)
         ):
             break
@@ -77,7 +77,9 @@ class Pytest:
         sys.path.append(request["libraries"])
         sys.argv = ["pytest"]
         self._events: list[tuple[str, str]] = []
-        items = self._collected()
+        run: set[CodeType] = set()
+        with patching.noting(self._path, run):
+            items = self._collected()
         spaces = self._spaces()
         plain = request["plain"] and not self._hooked
         #: Each test, and how it is called where it needs nothing of pytest.
@@ -86,7 +88,7 @@ class Pytest:
             first = set(request["first"])
             self._pairs.sort(key=lambda pair: pair[0].nodeid not in first)
         self._imports = harmless.imports_of(self._text)
-        self._bodies = patching.Bodies(self._text, self._path)
+        self._bodies = patching.Bodies(self._text, self._path, run)
         params = [item.callspec.params for item in items if hasattr(item, "callspec")]
         self._reach = reach.Reach(spaces.values(), params, frozenset(spaces))
         sys.setrecursionlimit(sys.getrecursionlimit() + _MORE_FRAMES)

@@ -24,13 +24,15 @@ from hrmgym.envs.sandboxes.screening import pristine, tracing
 
 #: Of one text: a status, how many of its tests ran, and microseconds of CPU.
 RECORD = struct.Struct("<BxHI")
-_HEAD = struct.Struct("<II")
+_HEAD = struct.Struct("<IHH")
 #: Statuses. `UNSURE`: no screen can tell, an ordinary run has to.
 OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
 #: How a process ended by itself: through, of no more use, or unable to try any text. Foreign code
 #: can say so, too.
 THROUGH, _STALE, BROKEN = 1, 2, 3
 _MOST_WATCHED = 200  # files
+#: Seconds that a process may take until it comes to its first text.
+PREPARE_S = 60.0
 _OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
 
 
@@ -43,21 +45,26 @@ class Board:
 
     def begin(self, at: int) -> None:
         """Forget how the process before has ended; the next one goes on with this text."""
-        _HEAD.pack_into(self._memory, 0, at, 0)
+        _HEAD.pack_into(self._memory, 0, at, 0, False)
 
     def reach(self, at: int) -> None:
         """Say which text is being tried."""
-        _HEAD.pack_into(self._memory, 0, at, 0)
+        _HEAD.pack_into(self._memory, 0, at, 0, True)
 
     def end(self, at: int, how: int) -> None:
         """Say how the process ends."""
-        _HEAD.pack_into(self._memory, 0, at, how)
+        _HEAD.pack_into(self._memory, 0, at, how, True)
 
     @property
     def reached(self) -> tuple[int, int]:
         """The text that is being tried, and how the process has ended by itself, if it has."""
-        at, how = _HEAD.unpack_from(self._memory)
+        at, how, _ = _HEAD.unpack_from(self._memory)
         return at, how
+
+    @property
+    def started(self) -> bool:
+        """Whether the process has come to its first text."""
+        return bool(_HEAD.unpack_from(self._memory)[2])
 
     def write(self, at: int, status: int, tests: int, cpu_s: float) -> None:
         """Say what a text came to."""
@@ -185,7 +192,7 @@ def settle(board: Board, first: int, status: int | None, request: Mapping[str, A
     at, most = min(at, board.size), first
     while most < at and board.status(most) != OPEN:
         most += 1
-    if how == BROKEN and most == first:
+    if most == first and (how == BROKEN or not board.started):
         return first
     if how and most > first:  # it ended by itself: as far as it says, or foreign code in its name
         return most
@@ -199,11 +206,6 @@ def settle(board: Board, first: int, status: int | None, request: Mapping[str, A
     unsure = how or status == -signal.SIGKILL
     board.write(most, UNSURE if unsure else FAILED, 1, 0.0)
     return most + 1
-
-
-def stamp(folder: str) -> tuple[int, ...]:
-    """What changes when something in a folder does."""
-    return pristine.stamp(folder)
 
 
 def modules_of(files: Mapping[str, str]) -> frozenset[str]:

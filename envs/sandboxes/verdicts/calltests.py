@@ -80,12 +80,8 @@ def screen_plan(tests: CallTests) -> Plan | str:
         return str(error)
     if not all(values.is_plain(case["expected"]) for case in cases):
         return "a call is to return what is no plain value"
-    return Plan(
-        "calls",
-        "calls",
-        {"path": tests.path, "function": tests.function, "cases": cases},
-        len(cases),
-    )
+    fields = {"path": tests.path, "function": tests.function, "cases": cases}
+    return Plan("calls", "calls", fields)
 
 
 def _arguments(case: CallCase) -> list[Any]:

@@ -31,13 +31,11 @@ class Plan:
     """How tests of some kind are tried on texts of one file; a kind of tests makes it."""
 
     kind: str
-    """What tries them inside: a key of `processes.screens.TRIALS`."""
+    """What tries them inside: a key of `processes.screens.ACTS`."""
     mode: Literal["calls", "tests"]
     """Which guest serves it: one without pytest, or one with it."""
     fields: Mapping[str, Any]
     """What that needs of the tests, as JSON."""
-    tests: int
-    """How many tests there are."""
     files: Mapping[str, str] | None = None
     """What the workspace holds, with the tests' own files; by default what is tested."""
     more_memory_mb: int = 0
@@ -72,6 +70,11 @@ class Request:
     def lines(self) -> int:
         """How many lines are traced; 0 where none are."""
         return self.files[self.path].count("\n") + 1 if self.traced else 0
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds after which there is an answer: a slice, what comes before, and its last text."""
+        return self.slice_s + 2 * self.limits.wall_s + trying.PREPARE_S
 
     def message(self, texts: Sequence[str]) -> tuple[dict[str, Any], bytes]:
         """What goes to the guest: JSON and the texts."""

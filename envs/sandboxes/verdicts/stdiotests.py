@@ -41,7 +41,7 @@ def screen_plan(tests: StdioTests) -> Plan:
     """How the runs are made of many texts: see `screens`."""
     cases = [{"stdin": case.stdin, "expected": case.expected} for case in tests.cases]
     fields = {"path": tests.path, "compare": tests.compare, "cases": cases}
-    return Plan("stdio", "calls", fields, len(cases))
+    return Plan("stdio", "calls", fields)
 
 
 def judge(tests: StdioTests, reply: Reply, limits: Limits) -> Outcome:

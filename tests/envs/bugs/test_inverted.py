@@ -12,6 +12,7 @@ from hrmgym.envs.benchmarks.katas import load_katas
 from hrmgym.envs.bugs.inverted import (
     FIX_WEIGHTS,
     MOST_TOKENS,
+    UNMAKES,
     InvertedBug,
     make_inverted,
     way_back,
@@ -50,7 +51,7 @@ def _tokens(text: str) -> int:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_everything_made_can_be_unmade(count: int) -> None:
-    for number, name in enumerate(sorted(PROGRAMS)[::11]):
+    for number, name in enumerate(sorted(PROGRAMS)[::22]):
         bug = bug_of(name, count, number)
         assert bug is not None, name
         assert len(bug.made) == len(bug.repairs) == count
@@ -68,7 +69,7 @@ def test_everything_made_in_all_katas_can_be_unmade(name: str, count: int) -> No
 
 
 def test_made_edits_lead_to_the_bug_and_do_not_touch() -> None:
-    for name in sorted(PROGRAMS)[:3]:
+    for name in sorted(PROGRAMS)[:1]:
         bug, code = bug_of(name, 3), PROGRAMS[name]
         assert bug is not None
         marks = [True] * len(code)  # characters that no edit has made
@@ -82,7 +83,7 @@ def test_made_edits_lead_to_the_bug_and_do_not_touch() -> None:
 def test_a_bug_follows_from_the_seed() -> None:
     name = sorted(PROGRAMS)[0]
     assert bug_of(name, 2, 1) == bug_of(name, 2, 1)
-    assert len({bug_of(name, 1, seed) for seed in range(5)}) > 1
+    assert len({bug_of(name, 1, seed) for seed in range(3)}) > 1
 
 
 def test_edits_stay_within_the_function() -> None:
@@ -116,8 +117,11 @@ def test_kinds_come_as_often_as_real_fixes() -> None:
     assert len(seen) >= 12
 
 
-def test_every_weight_is_of_a_kind() -> None:
-    assert set(FIX_WEIGHTS) <= {one.name for one in (*LEAN, *BULKY)}
+def test_every_kind_that_is_named_is_one() -> None:
+    known = {one.name for one in (*LEAN, *BULKY)}
+    assert set(FIX_WEIGHTS) <= known
+    assert {*UNMAKES, *chain(*UNMAKES.values())} <= known
+    assert set(FIX_WEIGHTS) <= set(UNMAKES)
 
 
 def test_what_no_legal_edit_unmakes_is_not_made() -> None:

@@ -25,7 +25,9 @@ def longest(names, least=3):
 
 
 def state_of(text: str, length: int = 256) -> tuple[State, EditInterface]:
-    tests = CallTests(path="a.py", function="longest", cases=(CallCase(id="c", args=(["a"],), expected="A"),))
+    tests = CallTests(
+        path="a.py", function="longest", cases=(CallCase(id="c", args=(["a"],), expected="A"),)
+    )
     task = Task(
         id="a",
         benchmark="none",

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.edits.screen import Screen, Screened, screen, spectrum
+from hrmgym.envs.sandboxes import executor as executors
+from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.envs.sandboxes.verdicts.screens import Record, Reply, Request, Tried
 from hrmgym.envs.task import (
     CallCase,
     CallTests,
     CommandTests,
     Limits,
+    Outcome,
     PytestTests,
     StdioCase,
     StdioTests,
@@ -21,7 +26,7 @@ from hrmgym.envs.task import (
     TestSpec,
     Workspace,
 )
-from hrmgym.tests.inmemory import calling, sandbox_of
+from hrmgym.tests.inmemory import InMemory, calling, config_of, sandbox_of
 
 BUGGY = "def double(x):\n    return x - 1\n"
 RIGHT = "def double(x):\n    return x * 2\n"
@@ -174,3 +179,84 @@ def test_a_sandbox_without_screens_has_ordinary_runs_and_says_so() -> None:
             screen(Doubling(), task, task.workspace.start, "solution.py", [BUGGY, RIGHT], sandbox)
         )
     assert [(one.passed, one.hot) for one in found] == [(False, False), (True, False)]
+
+
+class Screening(InMemory):
+    """An executor whose screens are lost again and again, unless it is told what they say."""
+
+    def __init__(self, losses: int, reply: Reply | None = None) -> None:
+        super().__init__(calling)
+        self.lost, self.left, self.reply = 0, losses, reply
+
+    def screen(self, request: Request, texts: Sequence[str]) -> Reply:
+        if self.left:
+            self.left -= 1
+            self.lost += 1
+            raise GuestDied("the sandbox has ended")
+        assert self.reply is not None
+        return self.reply
+
+
+def test_a_screen_that_is_lost_is_made_again() -> None:
+    executor = Screening(1, Reply((Record(Tried.FAILED, 1, 0.0), Record(Tried.PASSED, 2, 0.0))))
+    with Sandbox(config_of(executor)) as sandbox:
+        found = screened(sandbox, task_of(DOUBLES), [BUGGY, RIGHT])
+    assert [(one.passed, one.hot) for one in found] == [(False, True), (True, True)]
+    assert executor.lost == 1
+
+
+def test_a_screen_that_is_lost_again_and_again_is_no_verdict() -> None:
+    executor = Screening(1000)
+    with Sandbox(config_of(executor)) as sandbox:
+        found = screened(sandbox, task_of(DOUBLES), [BUGGY, RIGHT])
+    assert [(one.passed, one.hot) for one in found] == [(False, False), (True, False)]
+
+
+def test_what_no_screen_can_tell_an_ordinary_run_does() -> None:
+    executor = Screening(0, Reply((Record(Tried.UNSURE, 0, 0.0),)))
+    with Sandbox(config_of(executor)) as sandbox:
+        (found,) = screened(sandbox, task_of(DOUBLES), [RIGHT])
+    assert (found.passed, found.hot, found.runs) == (True, False, 2)
+
+
+def test_a_workspace_that_cannot_be_screened_has_ordinary_runs_and_says_so() -> None:
+    executor = Screening(0, Reply((), unfit="nothing can be collected"))
+    task = task_of(DOUBLES)
+    with Sandbox(config_of(executor)) as sandbox:
+        made = Screen(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+        found = list(made.run([BUGGY, RIGHT]))
+        assert made.coverage().why == "nothing can be collected"
+    assert [(one.passed, one.hot) for one in found] == [(False, False), (True, False)]
+    assert made.why == "nothing can be collected"
+
+
+def test_ordinary_runs_are_made_as_they_are_asked_for() -> None:
+    unsure = Record(Tried.UNSURE, 0, 0.0)
+    executor = Screening(0, Reply((unsure,) * 5))
+    task = task_of(DOUBLES)
+    with Sandbox(config_of(executor)) as sandbox:
+        made = Screen(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+        assert next(made.run([RIGHT] * 5)).passed
+    assert len(executor.asked) == 1
+
+
+@pytest.mark.nightly
+def test_tests_that_take_long_to_collect_are_not_cut(sandbox: Sandbox) -> None:
+    """Their time is that of the texts that are tried, and begins with the first."""
+    (path, text), *_ = PYTEST.files.items()
+    slow = replace(PYTEST, files={path: "import time\ntime.sleep(3)\n" + text})
+    found = screened(sandbox, task_of(slow), [BUGGY, RIGHT])
+    assert [(one.passed, one.cut) for one in found] == [(False, False), (True, False)]
+
+
+def test_a_benchmark_with_rules_of_its_own_has_ordinary_runs() -> None:
+    class Lenient(Doubling):
+        def counted(
+            self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: executors.TestRunner
+        ) -> Outcome:
+            return outcome
+
+    task = task_of(DOUBLES)
+    with Sandbox() as sandbox:
+        made = Screen(Lenient(), task, task.workspace.start, "solution.py", sandbox)
+    assert "rules of its own" in made.why

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +124,29 @@ def test_toward_writes_the_files_then_submits() -> None:
     state = state_of(double_task())
     assert "x * 2" in SHELL.toward(state, {"double.py": DOUBLE_FIXED})
     assert SHELL.toward(state, {"double.py": DOUBLE}) == "submit"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = 1\n" * 900, "it's '' \"$(rm)\" `x` \\n %s\n" * 100, "é\udcff€\n" * 900, "'" * 3000],
+)
+def test_a_file_that_is_too_long_for_one_action_is_written_in_parts(
+    tmp_path: Path, text: str
+) -> None:
+    state = state_of(double_task())
+    target = {"a dir/b.py": text, "double.py": DOUBLE_FIXED}
+    (tmp_path / "a dir").mkdir()
+    (tmp_path / "a dir/b.py").write_text("old")
+    files = state.files.with_text("a dir/b.py", "old")
+    for _ in range(200):
+        action = SHELL.toward(replace(state, files=files), target)
+        if action == "submit":
+            break
+        assert SHELL.action_space.contains(action)
+        command = action.encode("utf-8", "surrogateescape")
+        subprocess.run([b"bash", b"-c", command], cwd=tmp_path, check=True)
+        for path in target:
+            if (tmp_path / path).exists():
+                data = (tmp_path / path).read_bytes()
+                files = files.with_text(path, data.decode("utf-8", "surrogateescape"))
+    assert {path: files[path] for path in target} == target

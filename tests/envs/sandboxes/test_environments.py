@@ -119,6 +119,20 @@ def test_a_task_is_graded_with_its_packages_and_so_are_tests_apart(lock: str) ->
         env.close()
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_pytest_finds_the_packages_on_both_sides(lock: str, together: bool) -> None:
+    tests = PytestTests(
+        files={"test_a.py": "import a, bringalong as b\ndef test_a():\n    assert a.W == b.WORD\n"},
+        ids=("test_a.py::test_a",),
+        together=together,
+    )
+    files = {"a.py": "from bringalong import WORD as W\n"}
+    with Sandbox() as sandbox:
+        place = sandbox.within(Environment(lock=lock))
+        assert place.run_tests(files, tests, Limits()).resolved
+        assert not sandbox.run_tests(files, tests, Limits()).resolved
+
+
 def test_what_cannot_be_had_is_no_verdict(lock: str) -> None:
     wrong = lock.replace("bringalong", "nowhere")
     Bringing.change = {"environment": Environment(lock=wrong)}

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,8 +44,13 @@ def test_a_solution_may_pass_all_tests_and_be_wrong(sandbox: Sandbox) -> None:
     assert ") returned 11, expected " in found.differs
 
 
+def more(*values: str) -> list[Any]:
+    """Further values of a parameter, for `make test-all`: each takes a second."""
+    return [pytest.param(value, marks=pytest.mark.nightly) for value in values]
+
+
 @pytest.mark.parametrize(
-    "text", ["    return x + x", "    return sum([x, x])", "    return x << 1"]
+    "text", ["    return x + x", *more("    return sum([x, x])", "    return x << 1")]
 )
 def test_another_solution_is_correct_if_it_says_the_same(text: str, sandbox: Sandbox) -> None:
     found = judged(double_task(), f"def double(x):\n{text}\n", sandbox)
@@ -54,12 +60,14 @@ def test_another_solution_is_correct_if_it_says_the_same(text: str, sandbox: San
 @pytest.mark.parametrize(
     "text",
     [
-        "def double(x):\n    raise ValueError",
-        "def double(x:\n",
-        "def other(x):\n    return 2 * x",
-        "def double(x):\n    return [2 * x]",
         "import os\ndef double(x):\n    os._exit(0) if x > 7 else None\n    return 2 * x",
-        "def double(x):\n    return object()",
+        *more(
+            "def double(x):\n    raise ValueError",
+            "def double(x:\n",
+            "def other(x):\n    return 2 * x",
+            "def double(x):\n    return [2 * x]",
+            "def double(x):\n    return object()",
+        ),
     ],
 )
 def test_what_says_nothing_or_something_else_is_wrong(text: str, sandbox: Sandbox) -> None:
@@ -70,9 +78,11 @@ def test_what_says_nothing_or_something_else_is_wrong(text: str, sandbox: Sandbo
     "fixed",
     [
         "import random\ndef double(x):\n    return random.random()\n",
-        "def double(x):\n    raise ValueError\n",
-        "def double(x):\n    return object()\n",
-        "def double(x):\n    return min(x, 3) if x in range(12) else exit()\n",
+        *more(
+            "def double(x):\n    raise ValueError\n",
+            "def double(x):\n    return object()\n",
+            "def double(x):\n    return min(x, 3) if x in range(12) else exit()\n",
+        ),
     ],
 )
 def test_inputs_without_one_plain_value_do_not_count(fixed: str, sandbox: Sandbox) -> None:

@@ -100,4 +100,4 @@ def test_tasks_that_are_not_judged_are_left_out_of_the_share() -> None:
 
 def test_what_runs_nothing_cannot_be_asked() -> None:
     with pytest.raises(ValidationError, match="runs nothing, so correct: true"):
-        ScoreConfig(mode="fixes", correct=True)
+        ScoreConfig(mode="edits", correct=True)

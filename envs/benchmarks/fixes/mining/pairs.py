@@ -25,6 +25,8 @@ MOST_A_PAIR, MOST_A_PACKAGE = 10, 25
 _MOST_TRIED = 40
 #: Tests that are run on one old body.
 _MOST_TESTS = 300
+#: How many times as long a test takes that is watched.
+_PROFILED = 2.0
 #: CPU seconds that one graded run may take: thousands are made of each task.
 _MOST_CPU_S = 1.5
 #: Equal runs that a task must show, beside the graded one.
@@ -46,7 +48,7 @@ class Limits:
     """How long a pair may take."""
 
     base_s: float = 240.0
-    """For the newer release's own tests, twice."""
+    """For the newer release's own tests."""
     tries_s: float = 300.0
     """For all old bodies together; none is begun after that."""
 
@@ -92,21 +94,16 @@ def _mine(
     new = layouts[1]
     runs = Runs(sandbox, {**new.package, **new.tests})
     base = runs.make(
-        [
-            Run(id="profile", targets=new.modules, profile=True, wall_s=limits.base_s / 2),
-            Run(id="plain", targets=new.modules, wall_s=limits.base_s / 2),
-        ],
-        limits.base_s,
-    )
-    if len(base) < 2 or not all(result.whole for result in base.values()):
+        [Run(id="base", targets=new.modules, profile=True, wall_s=limits.base_s)], limits.base_s
+    ).get("base")
+    if base is None or not base.whole:
         made.counts["suite does not run"] += 1
         return
-    sound = base["profile"].passed & base["plain"].passed
     tried: dict[str, tuple[Change, frozenset[str]]] = {}
     known = {f"{change.path}::{change.function}": change for change in found}
     for name in choosing.order(seed, known):
-        ran = [test for test, seen in base["profile"].tests.items() if name in seen.ran]
-        covering = frozenset([test for test in ran if test in sound][:_MOST_TESTS])
+        ran = [test for test, seen in base.tests.items() if name in seen.ran]
+        covering = frozenset([test for test in ran if test in base.passed][:_MOST_TESTS])
         if covering and len(tried) < _MOST_TRIED:
             tried[name] = known[name], covering
     made.counts["untested"] = len(found) - len(tried)
@@ -127,7 +124,7 @@ def _mine(
     chosen: list[Fix] = []
     for name, result in results.items():
         change, covering = tried[name]
-        fix, why = _chosen(change, covering, result, base["plain"], sound, layouts, versions, seed)
+        fix, why = _chosen(change, covering, result, base, layouts, versions, seed)
         if fix is None or len(chosen) == most:
             made.counts[why or "over the cap"] += 1
         else:
@@ -142,7 +139,6 @@ def _chosen(
     covering: frozenset[str],
     result: Result,
     base: Result,
-    sound: frozenset[str],
     layouts: tuple[Layout, Layout],
     versions: tuple[str, str],
     seed: int,
@@ -157,9 +153,10 @@ def _chosen(
         return None, "coupled"
     failing = {function_of(name) for name in bad}
     seconds = {
-        name: sum(test.seconds for test in tests) for name, tests in by_function(base.tests).items()
+        name: sum(test.seconds for test in tests) / _PROFILED
+        for name, tests in by_function(base.tests).items()
     }
-    both = choosing.all_passed(base.tests) & {function_of(name) for name in sound}
+    both = choosing.all_passed(base.tests)
     near = {function_of(name) for name in covering}
     passing = (both - near) | (choosing.all_passed(result.tests) & both)
     found = choosing.sides(

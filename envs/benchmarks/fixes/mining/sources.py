@@ -1,15 +1,21 @@
-"""Packages to mine: their releases, pinned by hash, and what their tests need installed."""
+"""Packages to mine: their releases, pinned by hash, and what their tests need installed.
+
+`python -m hrmgym.envs.benchmarks.fixes.mining.sources NAME... --archives DIR [--needs NAME...]`
+prints a line of `sources.jsonl` for each, with the releases that the registry has now.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hrmgym.envs.benchmarks.fixes.recipe import Package, normal
+from hrmgym.envs.benchmarks.fixes.layout import unpacked
+from hrmgym.envs.benchmarks.fixes.recipe import Package, normal, written
 from hrmgym.envs.bugs.releases import Release, pin
 from hrmgym.errors import DataError
 
@@ -73,17 +79,36 @@ def pinned(name: str, most: int, folder: Path, needs: Sequence[str] = ()) -> Pac
             continue
     if len(releases) < 2:
         raise DataError(f"{name}: {len(releases)} releases with a source archive; two are needed")
-    return Package(name=name, lock=lock(name, next(iter(releases)), needs), releases=releases)
+    newest = folder / next(iter(releases.values())).file
+    wanted = [*requirements(unpacked(newest)), *needs]
+    return Package(name=name, lock=lock(name, wanted), releases=releases)
 
 
-def lock(name: str, version: str, needs: Sequence[str] = ()) -> str:
-    """A requirements file with hashes of all that a release needs, itself left out.
+def requirements(files: Mapping[str, bytes]) -> list[str]:
+    """What a release needs, as its archive says; nothing that only its extras need."""
+    about = files.get("PKG-INFO", b"").decode("utf-8", "replace").partition("\n\n")[0]
+    found = [
+        line.removeprefix("Requires-Dist: ")
+        for line in about.splitlines()
+        if line.startswith("Requires-Dist: ") and "extra ==" not in line
+    ]
+    older = next((path for path in files if path.endswith(".egg-info/requires.txt")), "")
+    if not found and older:  # what setuptools wrote before PKG-INFO had it
+        text = files[older].decode("utf-8", "replace")
+        found = [line.strip() for line in f"\n{text}".partition("\n[")[0].splitlines()]
+    return [line for line in found if line]
+
+
+def lock(name: str, wanted: Sequence[str]) -> str:
+    """A requirements file with hashes of all that a package's code and tests need, itself left out.
 
     Raises:
         DataError: it cannot be resolved to wheels.
     """
+    if not wanted:
+        return ""
     command = ("install", "--dry-run", "--ignore-installed", "--only-binary", ":all:", "--quiet")
-    said = _pip(*command, "--report", "-", f"{name}=={version}", *needs)
+    said = _pip(*command, "--report", "-", *wanted)
     lines = []
     for item in json.loads(said)["install"]:
         about = item["metadata"]
@@ -106,3 +131,20 @@ def _pip(*arguments: str) -> str:
         lines = done.stderr.strip().splitlines() or ["it says nothing"]
         raise DataError(f"pip {' '.join(arguments)}: {lines[-1]}")
     return done.stdout
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the packages, pinned."""
+    parser = argparse.ArgumentParser(prog="hrmgym.envs.benchmarks.fixes.mining.sources")
+    parser.add_argument("names", nargs="+", help="packages")
+    parser.add_argument("--archives", type=Path, required=True, help="folder for the archives")
+    parser.add_argument("--releases", type=int, default=7, help="how many of each")
+    parser.add_argument("--needs", nargs="*", default=(), help="what their tests need installed")
+    given = parser.parse_args(arguments)
+    for name in given.names:
+        package = pinned(name, given.releases, given.archives, given.needs)
+        print(written([package]), end="", flush=True)
+
+
+if __name__ == "__main__":
+    main()

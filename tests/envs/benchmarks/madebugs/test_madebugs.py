@@ -57,6 +57,7 @@ def test_a_bug_becomes_a_task(tmp_path: Path) -> None:
     benchmark = MadeBugs(listed(tmp_path, line_of(bug().of, bug())), hosts=Hosts())
     (task,) = benchmark.tasks("tuning")
     assert task.id == "pieces/clip:2.0"
+    assert benchmark.task_ids("tuning") == [task.id]
     assert task.benchmark == "madebugs"
     assert task.workspace.files["pieces/spans.py"] == BUGGY
     assert task.visible_tests.fail_to_pass == ("below",)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from types import ModuleType
+from types import CodeType, ModuleType
 
 import pytest
 
-from hrmgym.envs.sandboxes.screening.patching import Bodies, patched
+from hrmgym.envs.sandboxes.screening.patching import Bodies, noting, patched
 
 BASE = '''\
 from functools import lru_cache
@@ -112,6 +112,18 @@ def test_what_is_more_than_a_body_is_not_put_in_place(
     text = BASE.replace(old, new)
     assert text != BASE
     assert Bodies(BASE, FILE).edited(text) is None
+
+
+def test_what_has_run_stays_as_it_is() -> None:
+    """A decorator's work, for instance, is done when the module is loaded."""
+    run: set[CodeType] = set()
+    made = ModuleType("patched")
+    with noting(FILE, run):
+        exec(compile(BASE, FILE, "exec"), made.__dict__)
+    assert Bodies(BASE, FILE, run).edited(BASE.replace("a + b", "a - b")) is not None
+    with noting(FILE, run):
+        made.__dict__["plain"](1)
+    assert Bodies(BASE, FILE, run).edited(BASE.replace("a + b", "a - b")) is None
 
 
 def test_the_same_text_changes_nothing(module: ModuleType) -> None:
