@@ -14,7 +14,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from hrmgym.config import read_block, takes_keys_of
+from hrmgym.config import read_keywords, takes_keys_of
 from hrmgym.envs.benchmark import Benchmark, benchmark_in_use, find_task, make_benchmark
 from hrmgym.envs.config import EnvConfig, KeepEdits
 from hrmgym.envs.copying import Copied
@@ -111,6 +111,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
 
         Raises:
             UnknownNameError: no such benchmark, split, task or interface.
+            UnexpectedKeywordError: no such option.
             ConfigError: an option out of range, or options that contradict each other.
         """
         self._benchmark_name: tuple[str, str | None] | None = None
@@ -121,7 +122,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
             self._benchmark_name = f"{kind.__module__}:{kind.__qualname__}", benchmark_path
         elif benchmark_path is not None:
             raise ConfigError("benchmark_path goes with a benchmark's name, not with a benchmark")
-        config = read_block(EnvConfig, options, "SoftwareEnv")
+        config = read_keywords(EnvConfig, options, "SoftwareEnv")
         self.benchmark = benchmark
         self.interface: Interface = make_interface(config.interface, config.canvas)
         self.interface_name = config.interface

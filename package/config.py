@@ -19,7 +19,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from hrmgym.errors import ConfigError, UnknownNameError, did_you_mean
+from hrmgym.errors import ConfigError, UnexpectedKeywordError, UnknownNameError, did_you_mean
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -95,6 +95,19 @@ def read_block(kind: type[B], data: Mapping[str, Any], where: str) -> B:
         path, text = explain(detail, path, owner)
         key = ".".join(map(str, path))
         raise ConfigError(f"{where}: {f'{key}: ' if key else ''}{text}") from None
+
+
+def read_keywords(kind: type[B], options: Mapping[str, Any], function: str) -> B:
+    """A block from the keywords of a call: as `read_block`, but an unknown one is a `TypeError`.
+
+    Raises:
+        UnexpectedKeywordError: the block has no such key.
+        ConfigError: as `read_block`.
+    """
+    for name in options:
+        if name not in kind.model_fields:
+            raise UnexpectedKeywordError(function, name, kind.model_fields)
+    return read_block(kind, options, function)
 
 
 def takes_keys_of(kind: type[BaseModel]) -> Callable[[F], F]:

@@ -177,7 +177,10 @@ def test_splits_and_lists_of_tasks(make: MakeEnv) -> None:
         ({"max_steps": 0}, "max_steps: should be greater than or equal to 1, not 0"),
         ({"max_test_runs": -1}, "max_test_runs: should be greater than or equal to 1, not -1"),
         ({"canvas": 63}, "canvas: should be greater than or equal to 64, not 63"),
-        ({"max_stepps": 3}, "max_stepps: unknown key; did you mean 'max_steps'"),
+        (
+            {"max_stepps": 3},
+            "got an unexpected keyword argument 'max_stepps'; did you mean 'max_steps'",
+        ),
         ({"auto_test": 3}, "auto_test: should be a valid boolean, not 3"),
         ({"keep_edits": "if_better", "auto_test": False}, "needs auto_test"),
         ({"task": "double", "tasks": ["clamp"]}, "task or tasks, not both"),
@@ -189,6 +192,11 @@ def test_splits_and_lists_of_tasks(make: MakeEnv) -> None:
 def test_wrong_options_say_so(make: MakeEnv, options: dict[str, Any], message: str) -> None:
     with pytest.raises((ConfigError, UnknownNameError), match=message):
         make(**options)
+
+
+def test_an_unknown_option_is_a_type_error_as_libraries_expect(make: MakeEnv) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'; known: auto_sub"):
+        make(frameskip=4)
 
 
 def test_wrong_calls_say_so(make: MakeEnv) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_no_glance_is_the_same_as_none() -> None:
         ([type("Text", (str,), {})("a")], False),
         ([frozenset()], False),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value)),
 )
 def test_whether_it_tells_all(items: list[Any], all_of_it: bool) -> None:
     assert glances.tell_all(glances.of(items)) is all_of_it
