@@ -106,7 +106,10 @@ def read_keywords(kind: type[B], options: Mapping[str, Any], function: str) -> B
     """
     for name in options:
         if name not in kind.model_fields:
-            raise UnexpectedKeywordError(function, name, kind.model_fields)
+            near = did_you_mean(name, kind.model_fields)
+            raise UnexpectedKeywordError(
+                f"{function}() got an unexpected keyword argument {name!r}{near}"
+            )
     return read_block(kind, options, function)
 
 

@@ -39,14 +39,8 @@ class UnexpectedKeywordError(ConfigError, TypeError):
     """A call's keyword is none that it knows; the message holds the nearest that are.
 
     Libraries that make environments try keywords, and leave out what a `TypeError` names.
+    `gymnasium.make` makes it again from a longer message.
     """
-
-    def __init__(self, where: str, name: str, known: Iterable[str]) -> None:
-        near = did_you_mean(name, known)
-        super().__init__(f"{where}() got an unexpected keyword argument {name!r}{near}")
-
-    def __reduce__(self) -> tuple[Any, ...]:  # a worker's error crosses a process border
-        return copyreg.__newobj__, (type(self), str(self))  # type: ignore[attr-defined]
 
 
 class UnknownNameError(UserError, KeyError):

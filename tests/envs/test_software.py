@@ -197,6 +197,8 @@ def test_wrong_options_say_so(make: MakeEnv, options: dict[str, Any], message: s
 def test_an_unknown_option_is_a_type_error_as_libraries_expect(make: MakeEnv) -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'; known: auto_sub"):
         make(frameskip=4)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'; known: auto_sub"):
+        gymnasium.make("hrmgym/Katas-v0", frameskip=4)
 
 
 def test_wrong_calls_say_so(make: MakeEnv) -> None:
