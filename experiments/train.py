@@ -87,8 +87,9 @@ def train(
             saved state, and score them. The run's status does not change, for it can go on.
         display: Shows the progress.
         on_metrics: Called with a step and the scalars that are logged at it. If it raises
-            `StoppedByListener`, the training ends early, without a score; any other exception
-            goes on to the caller. The state is saved first, and `resume` continues, either way.
+            `StoppedByListener`, the training ends early, without a score; any other exception,
+            `SystemExit` too, goes on to the caller. The state is saved first, and `resume`
+            continues, either way.
 
     Raises:
         ConfigError: The experiment has no trainer, `only_finish` is not for that one, or another
@@ -108,7 +109,7 @@ def train(
         run.set_status("running")
         try:
             trained = _train(run, resume, False, display or Silent(), on_metrics)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             run.set_status("interrupted")
             raise
         except BaseException as error:

@@ -48,7 +48,7 @@ class _Listener(KVWriter):
             self._on_metrics(step, scalars)
         except StoppedByListener:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # Ray Tune ends a trial by `sys.exit`
             raise StoppedByListener from error
 
     def close(self) -> None:

@@ -55,7 +55,8 @@ def test_an_event_cut_short_by_a_crash_is_no_obstacle(tmp_path: Path) -> None:
     assert steps(tmp_path, "a/b") == [1]
 
 
-def test_a_listener_hears_scalars_and_may_end_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [KeyError, SystemExit])
+def test_a_listener_hears_scalars_and_may_end_it(tmp_path: Path, kind: type[Exception]) -> None:
     heard: list[tuple[int, Mapping[str, float]]] = []
     logger = make_logger(tmp_path, lambda step, values: heard.append((step, values)))
     logger.record("a/b", 1)
@@ -65,13 +66,13 @@ def test_a_listener_hears_scalars_and_may_end_it(tmp_path: Path) -> None:
     assert heard == [(7, {"a/b": 1.0})]
 
     def refuse(step: int, values: Mapping[str, float]) -> None:
-        raise KeyError("mine")
+        raise kind("mine")
 
     logger = make_logger(tmp_path, refuse)
     logger.record("a/b", 1)
     with pytest.raises(StoppedByListener) as error:
         logger.dump(1)
-    assert isinstance(error.value.__cause__, KeyError)
+    assert isinstance(error.value.__cause__, kind)
 
 
 def test_a_run_that_was_killed_goes_on_in_one_stream(tmp_path: Path) -> None:

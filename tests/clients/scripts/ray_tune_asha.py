@@ -42,7 +42,8 @@ runs = {
 }
 print({gamma: run.status for gamma, run in runs.items()})
 assert runs[0.9].status == "finished"
-assert runs[0.5].status in ("died", "interrupted"), runs[0.5].status
+# Tune's `report` ends the thread, or its process is gone before that.
+assert runs[0.5].status in ("stopped", "died"), runs[0.5].status
 again = api.train(resume=runs[0.5].path)
 assert again.run == runs[0.5].path
 assert again.scores
