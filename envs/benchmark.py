@@ -41,6 +41,9 @@ class Benchmark(ABC):
     metric: ClassVar[str] = "solved"
     """What `summarise` computes, as the benchmark's authors call it."""
     splits: tuple[str, ...]
+    split_by_package: ClassVar[bool] = False
+    """Whether its splits are of whole packages, by their names, so that training keeps away from
+    its tasks by names, too, and not by comparing texts."""
 
     def __init__(self, path: str | None = None) -> None:
         if path is not None:

@@ -18,6 +18,9 @@ HUMANEVAL = "humaneval/HumanEval.jsonl.gz"
 def protected_programs() -> tuple[dict[str, str], list[str]]:
     """Python programs and solutions of all benchmarks whose data are here.
 
+    Benchmarks that are split by package are not among them: packages that anything is trained on
+    are in their split `train`.
+
     Returns:
         Name -> text, and one line for each benchmark that could not be read.
     """
@@ -26,6 +29,8 @@ def protected_programs() -> tuple[dict[str, str], list[str]]:
     for name in catalogue():
         try:
             benchmark = make_benchmark(name)
+            if benchmark.split_by_package:
+                continue
             for split in benchmark.splits:
                 for task in benchmark.tasks(split):
                     if task.language == "python":

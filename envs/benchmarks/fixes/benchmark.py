@@ -33,6 +33,7 @@ class Fixes(Benchmark):
     name = building.NAME
     version = "1"
     splits = SPLITS
+    split_by_package = True
 
     def __init__(self, path: str | None = None) -> None:
         self._path = path

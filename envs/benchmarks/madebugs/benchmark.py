@@ -34,6 +34,7 @@ class MadeBugs(Benchmark):
     name = "madebugs"
     version = "1"
     splits = SPLITS
+    split_by_package = True
 
     def __init__(
         self, path: str | None = None, *, seed: int = SEED, hosts: Benchmark | None = None

@@ -176,6 +176,7 @@ def test_scores_of_proposals_tell_submitted_from_any() -> None:
     assert {name: one["value"] for name, one in data["scores"].items()} == {
         **{"solved@1": 0.0, "solved@4": 0.5},
         **{"oracle@1": 0.0, "oracle@4": 1.0},
+        **{"plausible@1": 0.0, "plausible@4": 0.5},
     }
     assert data["solved_within"]["10"]["value"] == 0.5
     assert data["scores"]["solved@4"]["method"] == "wilson"
