@@ -70,6 +70,7 @@ def test_a_decision_in_a_process_of_its_own():
     assert found["peak_rss_mb"] > 50
 
 
+@pytest.mark.nightly
 def test_both_parts_of_a_decision():
     command = [sys.executable, str(FOLDER / "model_proposals.py"), "--json", "--tasks", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

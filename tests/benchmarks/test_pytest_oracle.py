@@ -29,7 +29,7 @@ def compare(folder: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.needs_data
 def test_sample_of_the_exercises(tmp_path: Path) -> None:
     arguments = ("--exercises", "1", "--packages", "0", "--sample", "20", "--workers", "2")

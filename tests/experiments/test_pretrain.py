@@ -32,7 +32,7 @@ TINY = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_is_extended_with_another_mix_and_finished_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
