@@ -12,16 +12,15 @@ import gc
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType
+from typing import NamedTuple
 
 from hrmgym.envs.sandboxes.screening import chunks
 
 _NOTHING: CodeType = compile("", "", "exec")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """A function that is in no other one: where it is in the text."""
 
     name: str
