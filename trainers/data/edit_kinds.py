@@ -9,7 +9,6 @@ fix of the function with the others made. Only training packages count.
 
 from __future__ import annotations
 
-import ast
 import json
 import sys
 from collections import Counter
@@ -21,7 +20,6 @@ from hrmgym.envs.bugs.meaning import compiles
 from hrmgym.envs.bugs.spans import inverses
 from hrmgym.envs.edits.edit import apply
 from hrmgym.envs.edits.legal import LegalEdit, legal_edits
-from hrmgym.envs.edits.source import signs_of
 from hrmgym.errors import UserError
 from hrmgym.policies.frequencies import file_name
 from hrmgym.trainers.data.real_edits import VERSION, RealEdit, real_edits
@@ -43,20 +41,9 @@ def made_by(old: str, new: str) -> LegalEdit | None:
     Only those are looked at that lie in the lines that differ, and those beside them.
 
     Raises:
-        DataError: the old text is not Python.
+        DataError: one of the texts is not Python.
     """
-    wanted, tree = signs_of(new), _dump(new)
-    grown = len(wanted) - len(signs_of(old))
-    legal = legal_edits(old, within=_differing(old, new))
-    for edits in (legal.lean(), legal.bulky()):
-        for one in edits:
-            start, end, text = one.edit
-            gain = len(signs_of(text)) - len(signs_of(old[start:end]))
-            if gain == grown:  # a quick look
-                made = apply(old, one.edit)
-                if signs_of(made) == wanted and _dump(made) == tree:
-                    return one
-    return None
+    return legal_edits(old, within=_differing(old, new)).find(new)
 
 
 def count(edits: Sequence[RealEdit]) -> tuple[Counter[str], int]:
@@ -107,13 +94,6 @@ def _alike(one: str, other: str) -> int:
 def _line_end(text: str, place: int) -> int:
     end = text.find("\n", place)
     return end + 1 if end >= 0 else len(text)
-
-
-def _dump(text: str) -> str:
-    try:
-        return ast.dump(ast.parse(text))
-    except (SyntaxError, ValueError):
-        return ""
 
 
 if __name__ == "__main__":
