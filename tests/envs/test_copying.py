@@ -7,7 +7,6 @@ import gc
 import pickle
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
