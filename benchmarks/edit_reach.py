@@ -125,9 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"stopped after {len(found)} of {len(tasks)} tasks")
     if not found:
-        raise SystemExit(
-            "no task with a reference in one file" + "".join(f"\n{s}" for s in skipped)
-        )
+        raise SystemExit("\n".join(["no task with a reference in one file", *skipped]))
     told = figures(found, may_tell(benchmark, options.split)) | {"skipped": len(skipped)}
     if options.json:
         print(json.dumps(told))

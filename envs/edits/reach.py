@@ -1,4 +1,4 @@
-"""Which legal edits lead from one text to another: is a known fix in the list, or two edits away."""
+"""Which legal edits lead from one text to another: is a fix in the list, or two edits away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""benchmarks/edit_reach.py says how many fixes are legal edits, and tells no kinds of a test split."""
+"""benchmarks/edit_reach.py says how many fixes are legal edits; no kinds of a test split."""
 
 from __future__ import annotations
 
