@@ -1,11 +1,12 @@
 """How often people make each kind of edit when they repair a function.
 
-The shipped table counts the kinds of real fixes in training packages, those that are one legal edit
-of the old function; `python -m hrmgym.trainers.data.edit_kinds` makes it anew.
+The shipped table has a weight for each kind, from real fixes in training packages that are one
+legal edit of the old function; `python -m hrmgym.trainers.data.edit_kinds` makes it anew.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -22,21 +23,26 @@ from hrmgym.policies.ranking import LogProbs, Spectra, normalised
 
 #: Those that there is a table of.
 LANGUAGES = ("python",)
-#: Added to every count, so that a kind that no fix was of is rare and not impossible.
-_UNSEEN = 0.5
-_FORMAT = {"language": str, "fixes": int, "tried": int, "source": str, "kinds": dict}
+_FORMAT = {
+    "language": str,
+    "fixes": int,
+    "tried": int,
+    "source": str,
+    "kinds": dict,
+    "weights": dict,
+}
 
 
 class Frequencies:
-    """An edit is as probable as its kind is among real fixes, shared among the list's of its kind.
+    """Of the kinds that a list has, each is as probable as its weight; its edits share that.
 
     Args:
-        counts: Kind -> number of real fixes of it; by default the shipped ones of the task's
-            language.
+        weights: Kind -> weight; by default the shipped ones of the task's language. Kinds without
+            one have the least of the others.
     """
 
-    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
-        self.counts = counts
+    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
+        self.weights = weights
 
     def log_probs(self, state: State, edits: Sequence[FileEdit], spectra: Spectra) -> LogProbs:
         """See `Ranker.log_probs`.
@@ -44,17 +50,16 @@ class Frequencies:
         Raises:
             UnknownNameError: there is no table of the task's language.
         """
-        counts = shipped(state.task.language) if self.counts is None else self.counts
+        weights = shipped(state.task.language) if self.weights is None else self.weights
+        least = min(weights.values())
         here = Counter(one.edit.kind for one in edits)
-        score = {
-            kind: np.log((counts.get(kind, 0) + _UNSEEN) / number) for kind, number in here.items()
-        }
+        score = {kind: np.log(weights.get(kind, least) / number) for kind, number in here.items()}
         return normalised(np.array([score[one.edit.kind] for one in edits]))
 
 
 @cache
-def shipped(language: str) -> Mapping[str, int]:
-    """Kind -> count, from the table that comes with the package.
+def shipped(language: str) -> Mapping[str, float]:
+    """Kind -> weight, from the table that comes with the package.
 
     Raises:
         UnknownNameError: there is none for that language.
@@ -71,8 +76,8 @@ def file_name(language: str) -> str:
     return f"data/edit-kinds-{language}.json"
 
 
-def read_table(path: Path) -> Mapping[str, int]:
-    """Kind -> count, as `python -m hrmgym.trainers.data.edit_kinds` writes it.
+def read_table(path: Path) -> Mapping[str, float]:
+    """Kind -> weight, as `python -m hrmgym.trainers.data.edit_kinds` writes it.
 
     Raises:
         DataError: the file is missing, or is none; the message names the key.
@@ -80,10 +85,13 @@ def read_table(path: Path) -> Mapping[str, int]:
     table = read_object(path, DataError)
     if wrong := check_keys(table, _FORMAT, path):
         raise DataError(wrong)
-    kinds: dict[str, int] = table["kinds"]
-    for kind, count in kinds.items():
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+    weights: dict[str, float] = table["weights"]
+    if not weights:
+        raise DataError(f"{path}: weights: should name at least one kind")
+    for kind, weight in weights.items():
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not (number and 0 < weight < math.inf):
             raise DataError(
-                f"{path}: kinds.{kind}: should be a number of fixes, not {shown(count)}"
+                f"{path}: weights.{kind}: should be a number above 0, not {shown(weight)}"
             )
-    return kinds
+    return weights

@@ -12,27 +12,33 @@ from hrmgym.errors import DataError, UnknownNameError
 from hrmgym.policies.frequencies import LANGUAGES, Frequencies, read_table, shipped
 from hrmgym.tests.policies.editing import EDITS, state_of
 
-TABLE = {"language": "python", "source": "x", "tried": 9, "fixes": 3, "kinds": {"a": 3}}
+TABLE = {
+    "language": "python",
+    "source": "x",
+    "tried": 9,
+    "fixes": 3,
+    "kinds": {"a": 3},
+    "weights": {"a": 1.5},
+}
 
 
 def test_a_kinds_share_is_divided_among_its_edits() -> None:
-    counts = {"arithmetic": 1, "comparison": 4, "name": 2}
-    found = np.exp(Frequencies(counts).log_probs(state_of(), EDITS, {}))
-    # 1.5, 4.5 and 2.5, the last one for two edits
+    weights = {"arithmetic": 1.5, "comparison": 4.5, "name": 2.5, "elsewhere": 100.0}
+    found = np.exp(Frequencies(weights).log_probs(state_of(), EDITS, {}))
     np.testing.assert_allclose(found, np.array([1.5, 4.5, 1.25, 1.25]) / 8.5)
 
 
-def test_a_kind_that_no_fix_was_of_is_rare_and_not_impossible() -> None:
-    found = Frequencies({"name": 1000}).log_probs(state_of(), EDITS, {})
+def test_a_kind_without_a_weight_is_as_rare_as_the_rarest() -> None:
+    found = Frequencies({"name": 1000.0, "elsewhere": 0.5}).log_probs(state_of(), EDITS, {})
     assert np.isfinite(found).all()
-    assert found[0] < found[2] - 5
+    np.testing.assert_allclose(found[2] - found[0], np.log(500.0 / 0.5))
 
 
-def test_the_shipped_tables_can_be_read_and_count_what_they_say() -> None:
+def test_the_shipped_tables_can_be_read() -> None:
     for language in LANGUAGES:
-        counts = shipped(language)
-        assert sum(counts.values()) > 500
-        assert len(counts) > 20
+        weights = shipped(language)
+        assert len(weights) > 50
+        assert weights["drop_argument"] > weights["swap_branches"]
 
 
 def test_a_language_without_a_table_is_an_error() -> None:
@@ -43,9 +49,13 @@ def test_a_language_without_a_table_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kinds": {"a": -1}}, r"kinds\.a: should be a number of fixes, not -1"),
-        ({"kinds": {"a": 1.5}}, r"kinds\.a: should be a number of fixes, not 1\.5"),
-        ({"kinds": {"a": True}}, r"kinds\.a: should be a number of fixes, not True"),
+        ({"weights": {"a": -1}}, r"weights\.a: should be a number above 0, not -1"),
+        ({"weights": {"a": 0}}, r"weights\.a: should be a number above 0, not 0"),
+        ({"weights": {"a": "1"}}, r"weights\.a: should be a number above 0, not '1'"),
+        ({"weights": {"a": True}}, r"weights\.a: should be a number above 0, not True"),
+        ({"weights": {"a": float("inf")}}, r"weights\.a: should be a number above 0"),
+        ({"weights": {}}, "weights: should name at least one kind"),
+        ({"weights": [1]}, "weights: should be an object"),
         ({"kinds": [1]}, "kinds: should be an object"),
         ({"fixes": "3"}, "fixes: should be a whole number"),
     ],
