@@ -84,8 +84,8 @@ class Examiner(Questions):
 
     def note_named(self, value: Any) -> None:
         """Remember that the tests got this by name."""
-        if isinstance(value, proxies.RemoteType):
-            self.named.add(value._about.handle)
+        if isinstance(value, type) and isinstance(value.__dict__.get("_about"), proxies.About):
+            self.named.add(value.__dict__["_about"].handle)
 
     # --- questions of the tested code ---
 
@@ -129,10 +129,12 @@ class Examiner(Questions):
         is_open = self._is_open(given)
         if is_open and not args and name in _CONVERSIONS:
             return _CONVERSIONS[name](given)
+        if name == "__bool__":
+            return bool(given)
         method = getattr(type(given), name, None) if is_open else None
         if method is not None:
             return method(given, *args)
-        if name in exports.BINARY:
+        if name in exports.BINARY or name in ("__eq__", "__ne__", "__hash__", "__contains__"):
             return NotImplemented
         raise TypeError(f"{type(given).__name__!r} object has no {name}")
 

@@ -19,8 +19,16 @@ _NAMES = (
     "rlshift rshift rrshift and rand iand or ror ior xor rxor ixor missing length_hint"
 )
 FORWARDED = frozenset(f"__{name}__" for name in _NAMES.split())
+#: Those that it forwards to classes of here.
+META = frozenset(
+    f"__{name}__"
+    for name in (
+        *("iter", "len", "getitem", "reversed", "contains"),
+        *("instancecheck", "subclasscheck"),
+    )
+)
 #: Those that tested code may use of an object of the tests' own. Where the class lacks one of
-#: `BINARY`, Python tries something else.
+#: `BINARY`, Python tries something else; those of `_DEFAULTS` mean something without one, too.
 _BINARY = (
     "add radd iadd sub rsub isub mul rmul imul matmul rmatmul imatmul truediv rtruediv itruediv "
     "floordiv rfloordiv ifloordiv mod rmod imod divmod rdivmod pow rpow ipow lshift rlshift "
@@ -28,7 +36,8 @@ _BINARY = (
 )
 _OTHERS = "setitem delitem abs neg pos invert int float complex index round trunc floor ceil"
 BINARY = frozenset(f"__{name}__" for name in _BINARY.split())
-OPERATORS = BINARY | {f"__{name}__" for name in _OTHERS.split()}
+_DEFAULTS = frozenset(("__bool__", "__eq__", "__ne__", "__hash__", "__contains__"))
+OPERATORS = BINARY | _DEFAULTS | {f"__{name}__" for name in _OTHERS.split()}
 PLAIN_BASES = (int, str, float, tuple, bytes, frozenset, complex)
 OPEN_BASES = (list, dict, set)
 BUILTINS = {
@@ -66,7 +75,21 @@ class Callback:
         return self._ask("len", self)
 
     def __bool__(self) -> bool:
-        return True
+        return self._ask("operate", self, "__bool__", ()) is True
+
+    def __eq__(self, other: object) -> Any:
+        return self is other or self._ask("operate", self, "__eq__", (other,))
+
+    def __ne__(self, other: object) -> Any:
+        return self is not other and self._ask("operate", self, "__ne__", (other,))
+
+    def __hash__(self) -> int:
+        found = self._ask("operate", self, "__hash__", ())
+        return object.__hash__(self) if found is NotImplemented else int(found)
+
+    def __contains__(self, item: object) -> bool:
+        found = self._ask("operate", self, "__contains__", (item,))
+        return any(one is item or one == item for one in self) if found is NotImplemented else found
 
     def __getitem__(self, key: Any) -> Any:
         return self._ask("item", self, key)
@@ -79,7 +102,7 @@ def _forwarded(name: str) -> Any:
     return method
 
 
-for _name in OPERATORS:
+for _name in OPERATORS - _DEFAULTS:
     setattr(Callback, _name, _forwarded(_name))
 
 
@@ -114,12 +137,10 @@ def about(kind: type) -> dict[str, Any]:
     """What the other side has to know of a class."""
     plain = next((base for base in PLAIN_BASES if issubclass(kind, base)), None)
     mro = [one for one in kind.__mro__ if one is not object and one is not plain]
-    special, methods = set(), set()
+    special, methods = _special_of(kind, mro), set()
     for one in mro:
         for name, item in vars(one).items():
-            if name in FORWARDED and item is not None:
-                special.add(name)
-            elif type(item) is FunctionType and not name.startswith("__"):
+            if type(item) is FunctionType and not name.startswith("__"):
                 methods.add(name)
     equal = 0
     if "__eq__" in special:
@@ -132,8 +153,29 @@ def about(kind: type) -> dict[str, Any]:
         "equal": equal,
         "plain": plain.__name__ if plain else "",
         "open": next((base.__name__ for base in OPEN_BASES if issubclass(kind, base)), ""),
-        "meta": sorted(FORWARDED & _special_of_meta(kind)),
+        "meta": sorted(_special_of_meta(kind)),
         "test": _collected(mro),
+    }
+
+
+def _special_of(kind: type, mro: list[type]) -> set[str]:
+    """Special methods that count for objects of a class.
+
+    A stand-in for plain data or for an exception has those of Python's own classes by itself, so
+    what comes behind these in the order of the classes does not count.
+    """
+    sealed = issubclass(kind, (BaseException, *PLAIN_BASES))
+    first: dict[str, tuple[type, Any]] = {}
+    for one in kind.__mro__ if sealed else mro:
+        for name, item in vars(one).items():
+            first.setdefault(name, (one, item))
+    return {
+        name
+        for name, (one, item) in first.items()
+        if name in FORWARDED
+        and item is not None
+        and one is not object
+        and not (sealed and one.__module__ == "builtins")
     }
 
 
@@ -156,7 +198,7 @@ def _special_of_meta(kind: type) -> set[str]:
         if one is type:
             break
         found.update(vars(one))
-    return found - {"__call__"}
+    return found & (FORWARDED | META) - {"__call__"}
 
 
 class Printer:

@@ -7,9 +7,11 @@ tests. Standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from types import ModuleType
 from typing import Any
 
+from hrmgym.envs.sandboxes.between import exports
 from hrmgym.envs.sandboxes.between.questions import Questions
 
 #: The connection to the tested code, in a process that has one.
@@ -24,7 +26,6 @@ _ARITHMETIC = frozenset(
     for mode in ("", "r", "i")
 )
 _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
-_COMPARES = {"__eq__", "__ne__", "__hash__", "__contains__", "__bool__", "__len__", *_ORDER}
 
 
 def connect(link: Questions) -> None:
@@ -180,6 +181,8 @@ class RemoteObject(metaclass=RemoteType):
 
 
 def _attribute(self: Any, name: str) -> Any:
+    if name.startswith("_hrmgym"):
+        raise AttributeError(name)
     if name[:2] == "__" and name[-2:] == "__" and name not in ("__name__", "__wrapped__"):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
     if name in type(self)._about.methods:
@@ -199,6 +202,29 @@ def _equal(self: Any, other: object) -> Any:
     if about.equal == 1 and other is not None:
         connection().refuse(f"compares an object of {_kind_of(self)} with plain data", "code")
     return NotImplemented  # it is the other's turn, whose classes are the tests' own or Python's
+
+
+def _own_equal(self: Any, other: object) -> Any:
+    """Equality of an exception, or of plain data, whose class has its own."""
+    if self is other:
+        return True
+    about = type(self)._about
+    if is_remote(other) or hasattr(type(other), "_about"):
+        return connection().compare(self, other)
+    if about.equal == 1 and other is not None:
+        connection().refuse(f"compares an object of {_kind_of(self)} with plain data", "code")
+    return NotImplemented
+
+
+def _own_unequal(self: Any, other: object) -> Any:
+    equal = _own_equal(self, other)
+    return equal if equal is NotImplemented else not equal
+
+
+def _own_hash(self: Any) -> int:
+    if "__hash__" not in type(self)._about.special:
+        raise TypeError(f"unhashable type: {type(self).__name__!r}")
+    return int(connection().operate(self, "__hash__", ()))
 
 
 def _kind_of(value: Any) -> str:
@@ -292,32 +318,26 @@ def make_class(handle: int, info: dict[str, Any], bases: list[type], plain: type
     """A stand-in class."""
     about = About(handle, info)
     name, module = _identifier(info.get("name")), _identifier(info.get("module"))
-    space: dict[str, Any] = {"__module__": module, "__qualname__": name}
+    space: dict[str, Any] = {"__module__": module, "__qualname__": name, "_about": about}
     short = name.rpartition(".")[2]
-    errors = [base for base in bases if issubclass(base, BaseException)]
-    if errors:
-        space |= {"__str__": _error_text, "_hrmgym_class": handle, "__init_subclass__": _no_heirs}
-        for chosen in (tuple(errors), (errors[0],), (Exception,)):
-            try:
-                return type(short, chosen, space)
-            except TypeError:  # no common layout
-                continue
     for base in bases:
-        if isinstance(base, RemoteType):
-            about.classes |= base._about.classes
-    space["_about"] = about
+        if isinstance(theirs := getattr(base, "_about", None), About):
+            about.classes |= theirs.classes
+    if any(issubclass(base, BaseException) for base in bases):
+        return _make_error_class(handle, short, bases, space)
     parents: tuple[type, ...] = tuple(base for base in bases if isinstance(base, RemoteType))
     special = about.special
     if plain is not None:
         space["__getattr__"] = _attribute
-        special -= _COMPARES | {"__iter__", "__getitem__", "__int__", "__float__", "__index__"}
         parents = tuple(base for base in parents if issubclass(base, plain)) or (plain,)
+        space |= _forwarded(special)
+        if "__ne__" not in special:
+            space.pop("__ne__", None)  # what Python's class has does not ask `__eq__`
     else:
-        special -= {"__eq__", "__ne__", "__hash__", "__repr__", "__str__"}
         parents = parents or (RemoteObject,)
-    space |= {one: _METHODS.get(one) or _special(one) for one in special}
+        space |= _forwarded(special - _OF_OBJECTS)
     meta: Any = RemoteType
-    if extra := _META.intersection(_texts(info.get("meta"))):
+    if extra := exports.META.intersection(_texts(info.get("meta"))):
         metas = {one: _special(one) for one in extra}
         meta = type("RemoteType", (RemoteType,), metas)
     for chosen in (parents, parents[:1], (plain or RemoteObject,)):
@@ -329,7 +349,34 @@ def make_class(handle: int, info: dict[str, Any], bases: list[type], plain: type
     raise AssertionError("a class with one base can be made")
 
 
-_META = {"__iter__", "__len__", "__getitem__", "__reversed__"}
+def _make_error_class(
+    handle: int, name: str, bases: list[type], space: dict[str, Any]
+) -> type[BaseException]:
+    """A stand-in class whose objects can be raised."""
+    special = space["_about"].special - {"__str__"}
+    space |= {"_hrmgym_class": handle, "__init_subclass__": _no_heirs}
+    space |= {"__str__": _error_text, "__getattr__": _attribute, **_forwarded(special)}
+    errors = [base for base in bases if issubclass(base, BaseException)]
+    for chosen in (tuple(errors), (errors[0],), (Exception,)):
+        try:
+            return type(name, chosen, space)
+        except TypeError:  # no common layout
+            continue
+    raise AssertionError("an exception with one base can be made")
+
+
+#: What every stand-in for an object has, whatever its class says.
+_OF_OBJECTS = frozenset(("__eq__", "__ne__", "__hash__", "__repr__", "__str__"))
+
+
+def _forwarded(special: Collection[str]) -> dict[str, Any]:
+    """Special methods that have the other side do it, by name."""
+    methods = {name: _METHODS.get(name) or _special(name) for name in special}
+    if "__eq__" in special or "__hash__" in special:
+        methods["__hash__"] = _own_hash
+    if "__eq__" in special:
+        methods |= {"__eq__": _own_equal, "__ne__": _own_unequal}
+    return methods
 
 
 @classmethod  # type: ignore[misc]

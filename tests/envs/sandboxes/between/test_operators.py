@@ -26,6 +26,10 @@ class Own:
     def __index__(self): return self.n
     def __round__(self, digits=None): return ("round", digits)
     def __setitem__(self, key, value): self.n = key + value
+    def __bool__(self): return self.n != 3
+    def __eq__(self, other): return self.n == getattr(other, "n", other)
+    def __hash__(self): return hash(self.n)
+    def __contains__(self, item): return item == self.n
 """
 #: Body of the tested `f` -> what f(Own(3)) is.
 RIGHT = {
@@ -43,6 +47,11 @@ RIGHT = {
     "x[1] = 4; return x.n": 5,
     "x += 4; return x.n": 7,
     "return x < x": False,
+    "return bool(x), not x": (False, True),
+    "return x == 3, x != 3, 3 == x, x == 4": (True, False, True, False),
+    "return x == x, x in [x], x in [3], [4].count(x)": (True, True, True, 0),
+    "return 3 in x, 4 in x": (True, False),
+    "return {x: 1}.get(3), 3 in {x}, len({x, 3})": (1, True, 1),
 }
 #: Body of `f` -> the error that it raises.
 WRONG = {
