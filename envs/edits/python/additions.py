@@ -22,6 +22,10 @@ _ZERO, _ONE, _TWO = pc.constant(0), pc.constant(1), pc.constant(2)
 _NONE = pc.constant(None)
 _VALUES = (_NONE, pc.constant(True), pc.constant(False), _ZERO, pc.display("[", []))
 _ORDER = ("<", "<=", ">", ">=", "==", "!=")
+_UNWRAPPED = (
+    *(ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal),
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+)
 
 
 def conditions(program: Program, scope: ast.AST, unbound: int, region: int) -> tuple[Piece, ...]:
@@ -266,13 +270,12 @@ def wrap_in_if(program: Program) -> Changes:
         canon = program.canons[block.region]
         for node in block.statements:
             lines = program.lines(node)
-            fixed = (ast.Import, ast.ImportFrom, ast.Global, ast.FunctionDef, ast.ClassDef)
-            if lines is None or isinstance(node, fixed) or program.is_elif(node):
+            if lines is None or isinstance(node, _UNWRAPPED) or program.is_elif(node):
                 continue
             if not program.may_shift(node):
                 continue
             indent = program.source.indent(node)
-            unbound = ~(program.flow.before[node] | program.special(block.scope))
+            unbound = program.unbound(node)
             begin, stop = canon.spans[node]
             body = program.shifted(lines, more=program.unit)
             for test in conditions(program, block.scope, unbound, block.region):

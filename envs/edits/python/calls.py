@@ -128,10 +128,6 @@ def drop_argument(program: Program) -> Changes:
     for place in program.of_kind(ast.Call):
         arguments = len(place.node.args)
         items = _items(program, place)
-        if arguments == 1 and len(items) == 1 and program.at[place.node.args[0]].start > 0:
-            only = program.at[place.node.args[0]]
-            if isinstance(only.node, ast.GeneratorExp) and only.end + 1 == place.end:
-                continue
         for index in range(len(items)):
             if program.accepts(place, arguments - 1) or len(items) != arguments:
                 yield dropped(program, items, index, place.region)
@@ -151,16 +147,21 @@ def add_argument(program: Program) -> Changes:
             continue
         inner = argument_pieces(place)
         canon = program.canons[place.region]
+        bare = _bare_argument(program, inner)
         if program.accepts(place, len(inner) + 1) and len(inner) < _MOST_ARGUMENTS:
-            if inner and isinstance(inner[0].node, ast.GeneratorExp) and len(inner) == 1:
-                continue
             first = canon.blocks[node, "args"]
-            last = inner[-1].canon_end + 1 if inner else first
             opening = program.after(place.inner[0].high, "(")
             fixed = (Piece(one, one, pc.ATOM) if one != "-1" else pc.constant(-1) for one in _ADDED)
             for piece in (*variables_beside(program, place), *fixed):
                 new = f"{piece.canon},"
                 if piece.reads & place.unbound:
+                    continue
+                if bare is not None:
+                    low, high, text = bare
+                    behind = inner[0].canon_end + 1
+                    before, after = f"{piece.text}, {text}", f"{text}, {piece.text}"
+                    yield Change(low, high, before, place.region, first, first, new)
+                    yield Change(low, high, after, place.region, behind, behind, new)
                     continue
                 comma = ", " if node.args or node.keywords else ""
                 yield Change(opening, opening, piece.text + comma, place.region, first, first, new)
@@ -181,8 +182,23 @@ def add_argument(program: Program) -> Changes:
                 continue
             items = _items(program, place)
             if items and isinstance(place.node.func, (ast.Attribute, ast.Name)):
-                end = items[-1][1]
-                yield Change(end, end, f", {text}", place.region, last, last, f"{word_canon},")
+                start = end = items[-1][1]
+                first = ""
+                if bare is not None:
+                    start, end, first = bare
+                new = f"{first}, {text}"
+                yield Change(start, end, new, place.region, last, last, f"{word_canon},")
+
+
+def _bare_argument(program: Program, inner: list[Place]) -> tuple[int, int, str] | None:
+    """Span and new text, in parentheses, of a generator that a call's own were enough for.
+
+    Beside another argument it needs some of its own.
+    """
+    if len(inner) != 1 or not program.is_bare(inner[0]):
+        return None
+    start, end = inner[0].start, inner[0].end
+    return start, end, f"({program.text[start:end]})"
 
 
 def variables_beside(program: Program, place: Place) -> tuple[Piece, ...]:
@@ -334,7 +350,7 @@ def add_bound(program: Program) -> Changes:
             continue
         inner = argument_pieces(place)
         first = program.canons[place.region].blocks[place.node, "args"]
-        if len(inner) == 1 and not isinstance(inner[0].node, ast.Starred):
+        if len(inner) == 1 and not isinstance(inner[0].node, (ast.Starred, ast.GeneratorExp)):
             for piece in (pc.constant(1), pc.constant(2)):
                 low = inner[0].low
                 new = f"{piece.canon},"

@@ -12,7 +12,9 @@ from typing import Any
 
 from hrmgym.envs.edits.source import is_docstring
 
-_LEFT_OUT = frozenset({"ctx", "annotation", "returns", "type_comment", "kind", "type_params"})
+_LEFT_OUT = frozenset(
+    {"ctx", "annotation", "simple", "returns", "type_comment", "kind", "type_params"}
+)
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from hrmgym.envs.edits.python import phrases as ph
+from hrmgym.envs.edits.python.flow import stored_by
 from hrmgym.envs.edits.python.phrases import Phrase
 from hrmgym.envs.edits.python.places import FUNCTION, Change, Place
 from hrmgym.envs.edits.python.pools import variables
@@ -30,6 +31,8 @@ def _lines(program: Program) -> list[tuple[ast.stmt, int, list[Place]]]:
             start, end = program.source.span(node)
             text = program.text[start:end]
             if not isinstance(node, _SIMPLE) or "\n" in text or len(text) > _MOST_LENGTH:
+                continue
+            if program.flow.mask(stored_by(node)) & program.flow.late[block.scope]:
                 continue
             tree = canon.text[slice(*canon.spans[node])]
             if (block.region, tree) in seen or any(

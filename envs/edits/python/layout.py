@@ -88,9 +88,17 @@ class Layout:
                 continue
             if self.flow.parameters[block.scope] & self.flow.bit(name):
                 continue
+            if name in self._nonlocal:
+                return True
             if any(not start <= at < end for at in self._read_at.get(name, ())):
                 return True
         return False
+
+    @cached_property
+    def _nonlocal(self) -> frozenset[str]:
+        """Names that a function declares nonlocal: an outer one has to bind them."""
+        declared = (node.names for node in self.source.nodes(ast.Nonlocal))  # type: ignore[attr-defined]
+        return frozenset(name for names in declared for name in names)
 
     def may_drop(self, node: ast.stmt, block: Block) -> bool:
         """Whether what a statement binds is bound elsewhere, too, or read nowhere else."""
@@ -166,4 +174,4 @@ class Layout:
             return True
         if self.flow.parameters[place.scope] & self.flow.bit(name):
             return True
-        return not any(text == name for _, text in self._reads)
+        return name not in self._nonlocal and not any(text == name for _, text in self._reads)

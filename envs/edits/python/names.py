@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from hrmgym.envs.edits.names import alike
 from hrmgym.envs.edits.python import pieces as pc
+from hrmgym.envs.edits.python.flow import WALRUS
 from hrmgym.envs.edits.python.pieces import Piece
 from hrmgym.envs.edits.python.places import Change, Place
 from hrmgym.envs.edits.python.pools import names_at, variables
@@ -59,10 +60,11 @@ def identifier(program: Program) -> Changes:
 
 def target(program: Program) -> Changes:
     """Another variable assigned to, one that the function assigns to or reads."""
+    walrus = program.flow.bit(WALRUS)
     for place in program.places:
         if not place.store or not isinstance(place.node, ast.Name):
             continue
-        if isinstance(place.parent, ast.comprehension):  # what reads it would not find it
+        if place.unbound & walrus:  # in a comprehension: what reads it would not find it
             continue
         if isinstance(place.statement, ast.Delete) or not program.may_lose(place):
             continue

@@ -139,7 +139,7 @@ def bounds(lower: Piece | None, upper: Piece | None, step: Piece | None = None) 
         canons.append(f"{bound.canon};" if bound is not None else "-;")
         reads |= bound.reads if bound is not None else 0
     text = ":".join(texts if step is not None else texts[:2])
-    return Piece(text, f"Slice({''.join(canons)})", TUPLE, "", reads)
+    return Piece(text, f"Slice({''.join(canons)})", ATOM, "", reads)  # never in parentheses
 
 
 def display(opening: str, elements: Sequence[Piece]) -> Piece:
