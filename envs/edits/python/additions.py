@@ -125,18 +125,41 @@ def add_filter(program: Program) -> Changes:
             yield Change(inner.high, inner.high, text, place.region, at, at, f"{piece.canon},")
 
 
+def drop_filter(program: Program) -> Changes:
+    """A condition of a comprehension left out."""
+    for place in program.of_kind(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp):
+        for one in place.node.generators:
+            behind = program.at[one.iter].high
+            for test in one.ifs:
+                at = program.at[test]
+                begin, stop = at.canon_start, at.canon_end + 1
+                text = program.apart("", behind, at.high)
+                yield Change(behind, at.high, text, place.region, begin, stop, "")
+                behind = at.high
+
+
 def comparison_and_bound(program: Program) -> Changes:
     """Another comparison with a number beside the old one."""
     for place in program.of_kind(ast.Compare):
         if len(place.inner) != 2 or sign_of(place.node.ops[0]) not in _ORDER:
             continue
         left, right = place.inner
-        value = right.node.value if isinstance(right.node, ast.Constant) else None
-        if type(value) is not int:
+        value = _written(right.node)
+        if value is None:
             continue
         for number in (value - 1, value + 1):
             for sign in _ORDER:
                 yield program.put(place, pc.compare(left.piece, sign, pc.constant(number)))
+
+
+def _written(node: ast.expr) -> int | None:
+    """The whole number that an expression writes out, with its sign; None if it is none."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _written(node.operand)
+        return None if value is None else -value
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    return None
 
 
 def add_term(program: Program) -> Changes:

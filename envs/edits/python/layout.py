@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from hrmgym.envs.edits.python.flow import Flow, Scope, bound_in, of_loop
+from hrmgym.envs.edits.python.flow import Flow, bound_in, of_loop
 from hrmgym.envs.edits.python.places import LOOP, Block, Place
 from hrmgym.envs.edits.source import Source
 
@@ -118,6 +118,13 @@ class Layout:
         for place in self.places:
             if isinstance(place.node, ast.Name) and not place.store:
                 found.setdefault(place.node.id, []).append(place.start)
+            elif isinstance(place.node, ast.JoinedStr):
+                for name in _names(place.node):
+                    found.setdefault(name, []).append(place.start)
+        for node in self.source.nodes(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
+            at = self.source.span(node)[0]  # type: ignore[arg-type]
+            for name in _beside_body(node):
+                found.setdefault(name, []).append(at)
         return found
 
     @cached_property
@@ -157,14 +164,6 @@ class Layout:
             if isinstance(place.node, ast.Attribute) and isinstance(place.node.value, ast.Name)
         )
 
-    @cached_property
-    def _reads(self) -> frozenset[tuple[Scope, str]]:
-        return frozenset(
-            (place.scope, place.node.id)
-            for place in self.places
-            if isinstance(place.node, ast.Name) and not place.store
-        )
-
     def may_lose(self, place: Place) -> bool:
         """Whether a variable may be read no more, or is still bound, once this binds it no more."""
         name = place.node.id
@@ -174,4 +173,21 @@ class Layout:
             return True
         if self.flow.parameters[place.scope] & self.flow.bit(name):
             return True
-        return name not in self._nonlocal and not any(text == name for _, text in self._reads)
+        return name not in self._nonlocal and name not in self._read_at
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    return (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+
+
+def _beside_body(node: ast.AST) -> Iterator[str]:
+    """The names in decorators, annotations and bases."""
+    for field in ("decorator_list", "bases", "keywords"):
+        for one in getattr(node, field, ()):
+            yield from _names(one)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if node.returns is not None:
+            yield from _names(node.returns)
+        for inner in ast.walk(node.args):
+            if isinstance(inner, ast.arg) and inner.annotation is not None:
+                yield from _names(inner.annotation)

@@ -110,15 +110,24 @@ def attribute(program: Program) -> Changes:
 
 
 def attribute_alike(program: Program) -> Changes:
-    """An attribute that shares a word with the old one."""
+    """An attribute that shares a word with the old one, or has one underscore more or less."""
     own = _attributes(program)
     for place in program.places:
         if isinstance(place.node, ast.Attribute):
             holder = place.inner[0].piece.type
-            others = dict.fromkeys((*alike(place.node.attr, "attribute"), *own))
+            old = place.node.attr
+            others = dict.fromkeys((*alike(old, "attribute"), _other_access(old), *own))
             for new in others:
-                if new != place.node.attr and program.types.has(holder, new):
+                if new != old and program.types.has(holder, new):
                     yield _of_attribute(place, new)
+
+
+def _other_access(name: str) -> str:
+    """The private name for a public one, the public one for a private one."""
+    if not name.startswith("_"):
+        return f"_{name}"
+    public = name.lstrip("_")
+    return name if name.startswith("__") or not public.isidentifier() else public
 
 
 def drop_attribute(program: Program) -> Changes:

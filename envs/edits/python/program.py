@@ -125,6 +125,24 @@ class Program(Layout):
         return canon.text[slice(*canon.spans[node])]
 
     @cached_property
+    def free(self) -> dict[str, int]:
+        """Names that are read, and that nothing in the file binds -> where the first one is."""
+        found: dict[str, int] = {}
+        bound = self.flow.mask(
+            name
+            for node in self.source.nodes(ast.Global, ast.Nonlocal)
+            for name in node.names  # type: ignore[attr-defined]
+        )
+        for local in self.flow.local.values():
+            bound |= local
+        for place in self.places:
+            if isinstance(place.node, ast.Name) and not place.store:
+                bit = self.flow.bit(place.node.id)
+                if place.unbound & bit & ~bound:
+                    found.setdefault(place.node.id, place.start)
+        return found
+
+    @cached_property
     def numeric(self) -> frozenset[str]:
         """Variables that the program counts with somewhere."""
         found = set(numeric_names(self.source))
@@ -255,9 +273,7 @@ class Program(Layout):
         if self._sole(node, parent):  # its span has the call's own parentheses
             place.start, place.end = place.start + 1, place.end - 1
             place.low, place.high = place.start, place.end
-        place.glued = _in_word(self.text[place.low - 1 : place.low]) + 2 * _in_word(
-            self.text[place.high : place.high + 1]
-        )
+        place.glued = self._glued(place.low, place.high)
         binds = self._binds(node)
         if binds < 0 or ("\n" in text and isinstance(node, _NO_BRACKETS) and self._open(place)):
             text, binds = f"({text})", pc.ATOM
@@ -336,6 +352,14 @@ class Program(Layout):
             last = token.end
         return False
 
+    def _glued(self, start: int, end: int) -> int:
+        before, after = self.text[start - 1 : start], self.text[end : end + 1]
+        return _in_word(before) + 2 * _in_word(after)
+
+    def apart(self, text: str, start: int, end: int) -> str:
+        """A text to stand at a span, with the blanks that keep it apart from words beside it."""
+        return _apart(text, self._glued(start, end))
+
     # --- changes ---------------------------------------------------------------------------------
 
     def put(self, place: Place, piece: Piece) -> Change | None:
@@ -374,6 +398,8 @@ def _in_word(letter: str) -> bool:
 
 def _apart(text: str, glued: int) -> str:
     """A text with the blanks that keep it apart from the words beside it, as `Place.glued`."""
+    if not text:
+        return " " if glued == 3 else ""
     before = " " if glued & 1 and _in_word(text[:1]) else ""
     return f"{before}{text} " if glued & 2 and _in_word(text[-1:]) else before + text
 
