@@ -269,10 +269,9 @@ def insert_guard(program: Program) -> Changes:
         phrases = [ph.returned(None), *phrases[:6], ph.CONTINUE, ph.BREAK]
         phrases = [one for one in phrases if not one.needs & ~block.legal]
         step = f"{gap.indent}{program.unit}"
+        phrases = [one for one in phrases if not one.reads & gap.unbound]
         for test in _guards(program, gap):
-            for phrase in phrases:
-                if not phrase.reads & gap.unbound:
-                    yield ph.put(gap, ph.guarded(test, phrase, step))
+            yield from ph.put_all(gap, (ph.guarded(test, phrase, step) for phrase in phrases))
 
 
 def _guards(program: Program, gap: ph.Gap) -> Iterator[Piece]:

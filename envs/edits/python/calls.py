@@ -339,8 +339,8 @@ def recursion(program: Program) -> Changes:
         for piece in callables(program, place.scope, place.unbound, place.region):
             if (
                 piece.type == "func"
-                and program.takes(piece.text, place.scope, 1, None)
                 and program.is_defined(piece.text)
+                and program.takes(piece.text, place.scope, 1, None)
             ):
                 yield program.put(place, pc.call(piece, [place.piece]))
 

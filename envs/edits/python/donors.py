@@ -21,8 +21,19 @@ _MOST_NAMES = 4
 _MOST_TWICE = 5
 
 
-def _lines(program: Program) -> list[tuple[ast.stmt, int, list[Place]]]:
+_Line = tuple[ast.stmt, int, list[Place]]
+
+
+def _lines(program: Program) -> list[_Line]:
     """The simple statements of one short line, with the variables in each."""
+    known = program.memo.get("donor lines")
+    if known is None:
+        known = program.memo["donor lines"] = _find_lines(program)
+    assert isinstance(known, list)
+    return known
+
+
+def _find_lines(program: Program) -> list[_Line]:
     found: list[tuple[ast.stmt, int, list[Place]]] = []
     seen = set()
     for block in program.blocks:
@@ -100,8 +111,7 @@ def _donated(program: Program, renamed: int) -> Changes:
                 continue
             if last and gap.position != len(gap.block.statements):
                 continue
-            for phrase in made[node]:
-                yield ph.put(gap, phrase)
+            yield from ph.put_all(gap, made[node])
 
 
 def _renamed(

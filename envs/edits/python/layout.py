@@ -20,6 +20,8 @@ class Layout:
     places: list[Place]
     blocks: list[Block]
     _bound_inside: dict[ast.stmt, int]
+    _bound_by: dict[ast.stmt, list[str]]
+    _lines: dict[ast.stmt, tuple[int, int] | None]
 
     def first(self, node: ast.stmt) -> int:
         """Where a statement begins."""
@@ -27,9 +29,10 @@ class Layout:
 
     def lines(self, node: ast.stmt) -> tuple[int, int] | None:
         """The whole lines of a statement; None where others share them, or decorators go before."""
-        if getattr(node, "decorator_list", None):
-            return None
-        return self.source.line_span(node)
+        if node not in self._lines:
+            decorated = getattr(node, "decorator_list", None)
+            self._lines[node] = None if decorated else self.source.line_span(node)
+        return self._lines[node]
 
     def is_elif(self, node: ast.stmt) -> bool:
         """Whether a statement is written `elif`."""
@@ -102,11 +105,18 @@ class Layout:
 
     def may_drop(self, node: ast.stmt, block: Block) -> bool:
         """Whether what a statement binds is bound elsewhere, too, or read nowhere else."""
-        return not self.sole_binding(bound_in([node]), node, block)
+        return not self.sole_binding(self.bound_by(node), node, block)
+
+    def bound_by(self, node: ast.stmt) -> list[str]:
+        """The names that a statement binds, as `bound_in` says."""
+        known = self._bound_by.get(node)
+        if known is None:
+            known = self._bound_by[node] = list(bound_in([node]))
+        return known
 
     def may_swap(self, first: ast.stmt, second: ast.stmt, block: Block) -> bool:
         """Whether a statement may come before another that binds nothing it needs."""
-        names = set(bound_in([first]))
+        names = set(self.bound_by(first))
         if not names or not self.sole_binding(names, first, block):
             return True
         start, end = self.source.span(second)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from hrmgym.envs.edits.python import pieces as pc
@@ -134,6 +134,17 @@ def put(gap: Gap, phrase: Phrase) -> Change | None:
             f"{phrase.canon},",
         ),
     )
+
+
+def put_all(gap: Gap, phrases: Iterable[Phrase]) -> Iterator[Change]:
+    """`put` of each of several statements, those that are legal."""
+    at, before, after, _, place, unbound, block, _ = gap
+    illegal, region, make = ~block.legal, block.region, pc.make
+    for text, canon, reads, needs in phrases:
+        if not (reads & unbound or needs & illegal):
+            yield make(
+                Change, (at, at, f"{before}{text}{after}", region, place, place, f"{canon},")
+            )
 
 
 def replace(program: Program, node: ast.stmt, block: Block, phrase: Phrase) -> Change | None:

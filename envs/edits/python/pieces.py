@@ -108,6 +108,12 @@ def minus(value: Piece) -> Piece:
 
 def call(function: Piece, arguments: Sequence[Piece], kind: str = "") -> Piece:
     """`function(arguments)`, none of them a keyword."""
+    if len(arguments) == 1:
+        text, canon, binds, _, reads = arguments[0]
+        head = function.text if function.binds == ATOM else f"({function.text})"
+        text = f"{head}({text})" if binds >= NAMED else f"{head}(({text}))"
+        canon = f"Call({function.canon};[{canon},];[];)"
+        return make(Piece, (text, canon, ATOM, kind, reads | function.reads))
     reads, texts, canons = function.reads, [], []
     for text, canon, binds, _, read in arguments:
         texts.append(text if binds >= NAMED else f"({text})")

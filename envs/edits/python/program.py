@@ -64,6 +64,8 @@ class Program(Layout):
         self.blocks: list[Block] = []
         self._nowhere = self.flow.mask((YIELD, YIELD_FROM, AWAIT, WALRUS))
         self._bound_inside: dict[ast.stmt, int] = {}
+        self._bound_by: dict[ast.stmt, list[str]] = {}
+        self._lines: dict[ast.stmt, tuple[int, int] | None] = {}
         self.memo: dict[object, object] = {}
         self.counted: dict[Place, bool] = {}
         for index, node in enumerate(self.regions):
