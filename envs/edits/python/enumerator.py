@@ -13,7 +13,7 @@ from hrmgym.envs.edits.source import parse
 
 #: The number of a changed region, and above it which region that is.
 Key = int
-_REGION = 60
+_REGION = PRIME.bit_length()
 
 
 class PythonEdits:
@@ -80,7 +80,7 @@ class PythonEdits:
         return known
 
     def _enumerate(self, kinds: Iterable[Kind], seen: set[Key]) -> Iterator[LegalEdit]:
-        program, make, from_bytes = self.program, tuple.__new__, int.from_bytes
+        program, make = self.program, tuple.__new__
         low, high = self._within
         bounded = low > 0 or high < len(program.text)
         current = whole = other = -1
@@ -112,6 +112,6 @@ class PythonEdits:
                 if key not in seen:
                     seen.add(key)
                     edit = make(Edit, (start, end, text))
-                    # a format string, which takes twice as long, would make the same
+                    # in an f-string it takes twice as long
                     id_ = "%s:%d:%d:%x" % (name, start, end, number)  # noqa: UP031
                     yield make(LegalEdit, (id_, name, edit))

@@ -280,9 +280,16 @@ def _inner(node: ast.stmt) -> Iterator[ast.stmt]:
 
 def is_async_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether a function is asynchronous and yields: it may return no value."""
-    return isinstance(node, ast.AsyncFunctionDef) and any(
-        isinstance(one, (ast.Yield, ast.YieldFrom)) for one in ast.walk(node)
-    )
+    if not isinstance(node, ast.AsyncFunctionDef):
+        return False
+    waiting: list[ast.AST] = list(node.body)
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Yield):
+            return True
+        if not isinstance(one, _SCOPES):  # what an inner function yields is its own
+            waiting.extend(ast.iter_child_nodes(one))
+    return False
 
 
 def of_loop(body: list[ast.stmt]) -> Iterator[ast.stmt]:

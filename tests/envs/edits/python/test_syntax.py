@@ -48,6 +48,7 @@ DELICATE = [
 ]
 #: The same of `async def f(x, y):`.
 DELICATE_ASYNC = [
+    "def g():\n    z = yield\n    return z\nreturn x",
     "def g():\n    yield x\n    yield from y\nreturn g",  # what returns a value may not yield
     "def g():\n    b = x\n    return b\nreturn [a async for a in y]",
     "yield await x\ndef g(a):\n    return a",
