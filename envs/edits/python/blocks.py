@@ -116,7 +116,11 @@ def move_out_statements(program: Program) -> Changes:
 def _moved_out(program: Program, count: int) -> Changes:
     for owner, block in statements(program, *_FRAMES):
         inner = _last_block(owner)
-        if inner is None or len(inner) <= count or program.is_elif(owner):
+        if inner is None or program.is_elif(owner):
+            continue
+        while isinstance(inner[-1], ast.If) and program.is_elif(inner[-1]):
+            inner = _last_block(inner[-1]) or inner
+        if len(inner) <= count:
             continue
         nodes = inner[-count:]
         lines, step = _lines_of(program, nodes), program.step(owner, nodes[0])
@@ -200,7 +204,7 @@ def unwrap_block(program: Program) -> Changes:
         first, last = program.lines(body[0]), program.lines(body[-1])
         if first is None or last is None or not program.may_shift(node):
             continue
-        if program.sole_binding(_bound_by_frame(node), body[0], block):
+        if program.sole_binding(_bound_by_frame(node), _frame(program, node), block):
             continue
         if not all(program.allows(block, one) for one in body):
             continue
@@ -211,6 +215,13 @@ def unwrap_block(program: Program) -> Changes:
             text = text.rstrip("\n")
         begin, stop = canon.spans[node]
         yield Change(*lines, text, block.region, begin, stop, tree)
+
+
+def _frame(program: Program, node: ast.stmt) -> list[tuple[int, int]]:
+    """The spans of a statement that are not in its body."""
+    start, end = program.source.span(node)
+    body = node.body  # type: ignore[attr-defined]
+    return [(start, program.first(body[0])), (program.source.span(body[-1])[1], end)]
 
 
 def _bound_by_frame(node: ast.stmt) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from hrmgym.envs.edits.python.flow import Flow, bound_in, of_loop
@@ -79,9 +79,16 @@ class Layout:
         jumps = any(isinstance(one, (ast.Break, ast.Continue)) for one in of_loop(node.body))
         return not jumps or bool(block.legal & LOOP)
 
-    def sole_binding(self, names: Iterable[str], node: ast.stmt, block: Block) -> bool:
-        """Whether nothing but a statement binds one of the names that is read outside it."""
-        start, end = self.source.span(node)
+    def sole_binding(
+        self, names: Iterable[str], spans: Sequence[tuple[int, int]], block: Block
+    ) -> bool:
+        """Whether nothing but these spans bind one of the names that is read outside them.
+
+        Args:
+            names: What the spans bind, each as often as they do.
+            spans: Starts and ends in characters.
+            block: A block of the scope that the names live in.
+        """
         counts = self.flow.bindings[block.scope]
         inside: dict[str, int] = {}
         for name in names:
@@ -93,8 +100,9 @@ class Layout:
                 continue
             if name in self._nonlocal:
                 return True
-            if any(not start <= at < end for at in self._read_at.get(name, ())):
-                return True
+            for at in self._read_at.get(name, ()):
+                if not any(start <= at < end for start, end in spans):
+                    return True
         return False
 
     @cached_property
@@ -105,7 +113,7 @@ class Layout:
 
     def may_drop(self, node: ast.stmt, block: Block) -> bool:
         """Whether what a statement binds is bound elsewhere, too, or read nowhere else."""
-        return not self.sole_binding(self.bound_by(node), node, block)
+        return not self.sole_binding(self.bound_by(node), [self.source.span(node)], block)
 
     def bound_by(self, node: ast.stmt) -> list[str]:
         """The names that a statement binds, as `bound_in` says."""
@@ -117,7 +125,7 @@ class Layout:
     def may_swap(self, first: ast.stmt, second: ast.stmt, block: Block) -> bool:
         """Whether a statement may come before another that binds nothing it needs."""
         names = set(self.bound_by(first))
-        if not names or not self.sole_binding(names, first, block):
+        if not names or not self.sole_binding(names, [self.source.span(first)], block):
             return True
         start, end = self.source.span(second)
         return not any(start <= at < end for name in names for at in self._read_at.get(name, ()))
