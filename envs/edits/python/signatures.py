@@ -52,8 +52,6 @@ def default_value(program: Program) -> Changes:
     """A default value for a parameter that has none; none for one that has."""
     for node, block in _functions(program):
         arguments, canon = node.args, program.canons[block.region]
-        if arguments not in canon.spans:
-            continue
         parameters, defaults = _positional(node), arguments.defaults
         first = len(parameters) - len(defaults)
         if defaults:
@@ -93,9 +91,6 @@ def parameter(program: Program) -> Changes:
     """A parameter more, of a name that nothing binds; one that is never read left out."""
     calls = _called(program)
     for node, block in _functions(program):
-        canon = program.canons[block.region]
-        if node.args not in canon.spans:
-            continue
         if node.name not in calls:
             yield from _less(program, node, block)
         yield from _more(program, node, block, called=node.name in calls)
@@ -114,6 +109,9 @@ def _less(program: Program, node: ast.FunctionDef | ast.AsyncFunctionDef, block:
     if arguments.posonlyargs:
         return
     read = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Nonlocal):
+            read.update(inner.names)
     defaults = dict(
         zip(arguments.args[::-1], arguments.defaults[::-1], strict=False)  # the last ones have them
     )
