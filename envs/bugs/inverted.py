@@ -87,6 +87,10 @@ UNMAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "unwrap_block": ("wrap_in_if",),
         "move_in": ("move_out",),
         "move_out": ("move_in",),
+        "move_in_statements": ("move_out_statements",),
+        "move_out_statements": ("move_in_statements",),
+        "drop_filter": ("add_filter",),
+        "add_filter": ("drop_filter",),
         "if_to_elif": ("elif_to_if",),
         "elif_to_if": ("if_to_elif",),
         "call_to_assignment": ("assignment_to_call",),
@@ -109,6 +113,7 @@ UNMAKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
                 *("attribute", "callee", "empty", "jump", "swap_statements", "swap_branches"),
                 *("if_or_while", "move_statement", "target_expression", "swap_conditional"),
                 *("use_of_value", "comparison_and_bound", "to_condition"),
+                *("default_value", "exception_type", "parameter"),
             )
         },
     }

@@ -22,6 +22,10 @@ _ZERO, _ONE, _TWO = pc.constant(0), pc.constant(1), pc.constant(2)
 _NONE = pc.constant(None)
 _VALUES = (_NONE, pc.constant(True), pc.constant(False), _ZERO, pc.display("[", []))
 _ORDER = ("<", "<=", ">", ">=", "==", "!=")
+_UNWRAPPED = (
+    *(ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal),
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+)
 
 
 def conditions(program: Program, scope: ast.AST, unbound: int, region: int) -> tuple[Piece, ...]:
@@ -121,18 +125,41 @@ def add_filter(program: Program) -> Changes:
             yield Change(inner.high, inner.high, text, place.region, at, at, f"{piece.canon},")
 
 
+def drop_filter(program: Program) -> Changes:
+    """A condition of a comprehension left out."""
+    for place in program.of_kind(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp):
+        for one in place.node.generators:
+            behind = program.at[one.iter].high
+            for test in one.ifs:
+                at = program.at[test]
+                begin, stop = at.canon_start, at.canon_end + 1
+                text = program.apart("", behind, at.high)
+                yield Change(behind, at.high, text, place.region, begin, stop, "")
+                behind = at.high
+
+
 def comparison_and_bound(program: Program) -> Changes:
     """Another comparison with a number beside the old one."""
     for place in program.of_kind(ast.Compare):
         if len(place.inner) != 2 or sign_of(place.node.ops[0]) not in _ORDER:
             continue
         left, right = place.inner
-        value = right.node.value if isinstance(right.node, ast.Constant) else None
-        if type(value) is not int:
+        value = _written(right.node)
+        if value is None:
             continue
         for number in (value - 1, value + 1):
             for sign in _ORDER:
                 yield program.put(place, pc.compare(left.piece, sign, pc.constant(number)))
+
+
+def _written(node: ast.expr) -> int | None:
+    """The whole number that an expression writes out, with its sign; None if it is none."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _written(node.operand)
+        return None if value is None else -value
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    return None
 
 
 def add_term(program: Program) -> Changes:
@@ -242,10 +269,9 @@ def insert_guard(program: Program) -> Changes:
         phrases = [ph.returned(None), *phrases[:6], ph.CONTINUE, ph.BREAK]
         phrases = [one for one in phrases if not one.needs & ~block.legal]
         step = f"{gap.indent}{program.unit}"
+        phrases = [one for one in phrases if not one.reads & gap.unbound]
         for test in _guards(program, gap):
-            for phrase in phrases:
-                if not phrase.reads & gap.unbound:
-                    yield ph.put(gap, ph.guarded(test, phrase, step))
+            yield from ph.put_all(gap, (ph.guarded(test, phrase, step) for phrase in phrases))
 
 
 def _guards(program: Program, gap: ph.Gap) -> Iterator[Piece]:
@@ -266,13 +292,12 @@ def wrap_in_if(program: Program) -> Changes:
         canon = program.canons[block.region]
         for node in block.statements:
             lines = program.lines(node)
-            fixed = (ast.Import, ast.ImportFrom, ast.Global, ast.FunctionDef, ast.ClassDef)
-            if lines is None or isinstance(node, fixed) or program.is_elif(node):
+            if lines is None or isinstance(node, _UNWRAPPED) or program.is_elif(node):
                 continue
             if not program.may_shift(node):
                 continue
             indent = program.source.indent(node)
-            unbound = ~(program.flow.before[node] | program.special(block.scope))
+            unbound = program.unbound(node)
             begin, stop = canon.spans[node]
             body = program.shifted(lines, more=program.unit)
             for test in conditions(program, block.scope, unbound, block.region):

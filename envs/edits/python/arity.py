@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from hrmgym.envs.edits.python.flow import parameters_of
 from hrmgym.envs.edits.source import Source
 
 _ANY = (0, 1 << 16)
@@ -49,12 +50,16 @@ class Arities:
     """The functions of a file, by how many positional arguments they take.
 
     What is defined twice, decorated, or takes `*args` says nothing.
+
+    Attributes:
+        defined: Functions that are no methods.
+        parameters: For each function and method, what its parameters are called.
     """
 
     def __init__(self, source: Source) -> None:
         self._functions: dict[str, Arity] = {}
         self._methods: dict[str, Arity] = {}
-        self._keywords: dict[str, frozenset[str]] = {}
+        self.parameters: dict[str, list[str]] = {}
         self.defined: set[str] = set()
         for node in source.nodes(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
             if isinstance(node, ast.ClassDef):
@@ -62,6 +67,8 @@ class Arities:
                 continue
             assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
             least, most = arity_of(node) if not node.decorator_list else _ANY
+            names = [one for one in parameters_of(node.args) if one not in ("self", "cls")]
+            self.parameters[node.name] = names if node.name not in self.parameters else []
             if isinstance(source.parent(node), ast.ClassDef):
                 self._add(self._methods, node.name, (max(0, least - 1), max(0, most - 1)))
             else:

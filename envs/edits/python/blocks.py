@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from hrmgym.envs.edits.python import pieces as pc
@@ -17,6 +17,7 @@ Changes = Iterator[Change | None]
 _FRAMES = (ast.If, ast.With, ast.For, ast.While, ast.Try)
 _FIXED = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
 _FAR = 4
+_MOST_TOGETHER = 3
 
 
 def swap_statements(program: Program) -> Changes:
@@ -31,7 +32,7 @@ def _moved(program: Program, block: Block, first: ast.stmt, second: ast.stmt) ->
     one, two = program.lines(first), program.lines(second)
     if one is None or two is None or isinstance(first, _FIXED) or isinstance(second, _FIXED):
         return None
-    if isinstance(first, _ENDS) or not program.may_swap(first, second, block):
+    if not program.may_swap(first, second, block):
         return None
     (s1, e1), (s2, e2) = _own(program, first), _own(program, second)
     text, canon = program.text, program.canons[block.region]
@@ -103,24 +104,46 @@ def move_statement(program: Program) -> Changes:
 
 def move_out(program: Program) -> Changes:
     """The last statement of a block moved behind what holds the block."""
+    yield from _moved_out(program, 1)
+
+
+def move_out_statements(program: Program) -> Changes:
+    """The last two statements of a block moved behind what holds the block, or the last three."""
+    for count in range(2, _MOST_TOGETHER + 1):
+        yield from _moved_out(program, count)
+
+
+def _moved_out(program: Program, count: int) -> Changes:
     for owner, block in statements(program, *_FRAMES):
         inner = _last_block(owner)
-        if inner is None or len(inner) < 2 or program.is_elif(owner):
+        if inner is None or program.is_elif(owner):
             continue
-        node, lines = inner[-1], program.lines(inner[-1])
-        step = program.step(owner, node)
-        if lines is None or not step or not program.may_shift(node):
+        while isinstance(inner[-1], ast.If) and program.is_elif(inner[-1]):
+            inner = _last_block(inner[-1]) or inner
+        if len(inner) <= count:
             continue
-        if not program.allows(block, node):
+        nodes = inner[-count:]
+        lines, step = _lines_of(program, nodes), program.step(owner, nodes[0])
+        if lines is None or not step or not all(program.allows(block, node) for node in nodes):
             continue
         canon = program.canons[block.region]
-        begin, stop = canon.spans[node]
+        begin, stop = canon.spans[nodes[0]][0], canon.spans[nodes[-1]][1]
         behind = canon.spans[owner][1]
         text = program.shifted(lines, less=step)
-        # the statement leaves its block; what closes the owner comes before it
+        # the statements leave their block; what closes the owner comes before them
         closing = canon.text[stop + 1 : behind]
         tree = f"{closing},{canon.text[begin:stop]}"
         yield Change(*lines, text, block.region, begin, behind, tree)
+
+
+def _lines_of(program: Program, nodes: Sequence[ast.stmt]) -> tuple[int, int] | None:
+    """The whole lines of neighbours, from first to last; None where they may not be indented."""
+    spans = [program.lines(node) for node in nodes]
+    if spans[0] is None or spans[-1] is None or None in spans:
+        return None
+    if not all(map(program.may_shift, nodes)):
+        return None
+    return spans[0][0], spans[-1][1]
 
 
 def _last_block(node: ast.stmt) -> list[ast.stmt] | None:
@@ -136,36 +159,37 @@ def _last_block(node: ast.stmt) -> list[ast.stmt] | None:
 
 def move_in(program: Program) -> Changes:
     """A statement moved to the end of the block before it."""
+    yield from _moved_in(program, 1)
+
+
+def move_in_statements(program: Program) -> Changes:
+    """Two neighbouring statements moved to the end of the block before them, or three."""
+    for count in range(2, _MOST_TOGETHER + 1):
+        yield from _moved_in(program, count)
+
+
+def _moved_in(program: Program, count: int) -> Changes:
     for block in program.blocks:
-        for owner, node in pairwise(block.statements):
+        for index, owner in enumerate(block.statements):
+            nodes = block.statements[index + 1 : index + 1 + count]
             inner = _last_block(owner) if isinstance(owner, _FRAMES) else None
-            if inner is None or isinstance(inner[-1], _ENDS) or isinstance(node, _FIXED):
+            if inner is None or len(nodes) < count:
+                continue
+            if any(isinstance(node, _FIXED) for node in nodes):
                 continue
             while isinstance(inner[-1], ast.If) and program.is_elif(inner[-1]):
                 inner = _last_block(inner[-1]) or inner
-            lines, step = program.lines(node), program.step(owner, inner[-1])
+            step, lines = program.step(owner, inner[-1]), _lines_of(program, nodes)
             if lines is None or not step or isinstance(inner[-1], _ENDS):
                 continue
-            if program.lines(inner[-1]) is None or not program.may_shift(node):
+            if program.lines(inner[-1]) is None:
                 continue
-            yield _into(program, block, owner, inner, node, lines, step)
-
-
-def _into(
-    program: Program,
-    block: Block,
-    owner: ast.stmt,
-    inner: list[ast.stmt],
-    node: ast.stmt,
-    lines: tuple[int, int],
-    step: str,
-) -> Change | None:
-    canon = program.canons[block.region]
-    begin, stop = canon.spans[node]
-    place = canon.spans[inner[-1]][1] + 1
-    tree = f"{canon.text[begin:stop]},{canon.text[place : begin - 1]}"
-    text = program.shifted(lines, more=step)
-    return Change(*lines, text, block.region, place, stop, tree)
+            canon = program.canons[block.region]
+            begin, stop = canon.spans[nodes[0]][0], canon.spans[nodes[-1]][1]
+            place = canon.spans[inner[-1]][1] + 1
+            tree = f"{canon.text[begin:stop]},{canon.text[place : begin - 1]}"
+            text = program.shifted(lines, more=step)
+            yield Change(*lines, text, block.region, place, stop, tree)
 
 
 def unwrap_block(program: Program) -> Changes:
@@ -180,7 +204,7 @@ def unwrap_block(program: Program) -> Changes:
         first, last = program.lines(body[0]), program.lines(body[-1])
         if first is None or last is None or not program.may_shift(node):
             continue
-        if program.sole_binding(_bound_by_frame(node), body[0], block):
+        if program.sole_binding(_bound_by_frame(node), _frame(program, node), block):
             continue
         if not all(program.allows(block, one) for one in body):
             continue
@@ -191,6 +215,13 @@ def unwrap_block(program: Program) -> Changes:
             text = text.rstrip("\n")
         begin, stop = canon.spans[node]
         yield Change(*lines, text, block.region, begin, stop, tree)
+
+
+def _frame(program: Program, node: ast.stmt) -> list[tuple[int, int]]:
+    """The spans of a statement that are not in its body."""
+    start, end = program.source.span(node)
+    body = node.body  # type: ignore[attr-defined]
+    return [(start, program.first(body[0])), (program.source.span(body[-1])[1], end)]
 
 
 def _bound_by_frame(node: ast.stmt) -> Iterator[str]:
@@ -242,23 +273,23 @@ def elif_to_if(program: Program) -> Changes:
     """`if` for `elif`; `else` for the last `elif`."""
     for node, block in statements(program, ast.If):
         assert isinstance(node, ast.If)
-        if len(node.orelse) != 1 or not program.is_elif(node.orelse[0]):
+        if program.is_elif(node):
             continue
-        other = node.orelse[0]
-        assert isinstance(other, ast.If)
-        canon = program.canons[block.region]
-        start = program.source.span(other)[0]
-        if not program.is_elif(node):
+        canon, last = program.canons[block.region], node
+        while len(last.orelse) == 1 and program.is_elif(last.orelse[0]):
+            other = last.orelse[0]
+            assert isinstance(other, ast.If)
+            start = program.source.span(other)[0]
             begin, stop = canon.spans[other]
             behind = canon.spans[node][1]
             tree = f"{canon.text[stop + 1 : behind]},{canon.text[begin:stop]}"
             yield Change(start, start + 4, "if", block.region, begin, behind, tree)
-        if not other.orelse:
-            end = program.after(program.at[other.test].high, ":") - 1
-            body = canon.blocks[other, "body"]
-            tree = canon.text[body : canon.spans[other.body[-1]][1] + 1]
-            begin, stop = canon.spans[other]
-            yield Change(start, end, "else", block.region, begin, stop + 1, tree)
+            if not other.orelse:
+                end = program.after(program.at[other.test].high, ":") - 1
+                body = canon.blocks[other, "body"]
+                tree = canon.text[body : canon.spans[other.body[-1]][1] + 1]
+                yield Change(start, end, "else", block.region, begin, stop + 1, tree)
+            last = other
 
 
 def if_to_elif(program: Program) -> Changes:

@@ -13,11 +13,15 @@ from hrmgym.envs.edits.python.pieces import Piece
 from hrmgym.envs.edits.python.places import Change, Place
 from hrmgym.envs.edits.python.pools import callables, name, names_at
 from hrmgym.envs.edits.python.program import Program
+from hrmgym.envs.edits.python.valuetypes import ATTRIBUTES
 
 Changes = Iterator[Change | None]
 
 _MOST_ARGUMENTS = 6
-_CONVERSIONS = ("len", "list", "sorted", "set", "tuple", "str", "abs", "int", "reversed", "sum")
+_CONVERSIONS = (
+    *("len", "list", "sorted", "set", "tuple", "str", "abs", "int", "reversed", "sum"),
+    *("bool", "float"),
+)
 _OF_NUMBERS = ("abs", "int", "str", "float", "range")
 _OF_LISTS = ("len", "list", "sorted", "set", "tuple", "reversed", "sum", "enumerate", "dict")
 _OF_TEXTS = ("len", "int", "list", "sorted", "float", "set", "reversed", "ord")
@@ -28,7 +32,10 @@ _METHODS_OF = {
     "bytes": ("decode",),
     "": ("copy", "items", "keys", "values", "strip", "lower", "pop"),
 }
-_ADDED = ("None", "True", "False", "0", "1", "-1")
+_ADDED = tuple(map(pc.constant, (None, True, False, 0, 1, -1)))
+_OF_BUILTIN_TYPES = frozenset(
+    name for kind in ("str", "list", "dict", "set", "deque") for name in ATTRIBUTES[kind]
+)
 _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("min", "max", "sum", "len"),
     ("any", "all", "sum", "bool"),
@@ -41,6 +48,7 @@ _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("range", "enumerate"),
     ("str", "repr"),
     ("list", "iter", "dict"),
+    ("ValueError", "TypeError", "KeyError", "IndexError", "RuntimeError", "AttributeError"),
 )
 _RELATED: dict[str, tuple[str, ...]] = {
     one: tuple(dict.fromkeys(o for family in _FAMILIES if one in family for o in family))
@@ -128,61 +136,97 @@ def drop_argument(program: Program) -> Changes:
     for place in program.of_kind(ast.Call):
         arguments = len(place.node.args)
         items = _items(program, place)
-        if arguments == 1 and len(items) == 1 and program.at[place.node.args[0]].start > 0:
-            only = program.at[place.node.args[0]]
-            if isinstance(only.node, ast.GeneratorExp) and only.end + 1 == place.end:
-                continue
         for index in range(len(items)):
             if program.accepts(place, arguments - 1) or len(items) != arguments:
                 yield dropped(program, items, index, place.region)
 
 
 def add_argument(program: Program) -> Changes:
-    """An argument too many: a variable, a constant, a keyword that another call gets."""
-    words = dict.fromkeys(
-        (program.text[slice(*program.source.span(word))], program.canon_of(word, place.region))
-        for place in program.of_kind(ast.Call)
-        for word in place.node.keywords
-        if word.arg
-    )
+    """An argument more: a variable, a constant, a keyword that another call gets, `x=x`."""
+    words: dict[tuple[str, str], int] = {}
     for place in program.of_kind(ast.Call):
-        node = place.node
-        if any(isinstance(one, ast.Starred) for one in node.args):
+        for word in place.node.keywords:
+            text = program.text[slice(*program.source.span(word))]
+            if word.arg and "\n" not in text:
+                canon = program.canon_of(word, place.region)
+                words.setdefault((text, canon), program.at[word.value].piece.reads)
+    for place in program.of_kind(ast.Call):
+        if not any(isinstance(one, ast.Starred) for one in place.node.args):
+            yield from _add_positional(program, place)
+            yield from _add_keyword(program, place, words)
+
+
+def _add_positional(program: Program, place: Place) -> Changes:
+    node, inner, region = place.node, argument_pieces(place), place.region
+    if not program.accepts(place, len(inner) + 1) or len(inner) >= _MOST_ARGUMENTS:
+        return
+    first = program.canons[region].blocks[node, "args"]
+    opening = program.after(place.inner[0].high, "(")
+    comma = ", " if node.args or node.keywords else ""
+    bare = _bare_argument(program, inner)
+    for piece in (*variables_beside(program, place), *_ADDED):
+        new = f"{piece.canon},"
+        if piece.reads & place.unbound:
             continue
-        inner = argument_pieces(place)
-        canon = program.canons[place.region]
-        if program.accepts(place, len(inner) + 1) and len(inner) < _MOST_ARGUMENTS:
-            if inner and isinstance(inner[0].node, ast.GeneratorExp) and len(inner) == 1:
-                continue
-            first = canon.blocks[node, "args"]
-            last = inner[-1].canon_end + 1 if inner else first
-            opening = program.after(place.inner[0].high, "(")
-            fixed = (Piece(one, one, pc.ATOM) if one != "-1" else pc.constant(-1) for one in _ADDED)
-            for piece in (*variables_beside(program, place), *fixed):
-                new = f"{piece.canon},"
-                if piece.reads & place.unbound:
-                    continue
-                comma = ", " if node.args or node.keywords else ""
-                yield Change(opening, opening, piece.text + comma, place.region, first, first, new)
-                for one in inner:
-                    yield Change(
-                        one.high,
-                        one.high,
-                        f", {piece.text}",
-                        place.region,
-                        one.canon_end + 1,
-                        one.canon_end + 1,
-                        new,
-                    )
-        given = {word.arg for word in node.keywords}
-        last = canon.spans[node][1] - 3
-        for text, word_canon in words:
-            if text.partition("=")[0].strip() in given or "\n" in text:
-                continue
-            items = _items(program, place)
-            if items and isinstance(place.node.func, (ast.Attribute, ast.Name)):
-                end = items[-1][1]
-                yield Change(end, end, f", {text}", place.region, last, last, f"{word_canon},")
+        if bare is not None:
+            low, high, text = bare
+            behind = inner[0].canon_end + 1
+            yield Change(low, high, f"{piece.text}, {text}", region, first, first, new)
+            yield Change(low, high, f"{text}, {piece.text}", region, behind, behind, new)
+            continue
+        yield Change(opening, opening, piece.text + comma, region, first, first, new)
+        for one in inner:
+            at, text = one.canon_end + 1, f", {piece.text}"
+            yield Change(one.high, one.high, text, region, at, at, new)
+
+
+def _add_keyword(program: Program, place: Place, words: dict[tuple[str, str], int]) -> Changes:
+    node, region = place.node, place.region
+    items = _items(program, place)
+    if not items or not isinstance(node.func, (ast.Attribute, ast.Name)):
+        return
+    given = {word.arg for word in node.keywords}
+    start = end = items[-1][1]
+    head, at = "", program.canons[region].spans[node][1] - len("];)")
+    bare = _bare_argument(program, argument_pieces(place)) if len(items) == 1 else None
+    if bare is not None:
+        start, end, head = bare
+    for (text, canon), reads in words.items():
+        if text.partition("=")[0].strip() not in given and not reads & place.unbound:
+            yield Change(start, end, f"{head}, {text}", region, at, at, f"{canon},")
+    taken = _keywords_of(program, node.func, len(node.args))
+    own = program.flow.parameters[place.scope]
+    for piece in names_at(program, place):
+        if not piece.reads & own or piece.text in given:
+            continue
+        if taken is None or piece.text in taken:
+            canon = f"keyword({piece.text!r};{piece.canon};),"
+            text = f"{head}, {piece.text}={piece.text}"
+            yield Change(start, end, text, region, at, at, canon)
+
+
+def _keywords_of(
+    program: Program, function: ast.Name | ast.Attribute, given: int
+) -> frozenset[str] | None:
+    """Names of the keyword arguments that a function may take behind so many others; None: any."""
+    name = function.id if isinstance(function, ast.Name) else function.attr
+    known = program.arities.parameters.get(name)
+    if known is not None:
+        return frozenset(known[given:])
+    if isinstance(function, ast.Name):
+        return frozenset() if program.is_builtin(name) else None
+    return frozenset() if name in _OF_BUILTIN_TYPES else None
+
+
+def _bare_argument(program: Program, inner: list[Place]) -> tuple[int, int, str] | None:
+    """Span and new text, in parentheses, of a generator that a call's own were enough for.
+
+    Beside another argument it needs some of its own.
+    """
+    if len(inner) != 1 or not program.is_bare(inner[0]):
+        return None
+    start, end = inner[0].start, inner[0].end
+    return start, end, f"({program.text[start:end]})"
 
 
 def variables_beside(program: Program, place: Place) -> tuple[Piece, ...]:
@@ -295,8 +339,8 @@ def recursion(program: Program) -> Changes:
         for piece in callables(program, place.scope, place.unbound, place.region):
             if (
                 piece.type == "func"
-                and program.takes(piece.text, place.scope, 1, None)
                 and program.is_defined(piece.text)
+                and program.takes(piece.text, place.scope, 1, None)
             ):
                 yield program.put(place, pc.call(piece, [place.piece]))
 
@@ -334,7 +378,7 @@ def add_bound(program: Program) -> Changes:
             continue
         inner = argument_pieces(place)
         first = program.canons[place.region].blocks[place.node, "args"]
-        if len(inner) == 1 and not isinstance(inner[0].node, ast.Starred):
+        if len(inner) == 1 and not isinstance(inner[0].node, (ast.Starred, ast.GeneratorExp)):
             for piece in (pc.constant(1), pc.constant(2)):
                 low = inner[0].low
                 new = f"{piece.canon},"

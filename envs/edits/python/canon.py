@@ -12,7 +12,9 @@ from typing import Any
 
 from hrmgym.envs.edits.source import is_docstring
 
-_LEFT_OUT = frozenset({"ctx", "annotation", "returns", "type_comment", "kind", "type_params"})
+_LEFT_OUT = frozenset(
+    {"ctx", "annotation", "simple", "returns", "type_comment", "kind", "type_params"}
+)
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -116,15 +118,15 @@ def _regions(body: list[ast.stmt]) -> Iterable[ast.AST]:
             yield node
 
 
-#: The largest prime below 2**62.
-PRIME = (1 << 62) - 57
+#: The largest prime below 2**60, which Python holds in two of its digits.
+PRIME = (1 << 60) - 93
 
 
 class Keys:
     """Numbers that tell changed texts apart, each made in the time that the change takes.
 
     The number of a text is the text, read as one number, modulo a prime: two different ones are
-    the same with a chance of 1 in 4e18. What comes before and after a change is computed once.
+    the same with a chance of 1 in 1e18. What comes before and after a change is computed once.
 
     Attributes:
         before: For each place, the number of the text up to there.
@@ -151,11 +153,16 @@ class Keys:
         while len(powers) <= size:
             powers.append((powers[-1] << 8) % PRIME)
 
-    def of(self, start: int, end: int, new: str) -> int:
-        """The number of the text with `new` in place of `start:end`."""
+    def digest(self, new: str) -> tuple[int, int]:
+        """The number of a text, and 256 to the power of its length."""
         data = new.encode()
         if len(data) >= len(self.powers):
             self.grow(len(data))
+        return int.from_bytes(data, "big") % PRIME, self.powers[len(data)]
+
+    def of(self, start: int, end: int, new: str) -> int:
+        """The number of the text with `new` in place of `start:end`."""
+        number, power = self.digest(new)
         before = self.before
-        middle = before[start] * self.powers[len(data)] + int.from_bytes(data, "big")
+        middle = before[start] * power + number
         return ((middle - before[end]) * self.behind[end] + before[-1]) % PRIME

@@ -92,6 +92,8 @@ def rejected(
         return _NOT_ITERABLE
     if isinstance(parent, (ast.Starred, ast.YieldFrom)):
         return _NOT_ITERABLE
+    if isinstance(parent, (ast.With, ast.AsyncWith)):  # a tuple would be several items
+        return _ALL
     if isinstance(parent, ast.Expr):  # a text would be a docstring
         return MODULE | {"str"}
     if field in ("test", "ifs") or isinstance(parent, ast.BoolOp):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from hrmgym.envs.edits.python import phrases as ph
+from hrmgym.envs.edits.python.flow import stored_by
 from hrmgym.envs.edits.python.phrases import Phrase
 from hrmgym.envs.edits.python.places import FUNCTION, Change, Place
 from hrmgym.envs.edits.python.pools import variables
@@ -20,8 +21,19 @@ _MOST_NAMES = 4
 _MOST_TWICE = 5
 
 
-def _lines(program: Program) -> list[tuple[ast.stmt, int, list[Place]]]:
+_Line = tuple[ast.stmt, int, list[Place]]
+
+
+def _lines(program: Program) -> list[_Line]:
     """The simple statements of one short line, with the variables in each."""
+    known = program.memo.get("donor lines")
+    if known is None:
+        known = program.memo["donor lines"] = _find_lines(program)
+    assert isinstance(known, list)
+    return known
+
+
+def _find_lines(program: Program) -> list[_Line]:
     found: list[tuple[ast.stmt, int, list[Place]]] = []
     seen = set()
     for block in program.blocks:
@@ -30,6 +42,8 @@ def _lines(program: Program) -> list[tuple[ast.stmt, int, list[Place]]]:
             start, end = program.source.span(node)
             text = program.text[start:end]
             if not isinstance(node, _SIMPLE) or "\n" in text or len(text) > _MOST_LENGTH:
+                continue
+            if program.flow.mask(stored_by(node)) & program.flow.late[block.scope]:
                 continue
             tree = canon.text[slice(*canon.spans[node])]
             if (block.region, tree) in seen or any(
@@ -97,8 +111,7 @@ def _donated(program: Program, renamed: int) -> Changes:
                 continue
             if last and gap.position != len(gap.block.statements):
                 continue
-            for phrase in made[node]:
-                yield ph.put(gap, phrase)
+            yield from ph.put_all(gap, made[node])
 
 
 def _renamed(

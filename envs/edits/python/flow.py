@@ -10,6 +10,8 @@ import ast
 import builtins
 from collections.abc import Iterable, Iterator
 
+from hrmgym.envs.edits.source import is_docstring
+
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -17,8 +19,8 @@ _BUILTINS = tuple(
     dict.fromkeys(name for name in (*dir(builtins), "__file__") if name.isidentifier())
 )
 _BUILTIN_MASK = (1 << len(_BUILTINS)) - 1
-#: Not names, but bound where it is legal: `yield`, `await`, `:=`.
-YIELD, AWAIT, WALRUS = "<yield>", "<await>", "<walrus>"
+#: Not names, but bound where it is legal: `yield`, `yield from`, `await`, `:=`.
+YIELD, YIELD_FROM, AWAIT, WALRUS = "<yield>", "<yield from>", "<await>", "<walrus>"
 #: Not a name, and bound nowhere: what stands in one kind of place alone, `*x` or `a:b`.
 FIXED = "<fixed>"
 
@@ -33,6 +35,8 @@ class Flow:
         scope: For each statement, the function, class or module that its names live in.
         local: For each scope, the names that it binds, as bits.
         bindings: For each scope, how many statements bind a name that need not be bound before.
+        late: For each scope, names that it declares global or nonlocal when statements of its own
+            have gone before, as bits: a use before the declaration is no program.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -42,6 +46,7 @@ class Flow:
         self.local: dict[Scope, int] = {}
         self.parameters: dict[Scope, int] = {}
         self.bindings: dict[Scope, dict[str, int]] = {}
+        self.late: dict[Scope, int] = {}
         self._loops: list[list[int]] = []
         self._stored: dict[ast.stmt, int] = {}
         star = any(
@@ -102,6 +107,7 @@ class Flow:
         local = self.mask(name for name in counts if name not in free) | parameters
         self.local[node], self.bindings[node], self.parameters[node] = local, counts, parameters
         base |= self.mask(free)
+        self.late[node] = self.mask(free - set(_declared_first(body)))
         if isinstance(node, _FUNCTIONS):
             base &= ~local
         outside, self._loops = self._loops, []
@@ -246,6 +252,15 @@ def parameters_of(arguments: ast.arguments) -> list[str]:
     return [one.arg for one in every]
 
 
+def _declared_first(body: list[ast.stmt]) -> Iterator[str]:
+    """Names that a scope declares global or nonlocal before it does anything."""
+    for node in body:
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            yield from node.names
+        elif not is_docstring(node):
+            return
+
+
 def _own(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """All statements of a scope, those of inner scopes left out."""
     for node in body:
@@ -265,9 +280,16 @@ def _inner(node: ast.stmt) -> Iterator[ast.stmt]:
 
 def is_async_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Whether a function is asynchronous and yields: it may return no value."""
-    return isinstance(node, ast.AsyncFunctionDef) and any(
-        isinstance(one, (ast.Yield, ast.YieldFrom)) for one in ast.walk(node)
-    )
+    if not isinstance(node, ast.AsyncFunctionDef):
+        return False
+    waiting: list[ast.AST] = list(node.body)
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Yield):
+            return True
+        if not isinstance(one, _SCOPES):  # what an inner function yields is its own
+            waiting.extend(ast.iter_child_nodes(one))
+    return False
 
 
 def of_loop(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -13,6 +13,7 @@ from hrmgym.envs.edits.python import (
     names,
     numbers,
     operators,
+    signatures,
     statements,
     subscripts,
 )
@@ -67,7 +68,9 @@ LEAN = _kinds(
     statements.delete_statements,
     blocks.swap_statements,
     blocks.move_out,
+    blocks.move_out_statements,
     blocks.move_in,
+    blocks.move_in_statements,
     blocks.unwrap_block,
     blocks.drop_else,
     blocks.swap_branches,
@@ -84,6 +87,9 @@ LEAN = _kinds(
     subscripts.add_element,
     subscripts.add_slice,
     names.expression_to_name,
+    additions.drop_filter,
+    signatures.default_value,
+    signatures.parameter,
 )
 BULKY = _kinds(
     numbers.name_to_constant,
@@ -95,6 +101,7 @@ BULKY = _kinds(
     names.add_attribute,
     names.attribute_alike,
     names.keyword,
+    signatures.exception_type,
     numbers.text,
     additions.add_term,
     additions.add_fallback,

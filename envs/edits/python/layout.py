@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
-from hrmgym.envs.edits.python.flow import Flow, Scope, bound_in, of_loop
+from hrmgym.envs.edits.python.flow import Flow, bound_in, of_loop
 from hrmgym.envs.edits.python.places import LOOP, Block, Place
 from hrmgym.envs.edits.source import Source
 
@@ -20,6 +20,8 @@ class Layout:
     places: list[Place]
     blocks: list[Block]
     _bound_inside: dict[ast.stmt, int]
+    _bound_by: dict[ast.stmt, list[str]]
+    _lines: dict[ast.stmt, tuple[int, int] | None]
 
     def first(self, node: ast.stmt) -> int:
         """Where a statement begins."""
@@ -27,9 +29,10 @@ class Layout:
 
     def lines(self, node: ast.stmt) -> tuple[int, int] | None:
         """The whole lines of a statement; None where others share them, or decorators go before."""
-        if getattr(node, "decorator_list", None):
-            return None
-        return self.source.line_span(node)
+        if node not in self._lines:
+            decorated = getattr(node, "decorator_list", None)
+            self._lines[node] = None if decorated else self.source.line_span(node)
+        return self._lines[node]
 
     def is_elif(self, node: ast.stmt) -> bool:
         """Whether a statement is written `elif`."""
@@ -76,9 +79,16 @@ class Layout:
         jumps = any(isinstance(one, (ast.Break, ast.Continue)) for one in of_loop(node.body))
         return not jumps or bool(block.legal & LOOP)
 
-    def sole_binding(self, names: Iterable[str], node: ast.stmt, block: Block) -> bool:
-        """Whether nothing but a statement binds one of the names that is read outside it."""
-        start, end = self.source.span(node)
+    def sole_binding(
+        self, names: Iterable[str], spans: Sequence[tuple[int, int]], block: Block
+    ) -> bool:
+        """Whether nothing but these spans bind one of the names that is read outside them.
+
+        Args:
+            names: What the spans bind, each as often as they do.
+            spans: Starts and ends in characters.
+            block: A block of the scope that the names live in.
+        """
         counts = self.flow.bindings[block.scope]
         inside: dict[str, int] = {}
         for name in names:
@@ -88,18 +98,34 @@ class Layout:
                 continue
             if self.flow.parameters[block.scope] & self.flow.bit(name):
                 continue
-            if any(not start <= at < end for at in self._read_at.get(name, ())):
+            if name in self._nonlocal:
                 return True
+            for at in self._read_at.get(name, ()):
+                if not any(start <= at < end for start, end in spans):
+                    return True
         return False
+
+    @cached_property
+    def _nonlocal(self) -> frozenset[str]:
+        """Names that a function declares nonlocal: an outer one has to bind them."""
+        declared = (node.names for node in self.source.nodes(ast.Nonlocal))  # type: ignore[attr-defined]
+        return frozenset(name for names in declared for name in names)
 
     def may_drop(self, node: ast.stmt, block: Block) -> bool:
         """Whether what a statement binds is bound elsewhere, too, or read nowhere else."""
-        return not self.sole_binding(bound_in([node]), node, block)
+        return not self.sole_binding(self.bound_by(node), [self.source.span(node)], block)
+
+    def bound_by(self, node: ast.stmt) -> list[str]:
+        """The names that a statement binds, as `bound_in` says."""
+        known = self._bound_by.get(node)
+        if known is None:
+            known = self._bound_by[node] = list(bound_in([node]))
+        return known
 
     def may_swap(self, first: ast.stmt, second: ast.stmt, block: Block) -> bool:
         """Whether a statement may come before another that binds nothing it needs."""
-        names = set(bound_in([first]))
-        if not names or not self.sole_binding(names, first, block):
+        names = set(self.bound_by(first))
+        if not names or not self.sole_binding(names, [self.source.span(first)], block):
             return True
         start, end = self.source.span(second)
         return not any(start <= at < end for name in names for at in self._read_at.get(name, ()))
@@ -110,6 +136,13 @@ class Layout:
         for place in self.places:
             if isinstance(place.node, ast.Name) and not place.store:
                 found.setdefault(place.node.id, []).append(place.start)
+            elif isinstance(place.node, ast.JoinedStr):
+                for name in _names(place.node):
+                    found.setdefault(name, []).append(place.start)
+        for node in self.source.nodes(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
+            at = self.source.span(node)[0]  # type: ignore[arg-type]
+            for name in _beside_body(node):
+                found.setdefault(name, []).append(at)
         return found
 
     @cached_property
@@ -149,14 +182,6 @@ class Layout:
             if isinstance(place.node, ast.Attribute) and isinstance(place.node.value, ast.Name)
         )
 
-    @cached_property
-    def _reads(self) -> frozenset[tuple[Scope, str]]:
-        return frozenset(
-            (place.scope, place.node.id)
-            for place in self.places
-            if isinstance(place.node, ast.Name) and not place.store
-        )
-
     def may_lose(self, place: Place) -> bool:
         """Whether a variable may be read no more, or is still bound, once this binds it no more."""
         name = place.node.id
@@ -166,4 +191,21 @@ class Layout:
             return True
         if self.flow.parameters[place.scope] & self.flow.bit(name):
             return True
-        return not any(text == name for _, text in self._reads)
+        return name not in self._nonlocal and name not in self._read_at
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    return (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+
+
+def _beside_body(node: ast.AST) -> Iterator[str]:
+    """The names in decorators, annotations and bases."""
+    for field in ("decorator_list", "bases", "keywords"):
+        for one in getattr(node, field, ()):
+            yield from _names(one)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if node.returns is not None:
+            yield from _names(node.returns)
+        for inner in ast.walk(node.args):
+            if isinstance(inner, ast.arg) and inner.annotation is not None:
+                yield from _names(inner.annotation)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from hrmgym.envs.edits.names import alike
 from hrmgym.envs.edits.python import pieces as pc
+from hrmgym.envs.edits.python.flow import WALRUS
 from hrmgym.envs.edits.python.pieces import Piece
 from hrmgym.envs.edits.python.places import Change, Place
 from hrmgym.envs.edits.python.pools import names_at, variables
@@ -59,10 +60,11 @@ def identifier(program: Program) -> Changes:
 
 def target(program: Program) -> Changes:
     """Another variable assigned to, one that the function assigns to or reads."""
+    walrus = program.flow.bit(WALRUS)
     for place in program.places:
         if not place.store or not isinstance(place.node, ast.Name):
             continue
-        if isinstance(place.parent, ast.comprehension):  # what reads it would not find it
+        if place.unbound & walrus:  # in a comprehension: what reads it would not find it
             continue
         if isinstance(place.statement, ast.Delete) or not program.may_lose(place):
             continue
@@ -108,15 +110,24 @@ def attribute(program: Program) -> Changes:
 
 
 def attribute_alike(program: Program) -> Changes:
-    """An attribute that shares a word with the old one."""
+    """An attribute that shares a word with the old one, or has one underscore more or less."""
     own = _attributes(program)
     for place in program.places:
         if isinstance(place.node, ast.Attribute):
             holder = place.inner[0].piece.type
-            others = dict.fromkeys((*alike(place.node.attr, "attribute"), *own))
+            old = place.node.attr
+            others = dict.fromkeys((*alike(old, "attribute"), _other_access(old), *own))
             for new in others:
-                if new != place.node.attr and program.types.has(holder, new):
+                if new != old and program.types.has(holder, new):
                     yield _of_attribute(place, new)
+
+
+def _other_access(name: str) -> str:
+    """The private name for a public one, the public one for a private one."""
+    if not name.startswith("_"):
+        return f"_{name}"
+    public = name.lstrip("_")
+    return name if name.startswith("__") or not public.isidentifier() else public
 
 
 def drop_attribute(program: Program) -> Changes:

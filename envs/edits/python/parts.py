@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterator
 
 from hrmgym.envs.edits.python import pieces as pc
-from hrmgym.envs.edits.python.flow import AWAIT, FIXED, WALRUS, YIELD
+from hrmgym.envs.edits.python.flow import AWAIT, FIXED, WALRUS, YIELD, YIELD_FROM
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 #: What is legal in some places alone, by the bit that stands for it.
 SPECIAL: dict[type[ast.AST], str] = {
     ast.Yield: YIELD,
-    ast.YieldFrom: YIELD,
+    ast.YieldFrom: YIELD_FROM,
     ast.Await: AWAIT,
     ast.NamedExpr: WALRUS,
     ast.Starred: FIXED,
@@ -24,8 +24,6 @@ BINDS: dict[type[ast.AST], int] = {
     ast.IfExp: pc.CONDITIONAL,
     ast.Lambda: pc.CONDITIONAL,
     ast.Await: pc.AWAIT,
-    ast.Starred: pc.TUPLE,
-    ast.Slice: pc.TUPLE,
 }
 
 Inner = Iterator[tuple[ast.expr, str, int]]

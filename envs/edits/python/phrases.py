@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from hrmgym.envs.edits.python import pieces as pc
@@ -99,12 +99,12 @@ def _gaps(program: Program) -> Iterator[Gap]:
     source = program.source
     for block in program.blocks:
         spans = program.canons[block.region].spans
-        special = program.special(block.scope)
+        special, late = program.special(block.scope), program.flow.late[block.scope]
         for index, node in enumerate(block.statements):
             if isinstance(node, _FIXED) or program.lines(node) is None or program.is_elif(node):
                 continue
             start, indent = program.first(node), source.indent(node)
-            unbound = ~(program.flow.before[node] | special)
+            unbound = program.unbound(node)
             yield Gap(start, "", f"\n{indent}", indent, spans[node][0], unbound, block, index)
         last = block.statements[-1]
         lines = program.lines(last)
@@ -114,7 +114,7 @@ def _gaps(program: Program) -> Iterator[Gap]:
         indent = source.indent(last)
         bound = program.flow.before[last] | program.flow.mask(stored_in([last])) | special
         at = spans[last][1] + 1
-        yield Gap(end, f"\n{indent}", "", indent, at, ~bound, block, len(block.statements))
+        yield Gap(end, f"\n{indent}", "", indent, at, ~bound | late, block, len(block.statements))
 
 
 def put(gap: Gap, phrase: Phrase) -> Change | None:
@@ -136,9 +136,20 @@ def put(gap: Gap, phrase: Phrase) -> Change | None:
     )
 
 
+def put_all(gap: Gap, phrases: Iterable[Phrase]) -> Iterator[Change]:
+    """`put` of each of several statements, those that are legal."""
+    at, before, after, _, place, unbound, block, _ = gap
+    illegal, region, make = ~block.legal, block.region, pc.make
+    for text, canon, reads, needs in phrases:
+        if not (reads & unbound or needs & illegal):
+            yield make(
+                Change, (at, at, f"{before}{text}{after}", region, place, place, f"{canon},")
+            )
+
+
 def replace(program: Program, node: ast.stmt, block: Block, phrase: Phrase) -> Change | None:
     """The change that puts a statement in place of another."""
-    unbound = ~(program.flow.before[node] | program.special(block.scope))
+    unbound = program.unbound(node)
     if phrase.reads & unbound or phrase.needs & ~block.legal:
         return None
     begin, stop = program.canons[block.region].spans[node]

@@ -108,6 +108,12 @@ def minus(value: Piece) -> Piece:
 
 def call(function: Piece, arguments: Sequence[Piece], kind: str = "") -> Piece:
     """`function(arguments)`, none of them a keyword."""
+    if len(arguments) == 1:
+        text, canon, binds, _, reads = arguments[0]
+        head = function.text if function.binds == ATOM else f"({function.text})"
+        text = f"{head}({text})" if binds >= NAMED else f"{head}(({text}))"
+        canon = f"Call({function.canon};[{canon},];[];)"
+        return make(Piece, (text, canon, ATOM, kind, reads | function.reads))
     reads, texts, canons = function.reads, [], []
     for text, canon, binds, _, read in arguments:
         texts.append(text if binds >= NAMED else f"({text})")
@@ -139,7 +145,7 @@ def bounds(lower: Piece | None, upper: Piece | None, step: Piece | None = None) 
         canons.append(f"{bound.canon};" if bound is not None else "-;")
         reads |= bound.reads if bound is not None else 0
     text = ":".join(texts if step is not None else texts[:2])
-    return Piece(text, f"Slice({''.join(canons)})", TUPLE, "", reads)
+    return Piece(text, f"Slice({''.join(canons)})", ATOM, "", reads)  # never in parentheses
 
 
 def display(opening: str, elements: Sequence[Piece]) -> Piece:

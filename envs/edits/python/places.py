@@ -32,6 +32,7 @@ class Place:
         "canon_start",
         "end",
         "field",
+        "glued",
         "high",
         "inner",
         "low",
@@ -62,6 +63,8 @@ class Place:
     low: int
     """Its span with the parentheses around it."""
     high: int
+    glued: int
+    """Whether a letter or a digit stands right before `low` (1), right behind `high` (2)."""
     region: int
     canon_start: int
     canon_end: int

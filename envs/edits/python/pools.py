@@ -10,7 +10,7 @@ from hrmgym.envs.edits.python.places import Place
 from hrmgym.envs.edits.python.program import Program
 
 _NOT_VALUES = frozenset({"func", "class", "module"})
-_HIDDEN = frozenset({"self", "cls", "_", "__name__", "__file__", "__doc__"})
+_HIDDEN = frozenset({"self", "cls", "_", "__name__", "__file__", "__doc__", "__debug__"})
 
 
 def names_at(program: Program, place: Place) -> tuple[Piece, ...]:
@@ -72,7 +72,7 @@ def name(program: Program, text: str, scope: ast.AST) -> Piece:
 
 
 def _mentioned(program: Program, scope: ast.AST, region: int) -> tuple[Piece, ...]:
-    """All names in a region."""
+    """All names in a region, but those that the scope may use in some of its statements alone."""
     key = ("mentioned", scope, region)
     known = program.memo.get(key)
     if known is None:
@@ -82,8 +82,11 @@ def _mentioned(program: Program, scope: ast.AST, region: int) -> tuple[Piece, ..
                 texts[node.arg] = None
         for node in program.names_in(region):
             texts[node.id] = None
+        late = program.flow.late[scope]  # type: ignore[index]
         known = program.memo[key] = tuple(
-            name(program, text, scope) for text in texts if text not in _HIDDEN
+            name(program, text, scope)
+            for text in texts
+            if text not in _HIDDEN and not program.flow.bit(text) & late
         )
     assert isinstance(known, tuple)
     return known

@@ -16,6 +16,7 @@ from hrmgym.envs.edits.python.flow import (
     FIXED,
     WALRUS,
     YIELD,
+    YIELD_FROM,
     Flow,
     Scope,
     is_async_generator,
@@ -61,8 +62,10 @@ class Program(Layout):
         self.places: list[Place] = []
         self.at: dict[ast.AST, Place] = {}
         self.blocks: list[Block] = []
-        self._nowhere = self.flow.mask((YIELD, AWAIT, WALRUS))
+        self._nowhere = self.flow.mask((YIELD, YIELD_FROM, AWAIT, WALRUS))
         self._bound_inside: dict[ast.stmt, int] = {}
+        self._bound_by: dict[ast.stmt, list[str]] = {}
+        self._lines: dict[ast.stmt, tuple[int, int] | None] = {}
         self.memo: dict[object, object] = {}
         self.counted: dict[Place, bool] = {}
         for index, node in enumerate(self.regions):
@@ -124,6 +127,24 @@ class Program(Layout):
         return canon.text[slice(*canon.spans[node])]
 
     @cached_property
+    def free(self) -> dict[str, int]:
+        """Names that are read, and that nothing in the file binds -> where the first one is."""
+        found: dict[str, int] = {}
+        bound = self.flow.mask(
+            name
+            for node in self.source.nodes(ast.Global, ast.Nonlocal)
+            for name in node.names  # type: ignore[attr-defined]
+        )
+        for local in self.flow.local.values():
+            bound |= local
+        for place in self.places:
+            if isinstance(place.node, ast.Name) and not place.store:
+                bit = self.flow.bit(place.node.id)
+                if place.unbound & bit & ~bound:
+                    found.setdefault(place.node.id, place.start)
+        return found
+
+    @cached_property
     def numeric(self) -> frozenset[str]:
         """Variables that the program counts with somewhere."""
         found = set(numeric_names(self.source))
@@ -172,7 +193,7 @@ class Program(Layout):
             self._statement(node, region, legal)
 
     def _statement(self, node: ast.stmt, region: int, legal: int) -> None:
-        unbound = ~(self.flow.before[node] | self.special(self.flow.scope[node]))
+        unbound = self.unbound(node)
         for child, field, need in of_statement(node):
             self._expression(child, node, field, need, node, unbound, region)
         inner = legal
@@ -186,18 +207,26 @@ class Program(Layout):
             body = getattr(node, name, None)
             if body:
                 self._block(node, name, body, region, inner if name == "body" else legal)
+        caught = 0 if isinstance(node, ast.TryStar) else legal  # no jump leaves `except*`
         for handler in getattr(node, "handlers", ()):
-            self._block(handler, "body", handler.body, region, legal)
+            self._block(handler, "body", handler.body, region, caught)
         for case in getattr(node, "cases", ()):
             self._block(case, "body", case.body, region, legal)
+
+    def unbound(self, node: ast.stmt) -> int:
+        """What no expression of a statement may read, as bits."""
+        scope = self.flow.scope[node]
+        return ~(self.flow.before[node] | self.special(scope)) | self.flow.late[scope]
 
     def special(self, scope: Scope) -> int:
         """What is legal in a scope's statements besides names, as bits."""
         legal = self.flow.bit(WALRUS)
-        if isinstance(scope, _FUNCTIONS):
-            legal |= self.flow.bit(YIELD)
-        if isinstance(scope, ast.AsyncFunctionDef):
+        if isinstance(scope, ast.FunctionDef):
+            legal |= self.flow.mask((YIELD, YIELD_FROM))
+        elif isinstance(scope, ast.AsyncFunctionDef):
             legal |= self.flow.bit(AWAIT)
+            if is_async_generator(scope):  # others may return values
+                legal |= self.flow.bit(YIELD)
         return legal
 
     # --- expressions -----------------------------------------------------------------------------
@@ -234,6 +263,8 @@ class Program(Layout):
             reads &= ~fixed
         if type(node) in SPECIAL:
             reads |= self.flow.bit(SPECIAL[type(node)])
+        if isinstance(node, _COMPREHENSIONS) and any(one.is_async for one in node.generators):
+            reads |= self.flow.bit(AWAIT)
         if isinstance(node, ast.JoinedStr):
             names = (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
             reads = self.flow.mask(names)
@@ -244,6 +275,7 @@ class Program(Layout):
         if self._sole(node, parent):  # its span has the call's own parentheses
             place.start, place.end = place.start + 1, place.end - 1
             place.low, place.high = place.start, place.end
+        place.glued = self._glued(place.low, place.high)
         binds = self._binds(node)
         if binds < 0 or ("\n" in text and isinstance(node, _NO_BRACKETS) and self._open(place)):
             text, binds = f"({text})", pc.ATOM
@@ -285,6 +317,10 @@ class Program(Layout):
         else:
             yield from ((child, name, need, 0, node) for child, name, need in of_expression(node))
 
+    def is_bare(self, place: Place) -> bool:
+        """Whether a place is a generator that shares its parentheses with a call."""
+        return self._sole(place.node, place.parent)
+
     def _sole(self, node: ast.expr, parent: ast.AST) -> bool:
         return (
             isinstance(node, ast.GeneratorExp)
@@ -318,6 +354,14 @@ class Program(Layout):
             last = token.end
         return False
 
+    def _glued(self, start: int, end: int) -> int:
+        before, after = self.text[start - 1 : start], self.text[end : end + 1]
+        return _in_word(before) + 2 * _in_word(after)
+
+    def apart(self, text: str, start: int, end: int) -> str:
+        """A text to stand at a span, with the blanks that keep it apart from words beside it."""
+        return _apart(text, self._glued(start, end))
+
     # --- changes ---------------------------------------------------------------------------------
 
     def put(self, place: Place, piece: Piece) -> Change | None:
@@ -328,18 +372,17 @@ class Program(Layout):
 
     def replace(self, place: Place, piece: Piece) -> Change:
         """Like `put`, without asking whether it fits."""
-        text, start, end = piece.text, place.start, place.end
+        text, start, end, glued = piece.text, place.start, place.end, place.glued
         source = self.text
         if place.low < start:
             if piece.binds >= place.need and "\n" not in source[place.low : place.high]:
                 start, end = place.low, place.high
-                before, after = source[start - 1 : start], source[end : end + 1]
-                if (before.isalnum() or before == "_") and text[0] not in "([{-~":
-                    text = " " + text
-                if (after.isalnum() or after == "_") and text[-1] not in ")]}":
-                    text += " "
+            else:
+                glued = 0
         elif piece.binds < place.need:
             text = f"({text})"
+        if glued:
+            text = _apart(text, glued)
         old = source[start:end]
         if text.startswith(old):
             start, text = end, text[len(old) :]
@@ -349,6 +392,18 @@ class Program(Layout):
             Change,
             (start, end, text, place.region, place.canon_start, place.canon_end, piece.canon),
         )
+
+
+def _in_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
+
+
+def _apart(text: str, glued: int) -> str:
+    """A text with the blanks that keep it apart from the words beside it, as `Place.glued`."""
+    if not text:
+        return " " if glued == 3 else ""
+    before = " " if glued & 1 and _in_word(text[:1]) else ""
+    return f"{before}{text} " if glued & 2 and _in_word(text[-1:]) else before + text
 
 
 def _counted(node: ast.expr, names: set[str]) -> bool:

@@ -131,7 +131,9 @@ def to_augmented(program: Program) -> Changes:
 
 def jump(program: Program) -> Changes:
     """`break`, `continue`, `pass` or `return` for one of them."""
-    for node, block in statements(program, ast.Break, ast.Continue, ast.Pass):
+    for node, block in statements(program, ast.Break, ast.Continue, ast.Pass, ast.Return):
+        if isinstance(node, ast.Return) and node.value is not None:
+            continue
         for phrase in (ph.BREAK, ph.CONTINUE, ph.PASS, ph.returned(None)):
             if phrase.text != type(node).__name__.lower():
                 yield ph.replace(program, node, block, phrase)
@@ -141,7 +143,9 @@ def use_of_value(program: Program) -> Changes:
     """What becomes of a value: returned, assigned, yielded, or nothing of these."""
     for node, block in statements(program, ast.Assign, ast.AugAssign, ast.Return, ast.Expr):
         value = getattr(node, "value", None)
-        if value is None:
+        if value is None:  # a `return` alone
+            for one in _VALUES:
+                yield ph.replace(program, node, block, ph.returned(one))
             continue
         if isinstance(value, (ast.Yield, ast.YieldFrom)):
             if isinstance(node, ast.Expr) and value.value is not None:
@@ -207,6 +211,8 @@ def call_to_assignment(program: Program) -> Changes:
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
         owner = call.func.value
+        if isinstance(owner, ast.Name) and owner.id in ("self", "cls"):
+            continue
         if len(call.args) != 1 or call.keywords or not isinstance(owner, _TARGETS):
             continue
         if isinstance(call.args[0], (ast.Starred, ast.GeneratorExp)):

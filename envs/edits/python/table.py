@@ -61,6 +61,22 @@ def depth(tree):
         return max(tree.left, tree.right) + 1
     return 1
 """,
+    """\
+def load(path, mode, names=None):
+    try:
+        lines = [line for line in path.open() if line]
+        names.update(lines)
+    except KeyError:
+        lines = []
+        print(path)
+        count = 0
+    if lines:
+        print(lines)
+        count = len(lines)
+        lines.append(count)
+    print(lines)
+    return count
+""",
 )
 
 #: Characters of an example that is easily read: the first such one is shown.

@@ -33,6 +33,7 @@ CLOSED = {
     *("donor_line_renamed", "insert_statement", "insert_guard", "wrap_in_if", "wrap_in_call"),
     *("recursion", "add_condition", "add_fallback", "add_term", "add_slice", "add_subscript"),
     *("add_method", "add_argument", "add_element", "swap_conditional"),
+    *("add_filter", "move_in_statements", "move_out", "move_out_statements", "if_to_elif"),
 }
 
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import ast
-import random
-import textwrap
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from hrmgym.envs import make_benchmark
 from hrmgym.envs.edits.edit import apply
 from hrmgym.envs.edits.legal import LegalEdit, legal_edits
-from hrmgym.envs.edits.python.canon import Canon, regions
-from hrmgym.envs.edits.python.enumerator import PythonEdits
-from hrmgym.envs.edits.python.kinds import BULKY, LEAN
 from hrmgym.envs.edits.source import is_docstring
 from hrmgym.errors import DataError, UnknownNameError
-from hrmgym.tests.envs.edits.python.texts import FUNCTION, functions_of
+from hrmgym.tests.envs.edits.python.texts import FUNCTION
 
 GCD = """\
 def gcd(a, b):
@@ -86,51 +79,6 @@ def test_each_changed_program_once_by_its_tree() -> None:
     trees = [tree_of(apply(GCD, one.edit)) for one in every(GCD)]
     assert len(set(trees)) == len(trees)
     assert tree_of(GCD) not in trees
-
-
-def check_changes(text: str, most: int, seed: int) -> int:
-    """Asserts that some of each kind compile to the trees that they claim; how many there were."""
-    program = PythonEdits(text, (0, len(text))).program
-    draw = random.Random(seed)
-    count = 0
-    for kind in (*LEAN, *BULKY):
-        changes = [change for change in kind.function(program) if change is not None]
-        for change in draw.sample(changes, min(most, len(changes))):
-            count += 1
-            out = text[: change.start] + change.text + text[change.end :]
-            whole = program.canons[change.region].text
-            claimed = whole[: change.canon_start] + change.canon + whole[change.canon_end :]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                compile(out, kind.name, "exec", dont_inherit=True)
-                parts = regions(ast.parse(out))
-            assert Canon(parts[change.region]).text == claimed, (kind.name, change, text)
-    return count
-
-
-@pytest.mark.parametrize(("text", "most"), [(GCD, 100), (FUNCTION, 4)])
-def test_edits_compile_to_the_trees_that_they_claim(text: str, most: int) -> None:
-    assert check_changes(text, most, 0) > 150
-
-
-def test_edits_of_benchmark_programs_compile() -> None:
-    tasks = [
-        *make_benchmark("quixbugs").tasks("test")[::7],
-        *make_benchmark("katas").tasks("test")[::60],
-    ]
-    for task in tasks:
-        for path in task.editable:
-            assert check_changes(task.workspace.files[path], 1, 1)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(4))
-def test_edits_of_library_functions_compile(seed: int) -> None:
-    draw = random.Random(seed)
-    files = sorted(Path(textwrap.__file__).parent.glob("*.py"))
-    for path in draw.sample(files, 40):
-        for text in draw.sample(functions_of(path), 1):
-            check_changes(text, 2, seed)
 
 
 def test_the_text_outside_the_edit_stays() -> None:

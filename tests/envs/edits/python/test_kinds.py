@@ -81,6 +81,32 @@ MADE = [
     ("return a", "if not a:\n    return None\nreturn a", "insert_guard"),
     ("names.append(a)\nreturn names", "names.append(a)\nnames.append(b)\nreturn names", ""),
     ("return f(a, b)", "return a", "unwrap_call"),
+    ("return [x for x in items if a]", "return [x for x in items]", "drop_filter"),
+    ("return a if n > -1 else b", "return a if n <= 0 else b", "comparison_and_bound"),
+    ("for x in a:\n    return", "for x in a:\n    continue", "jump"),
+    ("if a:\n    return\nprint(b)", "if a:\n    return False\nprint(b)", "use_of_value"),
+    ("return a\nb = n", "b = n\nreturn a", "swap_statements"),
+    (
+        "if a:\n    b = 1\nelif n:\n    b = 2\nelif names:\n    b = 3",
+        "if a:\n    b = 1\nelif n:\n    b = 2\nif names:\n    b = 3",
+        "elif_to_if",
+    ),
+    (
+        "for x in a:\n    print(x)\n    print(b)\n    print(n)",
+        "for x in a:\n    print(x)\nprint(b)\nprint(n)",
+        "move_out_statements",
+    ),
+    (
+        "while a:\n    print(a)\nprint(b)\nprint(n)\nn += 1",
+        "while a:\n    print(a)\n    print(b)\n    print(n)\n    n += 1",
+        "move_in_statements",
+    ),
+    ("return a.size", "return a._size", "attribute_alike"),
+    ("return a._size", "return a.size", "attribute_alike"),
+    ("return b(n)", "return b(n, items=items)", "add_argument"),
+    ("return n", "return float(n)", "wrap_in_call"),
+    ("return a", "return bool(a)", "wrap_in_call"),
+    ("raise ValueError(a)", "raise TypeError(a)", "callee"),
 ]
 
 
@@ -94,6 +120,60 @@ def test_made(before: str, wanted: str, kind: str) -> None:
     assert found is not None
     assert kind in ("", found.kind)
     compile(apply(after(before), found.edit), "<edited>", "exec", dont_inherit=True)
+
+
+#: (a function, the same one after one edit, its kind)
+SIGNATURES = [
+    ("def g(a, b): return b", "def g(a, b=None): return b", "default_value"),
+    ("def g(a, b=0): return b", "def g(a, b): return b", "default_value"),
+    ("def g(*, b: int): return b", "def g(*, b: int = True): return b", "default_value"),
+    ("def g(*, a, b=(1), c=2): return b", "def g(*, a, b, c=2): return b", "default_value"),
+    ("def g(a, /, b, c=1): return b", "def g(a, /, b=0, c=1): return b", "default_value"),
+    ("def g(a): return b", "def g(a, b): return b", "parameter"),
+    ("def g(a, *c, d=1): return b", "def g(a, b=None, *c, d=1): return b", "parameter"),
+    ("def g(a, c=1): return b", "def g(a, b, c=1): return b", "parameter"),
+    ("def g(a, c=1): return b", "def g(a, c=1, b=None): return b", "parameter"),
+    ("def g(a, b): return a", "def g(a): return a", "parameter"),
+    ("def g(a, b=1, c=2): return c", "def g(a, c=2): return c", "parameter"),
+    ("def g(a: int = (0), *, b): return b", None, ""),
+    ("def g(a, b):\n    def h():\n        nonlocal b\n    return h, a", None, ""),
+    ("def g(a, b): return a\ng(1, 2)", None, ""),
+]
+#: (what a handler catches, what it catches after one edit)
+CAUGHT = [
+    ("KeyError", "IndexError"),
+    ("KeyError", "LookupError"),  # what is above it
+    ("KeyError", "(KeyError, AttributeError)"),
+    ("ValueError as error", "TypeError as error"),
+    ("(KeyError, ValueError)", "KeyError"),
+    ("(KeyError, ValueError)", "(KeyError, TypeError)"),
+    ("(KeyError, ValueError)", "(KeyError, ValueError, RuntimeError)"),
+    ("OSError", "FileNotFoundError"),
+    ("ValueError", "a.Other"),  # the function raises it
+    ("(ValueError)", "Exception"),
+]
+
+
+@pytest.mark.parametrize(("before", "wanted", "kind"), SIGNATURES)
+def test_signatures(before: str, wanted: str | None, kind: str) -> None:
+    edits = legal_edits(before)
+    if wanted is None:
+        names = {one.kind for one in edits.lean()}
+        assert "parameter" not in names  # what is not read is needed, all the same
+        return
+    found = edits.find(wanted)
+    assert found is not None
+    assert found.kind == kind
+    compile(apply(before, found.edit), "<edited>", "exec", dont_inherit=True)
+
+
+@pytest.mark.parametrize("star", ["", "*"])
+@pytest.mark.parametrize(("before", "wanted"), CAUGHT)
+def test_caught(before: str, wanted: str, star: str) -> None:
+    lines = "try:\n    raise a.Other(n)\nexcept{} {}:\n    print(b)"
+    found = legal_edits(after(lines.format(star, before))).find(after(lines.format(star, wanted)))
+    assert found is not None
+    assert found.kind == "exception_type"
 
 
 #: (lines in a function, the same lines after a change that cannot work)
@@ -110,6 +190,10 @@ CUT = [
     ("x = a\nreturn x", "return x"),  # bound nowhere else
     ("return n < 1", "return names < 1"),
     ("return a", "return zip"),
+    ("x = 1\nreturn f'{x}'", "return f'{x}'"),  # read in a text
+    ("x = n\n@x\ndef g(): pass\nreturn g", "@x\ndef g(): pass\nreturn g"),
+    ("return f(a, b, n, items)", "return f(a, b, n, items, b=b)"),
+    ("return names.count(a)", "return names.count(a, items=items)"),
 ]
 
 
