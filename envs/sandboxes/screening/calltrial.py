@@ -103,7 +103,7 @@ class Calls:
         self._base_harmless = bool(self._known) and all(self._known.values()) and self._alone
         sys.setrecursionlimit(sys.getrecursionlimit() + _MORE_FRAMES)
 
-    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+    def attempt(self, text: str, more_time: Callable[[], None]) -> tuple[int, int, bool]:
         """See `trying.Trial`."""
         try:
             codes, new = self._chunks.codes(text)
@@ -112,8 +112,6 @@ class Calls:
         clean = self._base_harmless and all(
             harmless.is_harmless(code, self._imports) for code in new
         )
-        if not clean:
-            watch()
         trying.forget_own(self._modules)
         try:
             function = self._loaded(codes)

@@ -130,7 +130,7 @@ class Pytest:
             if (getattr(module, "__file__", None) or "").startswith(self._root + "/")
         }
 
-    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+    def attempt(self, text: str, more_time: Callable[[], None]) -> tuple[int, int, bool]:
         """See `trying.Trial`."""
         try:
             found = self._bodies.edited(text)
@@ -144,8 +144,6 @@ class Pytest:
             return trying.UNSURE, 0, True
         self._reach.clear()
         quiet = harmless.is_harmless(found[0], self._imports)
-        if not quiet:
-            watch()
         with patching.patched(*found):
             status, ran = self._run(self._pairs)
         return status, ran, quiet and self.intact()

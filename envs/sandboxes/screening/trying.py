@@ -31,6 +31,10 @@ OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
 #: can say so, too.
 THROUGH, _STALE, BROKEN = 1, 2, 3
 _MOST_WATCHED = 200  # files
+#: CPU seconds that code has to come to an end once it was interrupted; then the process ends.
+_GRACE_S = 0.02
+#: New objects after which garbage is looked for; what texts leave is little, and soon thrown away.
+_YOUNG = 5000
 #: Seconds that a process may take until it comes to its first text.
 PREPARE_S = 60.0
 _OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
@@ -81,18 +85,50 @@ class Board:
         return self._memory[_HEAD.size : _HEAD.size + RECORD.size * end]
 
 
+class _OutOfTime(BaseException):
+    """Interrupts code that has had its time."""
+
+
+class _Timer:
+    """Interrupts code that has had its time, and ends the process where that is of no use.
+
+    Code that swallows what interrupts it, or is in a function that no signal interrupts, does not
+    come to an end. The process ends by the signal of another timer then.
+    """
+
+    def __init__(self, cpu_s: float) -> None:
+        self._cpu_s = cpu_s
+        self._armed = self.rang = False
+        _signal.signal(signal.SIGVTALRM, self._ring)
+
+    def _ring(self, number: int, frame: object) -> None:
+        if self._armed:
+            self._armed, self.rang = False, True
+            raise _OutOfTime
+
+    def start(self) -> None:
+        """Give what follows its time; what has been interrupted stays so."""
+        self._armed = True
+        _signal.setitimer(_signal.ITIMER_PROF, self._cpu_s + _GRACE_S)
+        _signal.setitimer(_signal.ITIMER_VIRTUAL, self._cpu_s)
+
+    def stop(self) -> None:
+        """Interrupt nothing any more."""
+        self._armed = False
+
+
 class Trial(Protocol):
     """Tests of one kind, ready to be tried on texts."""
 
     own: frozenset[str]
     """Names of the workspace's modules, of its folders, too."""
 
-    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+    def attempt(self, text: str, more_time: Callable[[], None]) -> tuple[int, int, bool]:
         """Try a text.
 
         Args:
             text: The whole text.
-            watch: To be called before anything runs that may leave something behind.
+            more_time: To be called before tests that have a time of their own.
 
         Returns:
             Its status, how many tests ran, and whether it can have left nothing behind.
@@ -132,39 +168,45 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
     """`act`, once the tests are there."""
     board: Board = request["board"]
     cpu_s, slice_s = request["limits"]["cpu_s"], request["slice_s"]
-    state: pristine.Pristine | None = None
-
-    def watch() -> None:
-        nonlocal state
-        if state is None:  # so far nothing has run that could have changed anything
-            files = (f"{root}/{name}" for name in islice(request["files"], _MOST_WATCHED))
-            state = pristine.Pristine((root, *files), trial.own)
-
+    gc.set_threshold(_YOUNG, 10, 10)
+    timer = _Timer(cpu_s)
+    files = (f"{root}/{name}" for name in islice(request["files"], _MOST_WATCHED))
+    state = pristine.Pristine((root, *files), trial.own)
     lines: tracing.Lines | None = request["lines"]
     first = at = request["from"]
     depth = sys.getrecursionlimit()  # programs raise it, and it is soon put back
-    clock, arm = time.process_time, _signal.setitimer
+    clock = time.process_time
     began = now = clock()
     while at < board.size:
         board.reach(at)
         text = request["texts"][at].decode("utf-8", "surrogateescape")
-        arm(_signal.ITIMER_PROF, cpu_s)
+        timer.rang = False
+        timer.start()
         try:
-            if lines is not None:
-                with lines.of(at, f"{root}/{request['edited']}"):
-                    status, tests, harmless = trial.single(at), 1, True
-            else:
-                status, tests, harmless = trial.attempt(text, watch)
+            try:
+                if lines is not None:
+                    with lines.of(at, f"{root}/{request['edited']}"):
+                        status, tests, harmless = trial.single(at), 1, True
+                else:
+                    status, tests, harmless = trial.attempt(text, timer.start)
+            finally:
+                timer.stop()
+        except _OutOfTime:
+            status, tests, harmless = CUT, 1, False
         except MemoryError:
             if at > first:
                 end(board, at, _STALE)
             status, tests, harmless = FAILED, 1, False
+        if timer.rang:  # whatever the code made of it
+            status, harmless = CUT, False
         sys.setrecursionlimit(depth)
         before, now = now, clock()
         board.write(at, status, tests, now - before)
         at += 1
-        if not harmless and not (trial.intact() and state is not None and state.intact()):
-            end(board, at, _STALE)
+        if not harmless:
+            _signal.setitimer(_signal.ITIMER_PROF, slice_s)
+            if not (trial.intact() and state.intact()):
+                end(board, at, _STALE)
         if now - began > slice_s or (status == PASSED and request["stop"]):
             break
     end(board, at, THROUGH)
