@@ -33,6 +33,7 @@ THROUGH, _STALE, BROKEN = 1, 2, 3
 _MOST_WATCHED = 200  # files
 #: CPU seconds that code has to come to an end once it was interrupted; then the process ends.
 _GRACE_S = 0.02
+_AGAIN_S = 0.001  # until the next interruption
 #: New objects after which garbage is looked for; what texts leave is little, and soon thrown away.
 _YOUNG = 5000
 #: Seconds that a process may take until it comes to its first text.
@@ -92,29 +93,29 @@ class _OutOfTime(BaseException):
 class _Timer:
     """Interrupts code that has had its time, and ends the process where that is of no use.
 
-    Code that swallows what interrupts it, or is in a function that no signal interrupts, does not
-    come to an end. The process ends by the signal of another timer then.
+    Code that swallows what interrupts it is interrupted again and again. Where it does not come to
+    an end for all that, or is in a function that no signal interrupts, another timer's signal ends
+    the process.
     """
 
     def __init__(self, cpu_s: float) -> None:
         self._cpu_s = cpu_s
-        self._armed = self.rang = False
+        self.armed = False
+        """Whether to interrupt; to be set to False as soon as there is nothing to interrupt."""
+        self.rang = False
+        """Whether it has interrupted."""
         _signal.signal(signal.SIGVTALRM, self._ring)
 
     def _ring(self, number: int, frame: object) -> None:
-        if self._armed:
-            self._armed, self.rang = False, True
+        if self.armed:
+            self.rang = True
             raise _OutOfTime
 
     def start(self) -> None:
         """Give what follows its time; what has been interrupted stays so."""
-        self._armed = True
+        self.armed = True
         _signal.setitimer(_signal.ITIMER_PROF, self._cpu_s + _GRACE_S)
-        _signal.setitimer(_signal.ITIMER_VIRTUAL, self._cpu_s)
-
-    def stop(self) -> None:
-        """Interrupt nothing any more."""
-        self._armed = False
+        _signal.setitimer(_signal.ITIMER_VIRTUAL, self._cpu_s, _AGAIN_S)
 
 
 class Trial(Protocol):
@@ -190,8 +191,9 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
                 else:
                     status, tests, harmless = trial.attempt(text, timer.start)
             finally:
-                timer.stop()
+                timer.armed = False  # no call, which could be interrupted
         except _OutOfTime:
+            timer.armed = False
             status, tests, harmless = CUT, 1, False
         except MemoryError:
             if at > first:
@@ -205,6 +207,7 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
         at += 1
         if not harmless:
             _signal.setitimer(_signal.ITIMER_PROF, slice_s)
+            gc.collect()  # what its garbage does at its end it does now
             if not (trial.intact() and state.intact()):
                 end(board, at, _STALE)
         if now - began > slice_s or (status == PASSED and request["stop"]):

@@ -9,10 +9,11 @@ import pytest
 
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.edits.screen import Screen, Screened, screen, spectrum
+from hrmgym.envs.kinds import kind_of
 from hrmgym.envs.sandboxes import executor as executors
 from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.sandboxes.verdicts.screens import Record, Reply, Request, Tried
+from hrmgym.envs.sandboxes.verdicts.screens import Plan, Record, Reply, Request, Tried
 from hrmgym.envs.task import (
     CallCase,
     CallTests,
@@ -99,6 +100,31 @@ def test_an_endless_loop_is_cut_and_costs_no_other_text_anything(sandbox: Sandbo
     found = screened(sandbox, task_of(DOUBLES), texts, cpu_s=0.05)
     assert [one.passed for one in found] == [False, True, False, False, False, True]
     assert [one.cut for one in found] == [True, False, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True:\n        pass",
+        "return [x for x in iter(int, 1)]",
+        "return double(x - 1) + double(x - 2) if x > -60 else 0",
+        "try:\n        while True:\n            pass\n    finally:\n        x = 1",
+        "try:\n        while x:\n            pass\n    except BaseException:\n        return 2 * x",
+        "return sorted(iter(lambda: x, -1))",
+    ],
+)
+def test_what_is_cut_off_needs_no_process_of_its_own(sandbox: Sandbox, body: str) -> None:
+    """Not even the right value, of code that swallows what interrupts it, is a pass."""
+    task = task_of(DOUBLES)
+    tests = task.visible_tests
+    plan = kind_of(tests).screen(task.workspace.start, tests, "solution.py")
+    assert isinstance(plan, Plan)
+    limits = replace(task.limits, cpu_s=0.03)
+    request = Request(plan, task.workspace.start, "solution.py", limits, stop=False)
+    reply = sandbox.screen(request, [f"def double(x):\n    {body}\n", RIGHT] * 3)
+    assert reply is not None
+    assert [one.status for one in reply.records] == [Tried.CUT, Tried.PASSED] * 3
+    assert reply.processes == 1
 
 
 PYTEST = PytestTests(
