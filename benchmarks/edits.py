@@ -43,6 +43,7 @@ from hrmgym.envs import Benchmark, make_benchmark
 from hrmgym.envs.edits.legal import legal_edits
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.task import Task
+from hrmgym.errors import did_you_mean
 
 Figures = dict[str, float | None]
 
@@ -126,8 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tasks = benchmark.tasks("test")
     if options.programs:
         known = [task.id for task in tasks]
-        if unknown := set(options.programs) - set(known):
-            parser.error(f"--programs: no {', '.join(sorted(unknown))}; there are {known}")
+        for name in options.programs:
+            if name not in known:
+                parser.error(f"--programs: no program {name!r}{did_you_mean(name, known)}")
         tasks = [task for task in tasks if task.id in options.programs]
     texts = [task.workspace.files[path] for task in tasks for path in task.editable]
     load = round(os.getloadavg()[0], 2)

@@ -101,7 +101,7 @@ def test_a_program_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         module.main(["--programs", "plane"])
-    assert "no plane; there are ['plain', 'loops']" in capsys.readouterr().err
+    assert "no program 'plane'; did you mean 'plain'?" in capsys.readouterr().err
 
 
 def test_what_an_ordinary_run_denies_is_a_disagreement(module: ModuleType) -> None:
