@@ -55,6 +55,10 @@ HARMS = {
     "a builtin": "import builtins\nbuiltins.sorted = lambda *a, **k: []\nreturn 0",
     "builtins by another way": "globals()['__builtins__'].__dict__['len'] = None\nreturn 0",
     "builtins of a function": "double.__builtins__['len'] = None\nreturn 0",
+    "another test's code": (
+        "import sys\ntests = sys.modules.get('test_s')\nif tests:\n"
+        "    tests.test_31.__code__ = (lambda: 1 / 0).__code__\nreturn 0"
+    ),
     "modules": "import sys\nsys.modules['math'] = sys.modules['string'] = None\nreturn 0",
     "setattr": "setattr(math, 'floor', None)\nreturn 0",
     "a deleted attribute": "del string.Formatter\nreturn 0",
