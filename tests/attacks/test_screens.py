@@ -189,7 +189,7 @@ FORGERIES = {
     "a judge that says yes": _FRAMES
     + (
         "trial = frame.f_locals['trial']\n"
-        "type(trial).attempt = lambda self, text, watch: (1, 2, True)\nreturn 0"
+        "type(trial).attempt = lambda self, *more: (1, 2, True)\nreturn 0"
     ),
     "an object that equals all": (
         "class Equal:\n    def __eq__(self, other):\n        return True\nreturn Equal()"

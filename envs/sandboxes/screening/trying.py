@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, NoReturn, Protocol
 
-from hrmgym.envs.sandboxes.screening import pristine, tracing
+from hrmgym.envs.sandboxes.screening import pristine, timing, tracing
 
 #: Of one text: a status, how many of its tests ran, and microseconds of CPU.
 RECORD = struct.Struct("<BxHI")
@@ -31,9 +31,6 @@ OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
 #: can say so, too.
 THROUGH, _STALE, BROKEN = 1, 2, 3
 _MOST_WATCHED = 200  # files
-#: CPU seconds that code has to come to an end once it was interrupted; then the process ends.
-_GRACE_S = 0.02
-_AGAIN_S = 0.001  # until the next interruption
 #: New objects after which garbage is looked for; what texts leave is little, and soon thrown away.
 _YOUNG = 5000
 #: Seconds that a process may take until it comes to its first text.
@@ -86,49 +83,20 @@ class Board:
         return self._memory[_HEAD.size : _HEAD.size + RECORD.size * end]
 
 
-class _OutOfTime(BaseException):
-    """Interrupts code that has had its time."""
-
-
-class _Timer:
-    """Interrupts code that has had its time, and ends the process where that is of no use.
-
-    Code that swallows what interrupts it is interrupted again and again. Where it does not come to
-    an end for all that, or is in a function that no signal interrupts, another timer's signal ends
-    the process.
-    """
-
-    def __init__(self, cpu_s: float) -> None:
-        self._cpu_s = cpu_s
-        self.armed = False
-        """Whether to interrupt; to be set to False as soon as there is nothing to interrupt."""
-        self.rang = False
-        """Whether it has interrupted."""
-        _signal.signal(signal.SIGVTALRM, self._ring)
-
-    def _ring(self, number: int, frame: object) -> None:
-        if self.armed:
-            self.rang = True
-            raise _OutOfTime
-
-    def start(self) -> None:
-        """Give what follows its time; what has been interrupted stays so."""
-        self.armed = True
-        _signal.setitimer(_signal.ITIMER_PROF, self._cpu_s + _GRACE_S)
-        _signal.setitimer(_signal.ITIMER_VIRTUAL, self._cpu_s, _AGAIN_S)
-
-
 class Trial(Protocol):
     """Tests of one kind, ready to be tried on texts."""
 
     own: frozenset[str]
     """Names of the workspace's modules, of its folders, too."""
 
-    def attempt(self, text: str, more_time: Callable[[], None]) -> tuple[int, int, bool]:
+    def attempt(
+        self, text: str, watch: Callable[[], None], more_time: Callable[[], None]
+    ) -> tuple[int, int, bool]:
         """Try a text.
 
         Args:
             text: The whole text.
+            watch: To be called before anything runs that may leave something behind.
             more_time: To be called before tests that have a time of their own.
 
         Returns:
@@ -162,19 +130,52 @@ def act(
     gc.enable()
     trial = kind(request, root)
     gc.freeze()
-    try_texts(request, root, trial)
+    try_texts(request, Bench(request, root, trial))
 
 
-def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
+class Bench:
+    """What texts are tried on, and how all was before.
+
+    Args:
+        request: See `act`.
+        root: The workspace.
+        trial: The tests.
+    """
+
+    def __init__(self, request: Mapping[str, Any], root: str, trial: Trial) -> None:
+        gc.set_threshold(_YOUNG, 10, 10)
+        self.root, self.trial = root, trial
+        self.timer = timing.Timer(request["limits"]["cpu_s"])
+        self._paths = (
+            root,
+            *(f"{root}/{name}" for name in islice(request["files"], _MOST_WATCHED)),
+        )
+        self._state: pristine.Pristine | None = None
+
+    def note(self) -> None:
+        """Note how all is, before anything runs that can change it."""
+        if self._state is None:
+            self._state = pristine.Pristine(self._paths, self.trial.own)
+            if self.timer.armed:
+                self.timer.start()  # that was not the doing of the code that is about to run
+
+    def intact(self) -> bool:
+        """Whether all is as it was noted; False where nothing was."""
+        if self._state is None:
+            return False
+        gc.collect()  # what garbage does at its end it does now
+        return self.trial.intact() and self._state.intact()
+
+
+def try_texts(request: Mapping[str, Any], bench: Bench) -> NoReturn:
     """`act`, once the tests are there."""
     board: Board = request["board"]
-    cpu_s, slice_s = request["limits"]["cpu_s"], request["slice_s"]
-    gc.set_threshold(_YOUNG, 10, 10)
-    timer = _Timer(cpu_s)
-    files = (f"{root}/{name}" for name in islice(request["files"], _MOST_WATCHED))
-    state = pristine.Pristine((root, *files), trial.own)
+    slice_s = request["slice_s"]
+    trial, timer = bench.trial, bench.timer
     lines: tracing.Lines | None = request["lines"]
     first = at = request["from"]
+    if first:  # code that is interrupted needs it, and most processes but the first follow such
+        bench.note()
     depth = sys.getrecursionlimit()  # programs raise it, and it is soon put back
     clock = time.process_time
     began = now = clock()
@@ -186,13 +187,13 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
         try:
             try:
                 if lines is not None:
-                    with lines.of(at, f"{root}/{request['edited']}"):
+                    with lines.of(at, f"{bench.root}/{request['edited']}"):
                         status, tests, harmless = trial.single(at), 1, True
                 else:
-                    status, tests, harmless = trial.attempt(text, timer.start)
+                    status, tests, harmless = trial.attempt(text, bench.note, timer.start)
             finally:
                 timer.armed = False  # no call, which could be interrupted
-        except _OutOfTime:
+        except timing.OutOfTime:
             timer.armed = False
             status, tests, harmless = CUT, 1, False
         except MemoryError:
@@ -207,8 +208,7 @@ def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
         at += 1
         if not harmless:
             _signal.setitimer(_signal.ITIMER_PROF, slice_s)
-            gc.collect()  # what its garbage does at its end it does now
-            if not (trial.intact() and state.intact()):
+            if not bench.intact():
                 end(board, at, _STALE)
         if now - began > slice_s or (status == PASSED and request["stop"]):
             break
@@ -251,29 +251,3 @@ def settle(board: Board, first: int, status: int | None, request: Mapping[str, A
     unsure = how or status == -signal.SIGKILL
     board.write(most, UNSURE if unsure else FAILED, 1, 0.0)
     return most + 1
-
-
-def modules_of(files: Mapping[str, str]) -> frozenset[str]:
-    """Dotted names under which the files of a workspace may be imported."""
-    found: set[str] = set()
-    for path in files:
-        if path.endswith(".py"):
-            parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
-            found |= {".".join(parts[start:]) for start in range(len(parts))}
-    return frozenset(found)
-
-
-def folders_of(files: Mapping[str, str]) -> frozenset[str]:
-    """Dotted names under which the folders of a workspace may be imported."""
-    found: set[str] = set()
-    for path in files:
-        parts = path.split("/")[:-1]
-        for end in range(1, len(parts) + 1):
-            found |= {".".join(parts[start:end]) for start in range(end)}
-    return frozenset(found)
-
-
-def forget_own(own: frozenset[str]) -> None:
-    """Have the workspace's modules imported anew."""
-    for name in own:
-        sys.modules.pop(name, None)

@@ -114,17 +114,20 @@ def test_an_endless_loop_is_cut_and_costs_no_other_text_anything(sandbox: Sandbo
     ],
 )
 def test_what_is_cut_off_needs_no_process_of_its_own(sandbox: Sandbox, body: str) -> None:
-    """Not even the right value, of code that swallows what interrupts it, is a pass."""
+    """Not even the right value, of code that swallows what interrupts it, is a pass.
+
+    The second process is the first one that has noted how all was before.
+    """
     task = task_of(DOUBLES)
     tests = task.visible_tests
     plan = kind_of(tests).screen(task.workspace.start, tests, "solution.py")
     assert isinstance(plan, Plan)
     limits = replace(task.limits, cpu_s=0.03)
     request = Request(plan, task.workspace.start, "solution.py", limits, stop=False)
-    reply = sandbox.screen(request, [f"def double(x):\n    {body}\n", RIGHT] * 3)
+    reply = sandbox.screen(request, [f"def double(x):\n    {body}\n", RIGHT] * 4)
     assert reply is not None
-    assert [one.status for one in reply.records] == [Tried.CUT, Tried.PASSED] * 3
-    assert reply.processes == 1
+    assert [one.status for one in reply.records] == [Tried.CUT, Tried.PASSED] * 4
+    assert reply.processes == 2
 
 
 PYTEST = PytestTests(
