@@ -3,9 +3,9 @@
     HRMGYM_DATA=... python benchmarks/edits.py --json
         [--programs gcd wrap] [--most 300] [--every 50] [--timed-out 200] [--stages 0.02] [--seed 0]
 
-The full run tries 134,000 texts and takes about ten minutes of one core, `--most 100 --timed-out 20`
-two. A bar on standard error shows how far it is. Ctrl-C ends it with the figures of the programs
-that were through, and exit code 130. `--most 0` only enumerates.
+The full run tries 134,000 texts, in about ten minutes of one core; `--most 100 --timed-out 20`
+takes two. A bar on standard error shows how far it is. Ctrl-C ends it with the figures of the
+programs that were through, and exit code 130. `--most 0` only enumerates.
 
 - `edits_per_s`: legal edits a CPU second, all filters and ids included: the total over the 40
   programs, preparation included, the best of several rounds.

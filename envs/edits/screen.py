@@ -24,6 +24,7 @@ from hrmgym.errors import SandboxError, SandboxUnavailableError
 
 _FEWEST, _MOST = 64, 4096  # texts that go into a sandbox at once
 _AHEAD = 1024  # at first, where texts are tried ahead
+_MOST_CHARS = 1 << 24  # of all texts that go into a sandbox at once
 _SLICE_S, _LONG_SLICE_S = 1.0, 4.0  # of a process: until the first pass, or for all
 _PATIENCE = 5.0  # how many times a test's CPU seconds it has while it is traced
 
@@ -138,7 +139,7 @@ class Screen:
         """Try texts, in their order.
 
         Args:
-            texts: Whole new texts of the file. Up to a thousand are read ahead, few at first.
+            texts: Whole new texts of the file. Up to four thousand are read ahead, few at first.
             cpu_s: CPU seconds for each, if less than the task's limit.
             stop: Whether nothing is tried after a text that passes before the next one is asked
                 for. Without it, texts are tried ahead.
@@ -150,7 +151,8 @@ class Screen:
         if cpu_s is not None and cpu_s < limits.cpu_s:
             limits = replace(limits, cpu_s=cpu_s)
         coming = iter(texts)
-        size, slice_s = (_FEWEST, _SLICE_S) if stop else (_AHEAD, _LONG_SLICE_S)
+        most = min(_MOST, max(_FEWEST, _MOST_CHARS // (len(self._files[self._path]) + 1)))
+        size, slice_s = (_FEWEST, _SLICE_S) if stop else (min(_AHEAD, most), _LONG_SLICE_S)
         waiting: deque[str] = deque()
         while True:
             waiting.extend(islice(coming, max(0, size - len(waiting))))
@@ -172,7 +174,7 @@ class Screen:
             if not records:
                 yield self._cold(waiting.popleft(), limits.cpu_s)
             elif len(records) >= size // 2:
-                size = min(4 * size, _MOST)
+                size = min(4 * size, most)
             else:
                 size = max(size // 2, _FEWEST)
 

@@ -156,6 +156,7 @@ class Bench:
         """Note how all is, before anything runs that can change it."""
         if self._state is None:
             self._state = pristine.Pristine(self._paths, self.trial.own)
+            gc.freeze()  # no garbage among that
             if self.timer.armed:
                 self.timer.start()  # that was not the doing of the code that is about to run
 

@@ -216,6 +216,7 @@ class Screening(InMemory):
     def __init__(self, losses: int, reply: Reply | None = None) -> None:
         super().__init__(calling)
         self.lost, self.left, self.reply = 0, losses, reply
+        self.sizes: list[int] = []
 
     def screen(self, request: Request, texts: Sequence[str]) -> Reply:
         if self.left:
@@ -223,6 +224,7 @@ class Screening(InMemory):
             self.lost += 1
             raise GuestDied("the sandbox has ended")
         assert self.reply is not None
+        self.sizes.append(len(texts))
         return self.reply
 
 
@@ -257,6 +259,25 @@ def test_a_workspace_that_cannot_be_screened_has_ordinary_runs_and_says_so() -> 
         assert made.coverage().why == "nothing can be collected"
     assert [(one.passed, one.hot) for one in found] == [(False, False), (True, False)]
     assert made.why == "nothing can be collected"
+
+
+@pytest.mark.parametrize(
+    ("chars", "stop", "sizes"),
+    [
+        (0, True, [64, 256]),
+        (0, False, [1024, 4096]),
+        (1 << 14, False, [1021, 1021]),
+        (1 << 24, False, [64, 64]),
+    ],
+)
+def test_more_texts_go_at_once_but_never_too_much(chars: int, stop: bool, sizes: list[int]) -> None:
+    executor = Screening(0, Reply((Record(Tried.FAILED, 1, 0.0),) * sizes[0]))
+    task = task_of(DOUBLES, BUGGY + "#" * chars)
+    with Sandbox(config_of(executor)) as sandbox:
+        made = Screen(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+        found = made.run((RIGHT for _ in range(6000)), stop=stop)
+        assert not any(next(found).passed for _ in range(sizes[0] + 1))
+    assert executor.sizes == sizes
 
 
 def test_ordinary_runs_are_made_as_they_are_asked_for() -> None:
