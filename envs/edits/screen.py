@@ -22,7 +22,10 @@ from hrmgym.envs.task import NO_ENVIRONMENT, Task, TestSpec
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
-_FEWEST, _MOST = 64, 1024  # texts that go into a sandbox at once
+_FEWEST, _MOST = 64, 4096  # texts that go into a sandbox at once
+_AHEAD = 1024  # at first, where texts are tried ahead
+_MOST_CHARS = 1 << 24  # of all texts that go into a sandbox at once
+_SLICE_S, _LONG_SLICE_S = 1.0, 4.0  # of a process: until the first pass, or for all
 _PATIENCE = 5.0  # how many times a test's CPU seconds it has while it is traced
 
 
@@ -136,7 +139,7 @@ class Screen:
         """Try texts, in their order.
 
         Args:
-            texts: Whole new texts of the file. Up to a thousand are read ahead, few at first.
+            texts: Whole new texts of the file. Up to four thousand are read ahead, few at first.
             cpu_s: CPU seconds for each, if less than the task's limit.
             stop: Whether nothing is tried after a text that passes before the next one is asked
                 for. Without it, texts are tried ahead.
@@ -147,7 +150,9 @@ class Screen:
         limits = self._task.limits
         if cpu_s is not None and cpu_s < limits.cpu_s:
             limits = replace(limits, cpu_s=cpu_s)
-        coming, size = iter(texts), _FEWEST
+        coming = iter(texts)
+        most = min(_MOST, max(_FEWEST, _MOST_CHARS // (len(self._files[self._path]) + 1)))
+        size, slice_s = (_FEWEST, _SLICE_S) if stop else (min(_AHEAD, most), _LONG_SLICE_S)
         waiting: deque[str] = deque()
         while True:
             waiting.extend(islice(coming, max(0, size - len(waiting))))
@@ -155,7 +160,9 @@ class Screen:
                 return
             records: Sequence[Record] = ()
             if self._plan is not None and self._runner is not None:
-                request = Request(self._plan, self._files, self._path, limits, stop)
+                request = Request(
+                    self._plan, self._files, self._path, limits, stop, slice_s=slice_s
+                )
                 records = self._records(self._runner, request, list(waiting))
             for record in records:
                 text = waiting.popleft()
@@ -167,7 +174,7 @@ class Screen:
             if not records:
                 yield self._cold(waiting.popleft(), limits.cpu_s)
             elif len(records) >= size // 2:
-                size = min(4 * size, _MOST)
+                size = min(4 * size, most)
             else:
                 size = max(size // 2, _FEWEST)
 

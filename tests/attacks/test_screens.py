@@ -55,6 +55,10 @@ HARMS = {
     "a builtin": "import builtins\nbuiltins.sorted = lambda *a, **k: []\nreturn 0",
     "builtins by another way": "globals()['__builtins__'].__dict__['len'] = None\nreturn 0",
     "builtins of a function": "double.__builtins__['len'] = None\nreturn 0",
+    "another test's code": (
+        "import sys\ntests = sys.modules.get('test_s')\nif tests:\n"
+        "    tests.test_31.__code__ = (lambda: 1 / 0).__code__\nreturn 0"
+    ),
     "modules": "import sys\nsys.modules['math'] = sys.modules['string'] = None\nreturn 0",
     "setattr": "setattr(math, 'floor', None)\nreturn 0",
     "a deleted attribute": "del string.Formatter\nreturn 0",
@@ -88,6 +92,25 @@ HARMS = {
         "while True:\n    try:\n        while True:\n            pass\n"
         "    except BaseException:\n        pass"
     ),
+    "a loop that swallows once": (
+        "try:\n    while True:\n        pass\nexcept BaseException:\n    return 2 * x"
+    ),
+    "a loop whose end patches": (
+        "try:\n    while True:\n        pass\nfinally:\n    math.floor = None"
+    ),
+    "a loop that no other timer ends": (
+        "import signal\nsignal.signal(signal.SIGVTALRM, signal.SIG_IGN)\nwhile True:\n    pass"
+    ),
+    "a loop without the timers": (
+        "import signal\nsignal.setitimer(signal.ITIMER_VIRTUAL, 0)\n"
+        "signal.setitimer(signal.ITIMER_PROF, 0)\nwhile True:\n    pass"
+    ),
+    "a timer for later": (
+        "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)\nreturn 0"
+    ),
+    "a handler of the timer": (
+        "import signal\nsignal.signal(signal.SIGVTALRM, lambda *a: None)\nreturn 0"
+    ),
     "a loop in C": "return sum(range(10 ** 12))",
     "a loop that no timer ends": (
         "import signal\nsignal.signal(signal.SIGPROF, signal.SIG_IGN)\nwhile True:\n    pass"
@@ -116,6 +139,9 @@ HARMS = {
         "    except OSError:\n        pass\nreturn 0"
     ),
     "garbage collection": "import gc\ngc.disable()\ngc.set_threshold(1)\nreturn 0",
+    "at each garbage collection": (
+        "import gc\ngc.callbacks.append(lambda *a: setattr(math, 'floor', None))\nreturn 0"
+    ),
     "signal handlers": (
         "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nsignal.alarm(0)\nreturn 0"
     ),
@@ -163,7 +189,7 @@ FORGERIES = {
     "a judge that says yes": _FRAMES
     + (
         "trial = frame.f_locals['trial']\n"
-        "type(trial).attempt = lambda self, text, watch: (1, 2, True)\nreturn 0"
+        "type(trial).attempt = lambda self, *more: (1, 2, True)\nreturn 0"
     ),
     "an object that equals all": (
         "class Equal:\n    def __eq__(self, other):\n        return True\nreturn Equal()"
@@ -291,6 +317,19 @@ def test_nothing_hidden_goes_into_a_screen(kind: str) -> None:
     for secret in (str(HIDDEN), str(2 * HIDDEN), "string.Formatter()"):
         assert secret not in repr(header)
         assert secret.encode() not in blob
+
+
+def test_garbage_acts_before_the_next_text_is_tried(sandbox: Sandbox) -> None:
+    """Otherwise a text that does nothing but fill memory could set off what one before has left."""
+    late = program(
+        "class Late:\n    def __del__(self):\n        math.floor = None\n"
+        "one = Late()\none.itself = one\nreturn 0"
+    )
+    collects = program("import gc\ngc.collect()\nreturn math.floor(x) * 2")
+    texts = [WRONG, late, collects, late, WRONG, collects]
+    found = list(screen_of("calls", sandbox).run(texts, stop=False))
+    assert [one.passed for one in found] == [False, False, True, False, False, True]
+    assert all(one.hot for one in found)
 
 
 def test_one_sandbox_finds_nothing_of_what_another_screened(sandbox: Sandbox) -> None:

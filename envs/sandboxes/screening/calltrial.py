@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import calls, sourcecode, values
-from hrmgym.envs.sandboxes.screening import chunks, harmless, trying
+from hrmgym.envs.sandboxes.screening import chunks, harmless, own, trying
 
 _SCALARS = frozenset({int, str, bool, float, bytes, type(None)})
 _MORE_FRAMES = 4  # between the process's first function and the tested one, than `calls.run` has
@@ -85,8 +85,8 @@ class Calls:
         self._names = request["function"].split(".")
         self._cap = request["limits"]["output_kb"] * 1024
         self._cases = [_Case(case, self._cap) for case in request["cases"]]
-        self._modules = trying.modules_of(request["files"])
-        self.own = self._modules | trying.folders_of(request["files"])
+        self._modules = own.modules_of(request["files"])
+        self.own = self._modules | own.folders_of(request["files"])
         calls.forget(request["files"])
         calls.put_on_path(root, self._path)
         self._text = text = str(request["files"][self._path])
@@ -103,7 +103,9 @@ class Calls:
         self._base_harmless = bool(self._known) and all(self._known.values()) and self._alone
         sys.setrecursionlimit(sys.getrecursionlimit() + _MORE_FRAMES)
 
-    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+    def attempt(
+        self, text: str, watch: Callable[[], None], more_time: Callable[[], None]
+    ) -> tuple[int, int, bool]:
         """See `trying.Trial`."""
         try:
             codes, new = self._chunks.codes(text)
@@ -114,7 +116,7 @@ class Calls:
         )
         if not clean:
             watch()
-        trying.forget_own(self._modules)
+        own.forget_own(self._modules)
         try:
             function = self._loaded(codes)
         except MemoryError:
@@ -136,7 +138,7 @@ class Calls:
 
     def single(self, number: int) -> int:
         """See `trying.Trial`."""
-        trying.forget_own(self._modules)
+        own.forget_own(self._modules)
         try:
             function = self._loaded([sourcecode.compiled(self._text, self._file)])
         except BaseException:

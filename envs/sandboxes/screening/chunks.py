@@ -7,6 +7,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+from itertools import chain
 from types import CodeType
 
 from hrmgym.envs.sandboxes.inside import sourcecode
@@ -14,6 +15,11 @@ from hrmgym.envs.sandboxes.inside import sourcecode
 _FUTURE = 0
 for _name in __future__.all_feature_names:
     _FUTURE |= getattr(__future__, _name).compiler_flag
+
+
+#: In front of every piece but the first, so that no text in it becomes the module's description.
+_APART = "0\n"
+_NOTHING: CodeType = compile("", "", "exec")
 
 
 class Chunks:
@@ -37,12 +43,13 @@ class Chunks:
             try:
                 self._flags = sourcecode.compiled(text, file).co_flags & _FUTURE
                 pieces = zip(self._cuts, self._cuts[1:], strict=False)
-                self._codes = [self._compile(text[start:end]) for start, end in pieces]
+                self._codes = [self._compile(text[start:end], start) for start, end in pieces]
             except (SyntaxError, ValueError):
                 self._cuts = []
+        self._acting = [_without_idle([code]) for code in self._codes]
 
     def codes(self, text: str) -> tuple[list[CodeType], list[CodeType]]:
-        """The code of a text: all pieces in their order, and those of them that are new.
+        """The code of a text: all pieces that do something, in order, and those that are new.
 
         Raises:
             SyntaxError: It is no Python.
@@ -52,11 +59,12 @@ class Chunks:
         if end:
             piece = text[self._cuts[first] : self._cuts[end] + len(text) - len(self._text)]
             try:
-                new = self._compile(piece)
+                new = self._compile(piece, first)
             except SyntaxError:  # or a piece that needs those around it
                 pass
             else:
-                return [*self._codes[:first], new, *self._codes[end:]], [new]
+                before, after = self._acting[:first], self._acting[end:]
+                return [*chain(*before), new, *chain(*after)], [new]
         whole = sourcecode.compiled(text, self._file)
         return [whole], [whole]
 
@@ -79,9 +87,15 @@ class Chunks:
         """The pieces of the module as it is; empty where it has none."""
         return self._codes
 
-    def _compile(self, piece: str) -> CodeType:
-        code: CodeType = compile(piece, self._file, "exec", flags=self._flags, dont_inherit=True)
+    def _compile(self, piece: str, before: int) -> CodeType:
+        source = _APART + piece if before else piece
+        code: CodeType = compile(source, self._file, "exec", flags=self._flags, dont_inherit=True)
         return code
+
+
+def _without_idle(codes: list[CodeType]) -> list[CodeType]:
+    """Those that do something; texts by themselves do not."""
+    return [code for code in codes if code.co_code != _NOTHING.co_code or code.co_names]
 
 
 def features_of(text: str, file: str) -> int:
@@ -106,13 +120,13 @@ def _cuts(text: str) -> list[int]:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
+    futures = [n for n, one in enumerate(body) if getattr(one, "module", "") == "__future__"]
+    together = max(futures, default=0)  # these have to begin the module
     cuts, ended = [0], 0
     for number, statement in enumerate(body):
         decorators = getattr(statement, "decorator_list", ())
         line = min([statement.lineno, *(one.lineno for one in decorators)])
-        # A text by itself at the beginning of a piece would become the module's description.
-        stays = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        if number and line > ended and not stays:
+        if number > together and line > ended:
             cuts.append(starts[line - 1])
         ended = statement.end_lineno or line
     return [*cuts, len(text)]

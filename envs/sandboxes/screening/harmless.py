@@ -12,9 +12,7 @@ import opcode
 from collections.abc import Collection
 from types import CodeType
 
-_STORES = frozenset(
-    opcode.opmap[name] for name in ("STORE_ATTR", "DELETE_ATTR") if name in opcode.opmap
-)
+_STORE, _DELETE = opcode.opmap["STORE_ATTR"], opcode.opmap["DELETE_ATTR"]
 _IMPORT, _EXTENDED = opcode.opmap["IMPORT_NAME"], opcode.opmap["EXTENDED_ARG"]
 _MODULES = """
     __future__ abc bisect cmath collections copy dataclasses enum fractions functools heapq
@@ -50,22 +48,27 @@ def is_harmless(code: CodeType, imports: Collection[str] = ()) -> bool:
         imports: Names that its module has of others; code that stores attributes and uses one of
             them may store one there.
     """
-    for name in code.co_names:
-        if name not in _known:
-            if name in _REACHING or (name.startswith("__") and name not in _HARMLESS_MARKED):
-                return False
-            _known.add(name)
-    raw = code.co_code
-    operations = raw[::2]
-    if any(number in operations for number in _STORES) and not set(imports).isdisjoint(
-        code.co_names
-    ):
-        return False
-    if _IMPORT in operations and not _imports_stateless(code, raw):
-        return False
+    names = code.co_names
+    if names:  # else it stores no attribute and imports nothing
+        if not _known.issuperset(names) and not _reach_nothing(names):
+            return False
+        raw = code.co_code
+        operations = raw[::2]
+        if (_STORE in operations or _DELETE in operations) and not set(imports).isdisjoint(names):
+            return False
+        if _IMPORT in operations and not _imports_stateless(code, raw):
+            return False
     for constant in code.co_consts:
         if type(constant) is CodeType and not is_harmless(constant, imports):
             return False
+    return True
+
+
+def _reach_nothing(names: Collection[str]) -> bool:
+    for name in names:
+        if name in _REACHING or (name.startswith("__") and name not in _HARMLESS_MARKED):
+            return False
+        _known.add(name)
     return True
 
 

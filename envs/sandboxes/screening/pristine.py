@@ -35,7 +35,7 @@ class Pristine:
         self._parts: list[tuple[Any, dict[str, Any]]] = []
         self._classes: set[type] = set()
         self._note(sys.modules)
-        lists: list[Any] = [sys.path, sys.meta_path, sys.path_hooks]
+        lists: list[Any] = [sys.path, sys.meta_path, sys.path_hooks, gc.callbacks]
         self._contents = [(one, list(one)) for one in lists]
         self._settings = self._look()
         self._environment = dict(os.environ)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.between import direct, examination
 from hrmgym.envs.sandboxes.inside import calls, selection, sourcecode
-from hrmgym.envs.sandboxes.screening import harmless, patching, pristine, reach, trying
+from hrmgym.envs.sandboxes.screening import harmless, own, patching, pristine, reach, trying
 
 _MORE_FRAMES = 3
 
@@ -37,14 +37,18 @@ def act(request: Mapping[str, Any], root: str, out: int) -> NoReturn:
         trying.end(board, request["from"], trying.BROKEN)
     _signal.setitimer(_signal.ITIMER_PROF, 0)
     gc.freeze()
-    at, before = request["from"], pristine.stamp(root)
+    bench = trying.Bench(request, root, trial)
+    first = at = request["from"]
+    before = pristine.stamp(root)
     while at < board.size:
+        if at > first:
+            bench.note()  # once for all that follow
         board.begin(at)
         child = os.fork()
         if child == 0:
             with suppress(BaseException):
                 os.setpgid(0, 0)
-                trying.try_texts({**request, "from": at}, root, trial)
+                trying.try_texts({**request, "from": at}, bench)
             os._exit(70)
         _, code = os.waitpid(child, 0)
         with suppress(ProcessLookupError, PermissionError):
@@ -69,7 +73,7 @@ class Pytest:
 
     def __init__(self, request: Mapping[str, Any], root: str) -> None:
         self._request, self._root = request, root
-        self.own = trying.modules_of(request["files"]) | trying.folders_of(request["files"])
+        self.own = own.modules_of(request["files"]) | own.folders_of(request["files"])
         self._path = f"{root}/{request['edited']}"
         self._text = str(request["files"][request["edited"]])
         calls.forget(request["files"])
@@ -130,7 +134,9 @@ class Pytest:
             if (getattr(module, "__file__", None) or "").startswith(self._root + "/")
         }
 
-    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+    def attempt(
+        self, text: str, watch: Callable[[], None], more_time: Callable[[], None]
+    ) -> tuple[int, int, bool]:
         """See `trying.Trial`."""
         try:
             found = self._bodies.edited(text)

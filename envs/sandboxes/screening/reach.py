@@ -9,7 +9,7 @@ import functools
 import operator
 from collections import deque
 from collections.abc import Iterable
-from types import FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 _MOST = 20_000  # parts; more is slower to compare than to begin anew in a fork
@@ -40,6 +40,8 @@ class Reach:
         self._mappings: list[tuple[Any, dict[Any, Any]]] = []
         self._sequences: list[tuple[Any, list[Any]]] = []
         self._sets: list[tuple[Any, Any]] = []
+        self._functions: list[tuple[FunctionType, tuple[Any, ...]]] = []
+        self._cells: list[tuple[CellType, Any]] = []
         self._caches: list[Any] = []
         self._seen: set[int] = set()
         self._keep: list[Any] = []
@@ -94,12 +96,12 @@ class Reach:
     def _of_function(self, one: FunctionType) -> Iterable[Any]:
         if one.__module__ not in self._names:
             return ()
+        self._functions.append((one, _parts(one)))
         found: list[Any] = [one.__defaults__, one.__kwdefaults__, one.__dict__]
         for cell in one.__closure__ or ():
-            try:
-                found.append(cell.cell_contents)
-            except ValueError:  # empty
-                continue
+            held = _content(cell)
+            self._cells.append((cell, held))
+            found.append(held)
         return found
 
     def clear(self) -> None:
@@ -110,6 +112,11 @@ class Reach:
     def intact(self) -> bool:
         """Whether all of it is as it was."""
         same = operator.is_
+        for one, parts in self._functions:
+            if not all(map(same, _parts(one), parts)):
+                return False
+        if any(_content(cell) is not before for cell, before in self._cells):
+            return False
         for held, before in self._mappings:
             if len(held) != len(before) or not all(map(same, held.values(), before.values())):
                 return False
@@ -117,3 +124,14 @@ class Reach:
             if len(items) != len(listed) or not all(map(same, items, listed)):
                 return False
         return all(len(one) == len(before) and one == before for one, before in self._sets)
+
+
+def _parts(one: FunctionType) -> tuple[Any, ...]:
+    return one.__code__, one.__defaults__, one.__kwdefaults__
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None  # empty

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _signal
 import importlib
 import io
 import os
@@ -13,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import calls, sourcecode, stdio
-from hrmgym.envs.sandboxes.screening import chunks, harmless, trying
+from hrmgym.envs.sandboxes.screening import chunks, harmless, own, trying
 
 
 class Stdio:
@@ -28,9 +27,8 @@ class Stdio:
             for case in request["cases"]
         ]
         self._cap = request["limits"]["output_kb"] * 1024
-        self._cpu_s = request["limits"]["cpu_s"]
-        self._modules = trying.modules_of(request["files"])
-        self.own = self._modules | trying.folders_of(request["files"])
+        self._modules = own.modules_of(request["files"])
+        self.own = self._modules | own.folders_of(request["files"])
         calls.forget(request["files"])
         sys.path.insert(0, self._file.rpartition("/")[0])
         sys.argv = [self._file]
@@ -52,7 +50,9 @@ class Stdio:
     def _normal(self, text: str) -> list[str]:
         return stdio.normal(text, self._compare)
 
-    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+    def attempt(
+        self, text: str, watch: Callable[[], None], more_time: Callable[[], None]
+    ) -> tuple[int, int, bool]:
         """See `trying.Trial`."""
         try:
             codes, _ = self._chunks.codes(text)
@@ -63,7 +63,7 @@ class Stdio:
             watch()
         for number in range(len(self._cases)):
             if number:  # each run has its time
-                _signal.setitimer(_signal.ITIMER_PROF, self._cpu_s)
+                more_time()
             if not self._passes(codes, number):
                 return trying.FAILED, number + 1, clean
         return trying.PASSED, len(self._cases), clean
@@ -85,7 +85,7 @@ class Stdio:
         os.ftruncate(1, 0)
         for stream in (0, 1):
             os.lseek(stream, 0, os.SEEK_SET)
-        trying.forget_own(self._modules)
+        own.forget_own(self._modules)
         stdin, stdout = self._streams
         sys.stdin = io.TextIOWrapper(
             io.BufferedReader(io.FileIO(0, closefd=False)), stdin.encoding, stdin.errors

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, NoReturn, Protocol
 
-from hrmgym.envs.sandboxes.screening import pristine, tracing
+from hrmgym.envs.sandboxes.screening import pristine, timing, tracing
 
 #: Of one text: a status, how many of its tests ran, and microseconds of CPU.
 RECORD = struct.Struct("<BxHI")
@@ -31,6 +31,8 @@ OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
 #: can say so, too.
 THROUGH, _STALE, BROKEN = 1, 2, 3
 _MOST_WATCHED = 200  # files
+#: New objects after which garbage is looked for; what texts leave is little, and soon thrown away.
+_YOUNG = 5000
 #: Seconds that a process may take until it comes to its first text.
 PREPARE_S = 60.0
 _OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)
@@ -87,12 +89,15 @@ class Trial(Protocol):
     own: frozenset[str]
     """Names of the workspace's modules, of its folders, too."""
 
-    def attempt(self, text: str, watch: Callable[[], None]) -> tuple[int, int, bool]:
+    def attempt(
+        self, text: str, watch: Callable[[], None], more_time: Callable[[], None]
+    ) -> tuple[int, int, bool]:
         """Try a text.
 
         Args:
             text: The whole text.
             watch: To be called before anything runs that may leave something behind.
+            more_time: To be called before tests that have a time of their own.
 
         Returns:
             Its status, how many tests ran, and whether it can have left nothing behind.
@@ -125,46 +130,87 @@ def act(
     gc.enable()
     trial = kind(request, root)
     gc.freeze()
-    try_texts(request, root, trial)
+    try_texts(request, Bench(request, root, trial))
 
 
-def try_texts(request: Mapping[str, Any], root: str, trial: Trial) -> NoReturn:
+class Bench:
+    """What texts are tried on, and how all was before.
+
+    Args:
+        request: See `act`.
+        root: The workspace.
+        trial: The tests.
+    """
+
+    def __init__(self, request: Mapping[str, Any], root: str, trial: Trial) -> None:
+        gc.set_threshold(_YOUNG, 10, 10)
+        self.root, self.trial = root, trial
+        self.timer = timing.Timer(request["limits"]["cpu_s"])
+        self._paths = (
+            root,
+            *(f"{root}/{name}" for name in islice(request["files"], _MOST_WATCHED)),
+        )
+        self._state: pristine.Pristine | None = None
+
+    def note(self) -> None:
+        """Note how all is, before anything runs that can change it."""
+        if self._state is None:
+            self._state = pristine.Pristine(self._paths, self.trial.own)
+            gc.freeze()  # no garbage among that
+            if self.timer.armed:
+                self.timer.start()  # that was not the doing of the code that is about to run
+
+    def intact(self) -> bool:
+        """Whether all is as it was noted; False where nothing was."""
+        if self._state is None:
+            return False
+        gc.collect()  # what garbage does at its end it does now
+        return self.trial.intact() and self._state.intact()
+
+
+def try_texts(request: Mapping[str, Any], bench: Bench) -> NoReturn:
     """`act`, once the tests are there."""
     board: Board = request["board"]
-    cpu_s, slice_s = request["limits"]["cpu_s"], request["slice_s"]
-    state: pristine.Pristine | None = None
-
-    def watch() -> None:
-        nonlocal state
-        if state is None:  # so far nothing has run that could have changed anything
-            files = (f"{root}/{name}" for name in islice(request["files"], _MOST_WATCHED))
-            state = pristine.Pristine((root, *files), trial.own)
-
+    slice_s = request["slice_s"]
+    trial, timer = bench.trial, bench.timer
     lines: tracing.Lines | None = request["lines"]
     first = at = request["from"]
+    if first:  # code that is interrupted needs it, and most processes but the first follow such
+        bench.note()
     depth = sys.getrecursionlimit()  # programs raise it, and it is soon put back
-    clock, arm = time.process_time, _signal.setitimer
+    clock = time.process_time
     began = now = clock()
     while at < board.size:
         board.reach(at)
         text = request["texts"][at].decode("utf-8", "surrogateescape")
-        arm(_signal.ITIMER_PROF, cpu_s)
+        timer.rang = False
+        timer.start()
         try:
-            if lines is not None:
-                with lines.of(at, f"{root}/{request['edited']}"):
-                    status, tests, harmless = trial.single(at), 1, True
-            else:
-                status, tests, harmless = trial.attempt(text, watch)
+            try:
+                if lines is not None:
+                    with lines.of(at, f"{bench.root}/{request['edited']}"):
+                        status, tests, harmless = trial.single(at), 1, True
+                else:
+                    status, tests, harmless = trial.attempt(text, bench.note, timer.start)
+            finally:
+                timer.armed = False  # no call, which could be interrupted
+        except timing.OutOfTime:
+            timer.armed = False
+            status, tests, harmless = CUT, 1, False
         except MemoryError:
             if at > first:
                 end(board, at, _STALE)
             status, tests, harmless = FAILED, 1, False
+        if timer.rang:  # whatever the code made of it
+            status, harmless = CUT, False
         sys.setrecursionlimit(depth)
         before, now = now, clock()
         board.write(at, status, tests, now - before)
         at += 1
-        if not harmless and not (trial.intact() and state is not None and state.intact()):
-            end(board, at, _STALE)
+        if not harmless:
+            _signal.setitimer(_signal.ITIMER_PROF, slice_s)
+            if not bench.intact():
+                end(board, at, _STALE)
         if now - began > slice_s or (status == PASSED and request["stop"]):
             break
     end(board, at, THROUGH)
@@ -206,29 +252,3 @@ def settle(board: Board, first: int, status: int | None, request: Mapping[str, A
     unsure = how or status == -signal.SIGKILL
     board.write(most, UNSURE if unsure else FAILED, 1, 0.0)
     return most + 1
-
-
-def modules_of(files: Mapping[str, str]) -> frozenset[str]:
-    """Dotted names under which the files of a workspace may be imported."""
-    found: set[str] = set()
-    for path in files:
-        if path.endswith(".py"):
-            parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
-            found |= {".".join(parts[start:]) for start in range(len(parts))}
-    return frozenset(found)
-
-
-def folders_of(files: Mapping[str, str]) -> frozenset[str]:
-    """Dotted names under which the folders of a workspace may be imported."""
-    found: set[str] = set()
-    for path in files:
-        parts = path.split("/")[:-1]
-        for end in range(1, len(parts) + 1):
-            found |= {".".join(parts[start:end]) for start in range(end)}
-    return frozenset(found)
-
-
-def forget_own(own: frozenset[str]) -> None:
-    """Have the workspace's modules imported anew."""
-    for name in own:
-        sys.modules.pop(name, None)

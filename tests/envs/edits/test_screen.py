@@ -9,10 +9,11 @@ import pytest
 
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.edits.screen import Screen, Screened, screen, spectrum
+from hrmgym.envs.kinds import kind_of
 from hrmgym.envs.sandboxes import executor as executors
 from hrmgym.envs.sandboxes.failures import GuestDied
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.sandboxes.verdicts.screens import Record, Reply, Request, Tried
+from hrmgym.envs.sandboxes.verdicts.screens import Plan, Record, Reply, Request, Tried
 from hrmgym.envs.task import (
     CallCase,
     CallTests,
@@ -101,6 +102,34 @@ def test_an_endless_loop_is_cut_and_costs_no_other_text_anything(sandbox: Sandbo
     assert [one.cut for one in found] == [True, False, True, True, False, False]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True:\n        pass",
+        "return [x for x in iter(int, 1)]",
+        "return double(x - 1) + double(x - 2) if x > -60 else 0",
+        "try:\n        while True:\n            pass\n    finally:\n        x = 1",
+        "try:\n        while x:\n            pass\n    except BaseException:\n        return 2 * x",
+        "return sorted(iter(lambda: x, -1))",
+    ],
+)
+def test_what_is_cut_off_needs_no_process_of_its_own(sandbox: Sandbox, body: str) -> None:
+    """Not even the right value, of code that swallows what interrupts it, is a pass.
+
+    The second process is the first one that has noted how all was before.
+    """
+    task = task_of(DOUBLES)
+    tests = task.visible_tests
+    plan = kind_of(tests).screen(task.workspace.start, tests, "solution.py")
+    assert isinstance(plan, Plan)
+    limits = replace(task.limits, cpu_s=0.03)
+    request = Request(plan, task.workspace.start, "solution.py", limits, stop=False)
+    reply = sandbox.screen(request, [f"def double(x):\n    {body}\n", RIGHT] * 4)
+    assert reply is not None
+    assert [one.status for one in reply.records] == [Tried.CUT, Tried.PASSED] * 4
+    assert reply.processes == 2
+
+
 PYTEST = PytestTests(
     files={
         "test_solution.py": "from solution import double\n\n"
@@ -187,6 +216,7 @@ class Screening(InMemory):
     def __init__(self, losses: int, reply: Reply | None = None) -> None:
         super().__init__(calling)
         self.lost, self.left, self.reply = 0, losses, reply
+        self.sizes: list[int] = []
 
     def screen(self, request: Request, texts: Sequence[str]) -> Reply:
         if self.left:
@@ -194,6 +224,7 @@ class Screening(InMemory):
             self.lost += 1
             raise GuestDied("the sandbox has ended")
         assert self.reply is not None
+        self.sizes.append(len(texts))
         return self.reply
 
 
@@ -228,6 +259,25 @@ def test_a_workspace_that_cannot_be_screened_has_ordinary_runs_and_says_so() -> 
         assert made.coverage().why == "nothing can be collected"
     assert [(one.passed, one.hot) for one in found] == [(False, False), (True, False)]
     assert made.why == "nothing can be collected"
+
+
+@pytest.mark.parametrize(
+    ("chars", "stop", "sizes"),
+    [
+        (0, True, [64, 256]),
+        (0, False, [1024, 4096]),
+        (1 << 14, False, [1021, 1021]),
+        (1 << 24, False, [64, 64]),
+    ],
+)
+def test_more_texts_go_at_once_but_never_too_much(chars: int, stop: bool, sizes: list[int]) -> None:
+    executor = Screening(0, Reply((Record(Tried.FAILED, 1, 0.0),) * sizes[0]))
+    task = task_of(DOUBLES, BUGGY + "#" * chars)
+    with Sandbox(config_of(executor)) as sandbox:
+        made = Screen(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+        found = made.run((RIGHT for _ in range(6000)), stop=stop)
+        assert not any(next(found).passed for _ in range(sizes[0] + 1))
+    assert executor.sizes == sizes
 
 
 def test_ordinary_runs_are_made_as_they_are_asked_for() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from hrmgym.envs.benchmark import make_benchmark
-from hrmgym.envs.bugs.operators import mutations
+from hrmgym.envs.bugs.operators import Mutation, mutations
 from hrmgym.envs.edits.edit import apply
+from hrmgym.envs.edits.legal import LegalEdit, legal_edits
 from hrmgym.envs.edits.screen import Screen
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.envs.task import Limits, PytestTests, Task, Workspace
@@ -193,22 +195,44 @@ def test_a_package_with_tests_of_many_shapes(sandbox: Sandbox) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("together", [False, True])
-def test_every_edit_of_a_package(sandbox: Sandbox, together: bool) -> None:
+def test_edits_of_a_package(sandbox: Sandbox, together: bool) -> None:
+    """120 edits and every fourth cold; where each of those starts an interpreter, 24."""
     task = task_of(TOGETHER, ("test_patched",)) if together else task_of()
-    texts = [CORE, *(apply(CORE, one.edit) for one in mutations(CORE)), CORE]
+    edits = drawn(CORE, mutations(CORE), 24 if together else 120)
     made = Screen(Doubling(), task, task.workspace.start, "pkg/core.py", sandbox)
-    if together:  # each ordinary run starts an interpreter
-        texts = texts[::12]
-    agree(made, texts, 4 if together else 1)
+    agree(made, [CORE, *edits, CORE], 4)
+
+
+def drawn(text: str, edits: Iterable[Mutation | LegalEdit], most: int) -> list[str]:
+    """The texts of some edits, always the same ones."""
+    texts = [apply(text, one.edit) for one in edits]
+    return random.Random(f"{most} of {text}").sample(texts, min(most, len(texts)))
 
 
 @pytest.mark.nightly
 @pytest.mark.needs_data
 def test_quixbugs(sandbox: Sandbox) -> None:
+    """The fix and 32 legal edits of each of the 40 programs, every third of these cold."""
     benchmark = make_benchmark("quixbugs")
     for task in benchmark.tasks("test"):
         (path,) = task.editable
         text = task.workspace.start[path]
-        texts = [apply(text, one.edit) for one in mutations(text)][::5]
+        legal = legal_edits(text)
+        texts = drawn(text, (*legal.lean(), *legal.bulky()), 32)
         made = Screen(benchmark, task, task.workspace.start, path, sandbox)
-        agree(made, [task.reference[path], *texts], 4)
+        agree(made, [task.reference[path], *texts], 3)
+
+
+@pytest.mark.nightly
+@pytest.mark.needs_data
+@pytest.mark.parametrize("name", ["bitcount", "sqrt", "to_base", "find_first_in_sorted"])
+def test_programs_whose_edits_loop(sandbox: Sandbox, name: str) -> None:
+    """What one screen cut off changes nothing for the next: 60 edits, every fourth cold."""
+    benchmark = make_benchmark("quixbugs")
+    (task,) = (one for one in benchmark.tasks("test") if one.id == name)
+    (path,) = task.editable
+    text = task.workspace.start[path]
+    legal = legal_edits(text)
+    texts = drawn(text, (*legal.lean(), *legal.bulky()), 60)
+    made = Screen(benchmark, task, task.workspace.start, path, sandbox)
+    agree(made, [*texts, task.reference[path]], 4)

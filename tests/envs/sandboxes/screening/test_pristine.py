@@ -40,6 +40,7 @@ CHANGES = (
     "sys.setprofile(lambda *a: None)",
     "gc.disable()",
     "gc.set_threshold(1)",
+    "gc.callbacks.append(print)",
     "warnings.simplefilter('error')",
     "signal.signal(signal.SIGUSR1, signal.SIG_IGN)",
     "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",

@@ -32,6 +32,14 @@ def outer():
         held.append(1)
     return inner
 keep = outer()
+def counting():
+    n = 0
+    def count():
+        nonlocal n
+        n += 1
+        return n
+    return count
+count = counting()
 @functools.lru_cache
 def cached(a):
     return [a]
@@ -51,6 +59,13 @@ CHANGES = (
     "f.note = 1",
     "f.__defaults__[0]['z'] = 1",
     "keep()",
+    "count()",
+    "f.__code__ = outer.__code__",
+    "C.first.fget.__code__ = f.__code__",
+    "f.__defaults__ = ({},)",
+    "f.__kwdefaults__ = {}",
+    "keep.__closure__[0].cell_contents = []",
+    "del keep.__closure__[0].cell_contents",
     "NEW = 1",
     "f = None",
     "params[0].append(1)",
