@@ -71,6 +71,17 @@ def _contains(self: Any, item: Any) -> bool:
     return any(one is item or one == item for one in self)
 
 
+def _plain_contains(plain: type) -> Any:
+    """`in` of plain data whose class has its own: that of the data, unless tests know the class."""
+
+    def method(self: Any, item: Any) -> bool:
+        if type(self)._about.named():
+            return connection().operate(self, "__contains__", (item,)) is True
+        return bool(plain.__contains__(self, item))  # type: ignore[attr-defined]
+
+    return method
+
+
 def _truth(self: Any) -> bool:
     return connection().operate(self, "__bool__", ()) is True
 
@@ -205,7 +216,7 @@ def _equal(self: Any, other: object) -> Any:
 
 
 def _own_equal(self: Any, other: object) -> Any:
-    """Equality of an exception, or of plain data, whose class has its own."""
+    """Equality of an exception whose class has its own."""
     if self is other:
         return True
     about = type(self)._about
@@ -330,9 +341,9 @@ def make_class(handle: int, info: dict[str, Any], bases: list[type], plain: type
     if plain is not None:
         space["__getattr__"] = _attribute
         parents = tuple(base for base in parents if issubclass(base, plain)) or (plain,)
-        space |= _forwarded(special)
-        if "__ne__" not in special:
-            space.pop("__ne__", None)  # what Python's class has does not ask `__eq__`
+        space |= _forwarded(special - {"__eq__", "__ne__", "__hash__", *_ORDER})
+        if "__contains__" in special:
+            space["__contains__"] = _plain_contains(plain)
     else:
         parents = parents or (RemoteObject,)
         space |= _forwarded(special - _OF_OBJECTS)
