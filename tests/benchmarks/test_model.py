@@ -27,7 +27,7 @@ def model(monkeypatch):
         sys.modules.pop(name)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.nightly)])
 def test_both_sides_stay_together_over_steps(model, dtype):
     ours, theirs = model.both(dtype, TINY)
     model.compare(ours, theirs, model.batches(ours.model.config, 1)[0])

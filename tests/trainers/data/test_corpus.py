@@ -129,6 +129,7 @@ def test_a_cache_that_cannot_be_written_is_reported(
     assert read_cache(path) is None
 
 
+@pytest.mark.nightly
 def test_standard_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HRMGYM_CACHE", str(tmp_path / "cache"))
     assert cache_dir() == tmp_path / "cache"
