@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from hrmgym.envs.bugs.meaning import compiles, meaning, meaning_without_names
-from hrmgym.envs.edits.edit import Edit, apply
+from hrmgym.envs.edits.edit import Edit, alike, apply
 from hrmgym.envs.lexer import lex
 from hrmgym.envs.tokens import load_tokens
 
@@ -80,12 +80,7 @@ def inverses(text: str, edits: Sequence[Edit]) -> tuple[Edit, ...]:
 def _parts(before: str, after: str) -> list[tuple[int, int, int, int]]:
     """What differs, as (start, end) in `before` and (start, end) in `after`, in characters."""
     old, new = lex(before), lex(after)
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
+    head, tail = alike(old, new)
     matcher = difflib.SequenceMatcher(
         a=old[head : len(old) - tail], b=new[head : len(new) - tail], autojunk=False
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # texts, words and numbers, runs of operator signs, single other characters
@@ -48,6 +49,14 @@ def trim(source: str, edit: Edit) -> Edit:
     _check(source, edit)
     old = _LEXEME.findall(source[edit.start : edit.end])
     new = _LEXEME.findall(edit.text)
+    head, tail = alike(old, new)
+    start = edit.start + sum(map(len, old[:head]))
+    end = edit.end - sum(map(len, old[len(old) - tail :]))
+    return Edit(start, end, "".join(new[head : len(new) - tail]))
+
+
+def alike(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
+    """How many items two sequences share at their beginning, and at the end of what is left."""
     shorter = min(len(old), len(new))
     head = 0
     while head < shorter and old[head] == new[head]:
@@ -55,9 +64,7 @@ def trim(source: str, edit: Edit) -> Edit:
     tail = 0
     while tail < shorter - head and old[len(old) - 1 - tail] == new[len(new) - 1 - tail]:
         tail += 1
-    start = edit.start + sum(map(len, old[:head]))
-    end = edit.end - sum(map(len, old[len(old) - tail :]))
-    return Edit(start, end, "".join(new[head : len(new) - tail]))
+    return head, tail
 
 
 def _check(source: str, edit: Edit) -> None:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from itertools import combinations
 
-from hrmgym.envs.edits.edit import Edit, apply
+from hrmgym.envs.edits.edit import Edit, alike, apply
 from hrmgym.envs.edits.legal import LegalEdit, legal_edits
 from hrmgym.envs.lexer import lex
 from hrmgym.errors import DataError
@@ -78,12 +78,7 @@ def _between(text: str, wanted: str) -> Iterator[str]:
 def differences(text: str, wanted: str) -> list[Edit]:
     """What has to change in a text to become another one, lexeme by lexeme, in order."""
     old, new = lex(text), lex(wanted)
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
+    head, tail = alike(old, new)
     ours, theirs = old[head : len(old) - tail], new[head : len(new) - tail]
     place = sum(map(len, old[:head]))
     found = []

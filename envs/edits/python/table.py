@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from hrmgym.envs.edits.edit import Edit, apply
+from hrmgym.envs.edits.edit import Edit, alike, apply
 from hrmgym.envs.edits.python.enumerator import PythonEdits
 from hrmgym.envs.edits.python.kinds import BULKY, LEAN, Kind
 
@@ -99,12 +99,7 @@ def examples() -> dict[str, tuple[str, str]]:
 
 def _lines(text: str, edit: Edit) -> tuple[str, str]:
     old, new = text.splitlines(), apply(text, edit).splitlines()
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
+    head, tail = alike(old, new)
     sides = old[head : len(old) - tail], new[head : len(new) - tail]
     inner = [len(line) - len(line.lstrip()) for side in sides for line in side]
     left = min(inner, default=0)

@@ -77,7 +77,10 @@ def _plain_contains(plain: type) -> Any:
     def method(self: Any, item: Any) -> bool:
         if type(self)._about.named():
             return connection().operate(self, "__contains__", (item,)) is True
-        return bool(plain.__contains__(self, item))  # type: ignore[attr-defined]
+        of_data: Any = getattr(plain, "__contains__", None)
+        if of_data is None:
+            connection().refuse(f"asks an object of {_kind_of(self)} what it contains", "code")
+        return bool(of_data(self, item))
 
     return method
 
