@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from hrmgym.envs.benchmark import Benchmark
+from hrmgym.envs.task import Task
 from hrmgym.errors import DataError
 from hrmgym.tests.tiny import calls, task
 
@@ -37,7 +39,7 @@ class Three(Benchmark):
     splits = ("tuning", "test")
     split_by_package = True
 
-    def tasks(self, split: str) -> list[object]:  # type: ignore[override]
+    def tasks(self, split: str) -> Sequence[Task]:
         return [task(name, OLD, text, NONE, NONE) for name, text in WANTED.items()]
 
 

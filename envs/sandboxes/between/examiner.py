@@ -131,10 +131,12 @@ class Examiner(Questions):
             return _CONVERSIONS[name](given)
         if name == "__bool__":
             return bool(given)
+        if is_open and name == "__hash__":
+            return hash(given)  # an error where the class has none
         method = getattr(type(given), name, None) if is_open else None
         if method is not None:
             return method(given, *args)
-        if name in exports.BINARY or name in ("__eq__", "__ne__", "__hash__", "__contains__"):
+        if name in exports.BINARY | exports.DEFAULTS:
             return NotImplemented
         raise TypeError(f"{type(given).__name__!r} object has no {name}")
 

@@ -28,7 +28,7 @@ META = frozenset(
     )
 )
 #: Those that tested code may use of an object of the tests' own. Where the class lacks one of
-#: `BINARY`, Python tries something else; those of `_DEFAULTS` mean something without one, too.
+#: `BINARY`, Python tries something else; those of `DEFAULTS` mean something without one, too.
 _BINARY = (
     "add radd iadd sub rsub isub mul rmul imul matmul rmatmul imatmul truediv rtruediv itruediv "
     "floordiv rfloordiv ifloordiv mod rmod imod divmod rdivmod pow rpow ipow lshift rlshift "
@@ -36,8 +36,8 @@ _BINARY = (
 )
 _OTHERS = "setitem delitem abs neg pos invert int float complex index round trunc floor ceil"
 BINARY = frozenset(f"__{name}__" for name in _BINARY.split())
-_DEFAULTS = frozenset(("__bool__", "__eq__", "__ne__", "__hash__", "__contains__"))
-OPERATORS = BINARY | _DEFAULTS | {f"__{name}__" for name in _OTHERS.split()}
+DEFAULTS = frozenset(("__bool__", "__eq__", "__ne__", "__hash__", "__contains__"))
+OPERATORS = BINARY | DEFAULTS | {f"__{name}__" for name in _OTHERS.split()}
 PLAIN_BASES = (int, str, float, tuple, bytes, frozenset, complex)
 OPEN_BASES = (list, dict, set)
 BUILTINS = {
@@ -102,7 +102,7 @@ def _forwarded(name: str) -> Any:
     return method
 
 
-for _name in OPERATORS - _DEFAULTS:
+for _name in OPERATORS - DEFAULTS:
     setattr(Callback, _name, _forwarded(_name))
 
 

@@ -89,6 +89,12 @@ def test_what_the_class_lacks_is_an_error(sandbox: Sandbox, body: str) -> None:
     assert outcome.resolved, outcome.message
 
 
+def test_an_object_that_has_no_hash_has_none_in_the_code_either(sandbox: Sandbox) -> None:
+    own = "type('Bare', (Own,), {'__eq__': Own.__eq__, '__hash__': None, '__module__': __name__})"
+    outcome = run(sandbox, "return {x: 1}", f"pytest.raises(TypeError, f, {own}(3))")
+    assert outcome.resolved, outcome.message
+
+
 def test_functions_have_no_operators(sandbox: Sandbox) -> None:
     outcome = run(sandbox, "return x * 2", "pytest.raises(TypeError, f, lambda: 1)")
     assert outcome.resolved, outcome.message
