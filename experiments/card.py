@@ -9,7 +9,7 @@ from typing import Any
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
-from hrmgym.trainers.supervised_config import SupervisedConfig
+from hrmgym.trainers.supervised_config import LearningConfig
 
 
 def model_card(run: RunFolder, reports: Mapping[str, Mapping[str, Any]] | None = None) -> str:
@@ -52,17 +52,17 @@ def _data(run: RunFolder) -> list[str]:
     ]
     learning = None if trainer is None else trainer.supervised
     if learning is not None:
-        title = "Pretraining" if isinstance(trainer, SupervisedConfig) else "Warm start"
+        title = "Pretraining" if isinstance(trainer, LearningConfig) else "Warm start"
         text = (
             f"{title}: up to {learning.samples} bugs made in functions of Python's standard "
             "library (PSF licence)"
         )
-        if learning.real_share > 0:
+        if getattr(learning, "real_share", 0) > 0:
             text += (
                 ", a share of `real_share` real edits between releases of permissively licensed "
                 "packages (`trainers/data/real-edits-licences.txt`)"
             )
-        if learning.benchmark_share > 0:
+        if getattr(learning, "benchmark_share", 0) > 0:
             text += ", and a share of `benchmark_share` from the solutions of the tasks below"
         lines.insert(0, text + ".")
     return lines

@@ -174,6 +174,18 @@ class ReverseConfig(Block):
     such head."""
 
 
+class RankingConfig(Block):
+    """What ranks a list of legal edits; see `hrmgym.hrm.ranking`."""
+
+    kinds: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Kinds of edits that it knows; empty: the network ranks no lists. `kind: rank` of the trainer
+    takes all that there are."""
+    kind_logits: bool = True
+    """Whether a kind has a score of its own, beside what its places give it."""
+    trace: bool = True
+    """Whether it sees which lines failing and passing tests run, and where the first one failed."""
+
+
 class EditConfig(RecursionConfig):
     """The shape of the policy network, without what follows from the interface."""
 
@@ -199,6 +211,8 @@ class EditConfig(RecursionConfig):
     """Small adapters around the recursion, by language, tool, ..."""
     reverse: Annotated[ReverseConfig, Mark.ADDED] = ReverseConfig()
     """What came of the last action, fed to the next."""
+    ranking: Annotated[RankingConfig, Mark.ADDED] = RankingConfig()
+    """What ranks lists of legal edits."""
 
     @model_validator(mode="after")
     def _recursive(self) -> Self:
@@ -234,6 +248,11 @@ class EditModelConfig(EditConfig, CoreConfig):
     """T, tools; tool 0 is the edit."""
     R: Count = 16
     """Most replacement entries of one edit."""
+
+    @property
+    def traced(self) -> bool:
+        """Whether it sees what tests run."""
+        return bool(self.ranking.kinds) and self.ranking.trace
 
     @property
     def recalls_states(self) -> bool:

@@ -17,8 +17,9 @@ from hrmgym.hrm.config import EditModelConfig
 from hrmgym.hrm.copying import PAD
 from hrmgym.hrm.embedding import CanvasEmbedding
 from hrmgym.hrm.heads import FLAT, ReplacementHead, SpanHead
-from hrmgym.hrm.layers import CastedLinear, RotaryPositions
+from hrmgym.hrm.layers import CastedEmbedding, CastedLinear, RotaryPositions
 from hrmgym.hrm.model import Recursion
+from hrmgym.hrm.ranking import TRACES, Lists, Ranking, RankingHead
 from hrmgym.hrm.reverse import Memory, OutcomeGate, OutcomeHead
 from hrmgym.hrm.size import check_fits
 from hrmgym.hrm.specialists import Specialists
@@ -93,6 +94,11 @@ class EditModel(nn.Module):
             self.outcome_gate = OutcomeGate(width, config.reverse)
         if config.reverse.outcome_weight:
             self.outcome_head = OutcomeHead(width, config.num_tools, config.vocab_size)
+        if config.ranking.kinds:
+            kinds = 1 + len(config.ranking.kinds)
+            self.ranking_head = RankingHead(width, kinds, config.ranking.kind_logits)
+        if config.traced:  # adds nothing before it is trained
+            self.trace_embedding = CastedEmbedding(TRACES, width, 0.0, torch.float32)
         self.generator: torch.Generator | None = None
         """Draws the latent noise; None: torch's global one."""
         self.depth: int | None = None
@@ -105,8 +111,8 @@ class EditModel(nn.Module):
             batch: integers: `tokens` and `roles` [B, L], `language` [B, 1], `budget` [B, C].
                 Padding (token 0) is at the tail of a canvas. The step before, for `remember`:
                 `previous_tokens`, `previous_roles`, `previous_budget`, `previous_action` [B, 3 + R]
-                and `last_outcome` [B, F], whose first feature is 0 where there was none. Further
-                keys are not read.
+                and `last_outcome` [B, F], whose first feature is 0 where there was none. `trace`
+                [B, L], which a network that ranks lists may see. Further keys are not read.
             memory: of the step before; by default what `remember` makes of the batch.
 
         Raises:
@@ -124,6 +130,8 @@ class EditModel(nn.Module):
         size = min(length, -(-longest // _SIZE_STEP) * _SIZE_STEP)
         tokens, real = tokens[:, :size], real[:, :size]
         x = self.embedding(tokens, roles[:, :size], language, budget)
+        if self.config.traced and "trace" in batch:
+            x = x + self.trace_embedding(batch["trace"][:, :size].long())
         # Position 0 may always be attended to: a row of padding only must not give NaN.
         real = real | (position[:size] == 1)
         mask = real[:, None, None, :]
@@ -180,6 +188,11 @@ class EditModel(nn.Module):
         start, end = (at.clamp(max=size).unsqueeze(1) for at in touched(actions))
         span = self.replacement_head.begin(encoded.z_H, start, end).squeeze(1)
         out: Tensor = self.outcome_head(encoded.z_H, span, self.embedding, actions)
+        return out
+
+    def rank(self, encoded: Encoded, lists: Lists) -> Ranking:
+        """The probability of each edit of the lists, one for each canvas: see `RankingHead`."""
+        out: Ranking = self.ranking_head(encoded.z_H, self.embedding, lists)
         return out
 
     def _recur(

@@ -48,7 +48,10 @@ _MORE = 8
 _SHAPE = tuple(EditConfig.model_fields)
 #: Those among them that the weights fit whatever they are, and those that may add parts.
 _FREE, _ADDED = (tuple(marked(EditConfig, mark)) for mark in (Mark.FREE, Mark.ADDED))
-_ADDED_PARTS = ("specialists.", "outcome_gate.", "outcome_head.")
+_ADDED_PARTS = (
+    *("specialists.", "outcome_gate.", "outcome_head."),
+    *("ranking_head.", "trace_embedding."),
+)
 
 
 def edit_model_config(canvas_length: int, options: Mapping[str, Any]) -> EditModelConfig:
@@ -115,6 +118,8 @@ def _may_become(key: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -
     """Whether a part of a checkpoint can be used as `wanted`."""
     if key == "specialists":
         return saved["kind"] == "none" or saved == wanted
+    if key == "ranking":
+        return not saved["kinds"]
     head_stays = bool(wanted["outcome_weight"]) or not saved["outcome_weight"]
     return head_stays and saved["kind"] in ("off", wanted["kind"])
 

@@ -1,7 +1,8 @@
 """The network asked to rank: the probability that it gives to each edit of a list.
 
-Nothing is searched for: one forward pass over the windows of the file that is shown, and each edit
-has the log-probability of the canvas actions that make it.
+Nothing is searched for: one forward pass over each window of the file that shows edits. A network
+with a head for lists (`policy.ranking`) has its own probability of each edit; of any other, an edit
+has that of the canvas actions that make it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import numpy as np
 import torch
 
 from hrmgym.envs.edits.places import FileEdit
+from hrmgym.envs.edits.screen import Coverage
 from hrmgym.envs.interfaces.edit import BUDGET, Action, EditInterface
 from hrmgym.envs.state import Cursor, State
 from hrmgym.hrm.edit_scoring import score_edits
 from hrmgym.policies.hrm import HRMPolicy
+from hrmgym.policies.listing import collated, listed
 from hrmgym.policies.ranking import LogProbs, Spectra, normalised
+from hrmgym.policies.trace import trace
 
 
 class HRMRanker:
@@ -29,16 +33,25 @@ class HRMRanker:
 
     def __init__(self, policy: HRMPolicy, interface: EditInterface) -> None:
         self._policy, self._interface = policy, interface
+        config = policy.model.config
+        self.needs_spectra = config.traced
+        self._kinds = {kind: number for number, kind in enumerate(config.ranking.kinds, start=1)}
 
     @torch.no_grad()
     def log_probs(self, state: State, edits: Sequence[FileEdit], spectra: Spectra) -> LogProbs:
-        """See `Ranker.log_probs`. Windows of a file count the same."""
+        """See `Ranker.log_probs`. A window counts by its share of the edits, or all the same."""
         scores = np.full(len(edits), -np.inf)
         for path in dict.fromkeys(edit.path for edit in edits):
             left = {n: edit for n, edit in enumerate(edits) if edit.path == path}
+            every = len(left)
             for shown in self._windows(state, path):
-                numbers, actions = self._actions(shown, left)
-                scores[numbers] = self._scores(shown, actions)
+                if self._kinds:
+                    numbers, found = self._ranked(shown, left, spectra.get(path))
+                    found += np.log(max(1, len(numbers)) / every)
+                else:
+                    numbers, actions = self._actions(shown, left)
+                    found = self._scores(shown, actions)
+                scores[numbers] = found
                 for number in numbers:
                     del left[number]
         possible = np.isfinite(scores)
@@ -52,6 +65,27 @@ class HRMRanker:
         others = int(self._interface.observe(first)["budget"][BUDGET.index("other_windows")])
         numbers = (here.window, *(n for n in range(others + 1) if n != here.window))
         return [replace(state, cursor=Cursor(path, number)) for number in numbers]
+
+    def _ranked(
+        self, shown: State, edits: Mapping[int, FileEdit], coverage: Coverage | None
+    ) -> tuple[list[int], LogProbs]:
+        """Numbers of the edits that a window shows whole, and their log-probabilities there."""
+        numbers = list(edits)
+        canvas = self._interface.canvas(shown)
+        listing = listed(canvas, [edits[number].edit for number in numbers], self._kinds)
+        if not len(listing.kept):
+            return [], np.zeros(0)
+        batch = self._batch(shown)
+        if self.needs_spectra:
+            outcome = shown.outcome
+            here = outcome is not None and outcome.path == shown.cursor.path
+            failed = outcome.line if outcome is not None and here else 0
+            seen = trace(canvas, coverage, failed)
+            batch["trace"] = torch.as_tensor(seen[None], device=self._policy.device)
+        model = self._policy.model
+        found = model.rank(model.encode(batch), collated([listing]).to(self._policy.device))
+        scores = found.total.double().cpu().numpy()
+        return [numbers[at] for at in listing.kept.tolist()], scores
 
     def _actions(
         self, shown: State, edits: Mapping[int, FileEdit]
@@ -68,9 +102,11 @@ class HRMRanker:
     def _scores(self, shown: State, actions: Sequence[Action]) -> LogProbs:
         if not actions:
             return np.zeros(0)
-        device = self._policy.device
-        observation = self._interface.observe(shown)
-        batch = {key: torch.as_tensor(one[None], device=device) for key, one in observation.items()}
-        _, distribution = self._policy.encode(batch)
-        wanted = torch.as_tensor(np.stack(actions), device=device)
+        _, distribution = self._policy.encode(self._batch(shown))
+        wanted = torch.as_tensor(np.stack(actions), device=self._policy.device)
         return score_edits(distribution, 0, wanted).double().cpu().numpy()
+
+    def _batch(self, shown: State) -> dict[str, torch.Tensor]:
+        observation = self._interface.observe(shown)
+        device = self._policy.device
+        return {key: torch.as_tensor(one[None], device=device) for key, one in observation.items()}

@@ -28,7 +28,7 @@ from hrmgym.registry import Registry
 if TYPE_CHECKING:  # both import torch, or what does
     from hrmgym.hrm.edit_model import EditModel
     from hrmgym.trainers.job import Job
-    from hrmgym.trainers.supervised_config import SupervisedConfig
+    from hrmgym.trainers.supervised_config import LearningConfig
 
 
 class Trainer(Block):
@@ -82,7 +82,7 @@ class Trainer(Block):
         return False
 
     @property
-    def supervised(self) -> SupervisedConfig | None:
+    def supervised(self) -> LearningConfig | None:
         """The supervised training in it: its data are in the model card, its workers take
         processors."""
         return None
@@ -114,3 +114,4 @@ def register_trainer(name: str, entry_point: str) -> None:
 
 register_trainer("ppo", "hrmgym.trainers.config:PPOConfig")
 register_trainer("pretrain", "hrmgym.trainers.config:PretrainConfig")
+register_trainer("rank", "hrmgym.trainers.config:RankConfig")

@@ -18,7 +18,7 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.distribution import edit_distribution
 from hrmgym.trainers.data.batches import collate
 from hrmgym.trainers.data.bug_stream import Sample
-from hrmgym.trainers.learner import parts_of
+from hrmgym.trainers.supervised import parts_of
 
 #: Temperatures that are possible: sharper than half the scores, or flatter than a quarter, is an
 #: accident of few samples.

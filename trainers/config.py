@@ -17,6 +17,7 @@ from hrmgym.trainers.loss_terms import RolloutLosses
 from hrmgym.trainers.supervised_config import (
     Average,
     EvaluateEvery,
+    LearningConfig,
     Samples,
     Schedule,
     SupervisedConfig,
@@ -63,6 +64,36 @@ class PretrainConfig(SupervisedConfig, Trainer):
 
     @property
     def supervised(self) -> SupervisedConfig:
+        """It is nothing else."""
+        return self
+
+
+class RankConfig(LearningConfig, Trainer):
+    """Supervised training of a network that ranks legal edits: see `policy.ranking`."""
+
+    kind: Literal["rank"]
+    """Tag of this block."""
+    samples: Samples = 200_000
+    ema: Average = 0.999
+    warm_up: WarmUp = 4000
+    evaluate_every: EvaluateEvery = 250
+    real_share: Fraction = 0.0
+    """Part of the samples that are real fixes of the training packages which are one legal edit
+    (which ones is looked for on first use, for some minutes); the rest are bugs made in
+    functions."""
+
+    def train(self, job: Job[Any], *, resume: bool = False) -> Path:
+        """Trains to rank: see `hrmgym.trainers.rank`."""
+        made: Path = call("hrmgym.trainers.rank:train_rank", job, resume=resume)
+        return made
+
+    def finish_early(self, job: Job[Any]) -> Path:
+        """Lets the rate decay from the saved state: see `hrmgym.trainers.rank`."""
+        made: Path = call("hrmgym.trainers.rank:train_rank", job, only_finish=True)
+        return made
+
+    @property
+    def supervised(self) -> LearningConfig:
         """It is nothing else."""
         return self
 
@@ -149,7 +180,7 @@ class PPOConfig(Trainer):
         return self.eval_every is not None
 
     @property
-    def supervised(self) -> SupervisedConfig | None:
+    def supervised(self) -> LearningConfig | None:
         """The warm start."""
         return self.warm_start
 

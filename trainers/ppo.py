@@ -33,10 +33,11 @@ from hrmgym.trainers.masking import (
     MaskedRolloutBuffer,
     MaskFailures,
 )
-from hrmgym.trainers.pretrain import learn, supervised_run
+from hrmgym.trainers.pretrain import supervised_run
 from hrmgym.trainers.repair_examples import KeepExamples
 from hrmgym.trainers.staged import with_stages
 from hrmgym.trainers.stopping import stop_noted
+from hrmgym.trainers.supervised_run import learn
 from hrmgym.trainers.tags import EVAL_METRICS, PPO_METRICS
 
 #: Must differ from the run's seed.
@@ -159,7 +160,7 @@ def _warm_start(job: Job[PPOConfig], model: PPO, config: WarmStartConfig) -> Non
     config = config.fitted(policy.model.config.hidden_size)
     selector = Selector() if config.selector else None
     learner = Learner(policy.model, config, job.device, selector)
-    run = supervised_run(job, learner, model.logger, "warm-start", phase="warm start")
+    run = supervised_run(job, config, learner, model.logger, "warm-start", "warm start")
     learn(learner, run)
     learner.keep_average()
     policy.set_training_mode(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Generic
 
 import numpy as np
 
@@ -26,9 +27,10 @@ from hrmgym.trainers.data.found_tests import functions_with_tests
 from hrmgym.trainers.data.heldout import is_held_out
 from hrmgym.trainers.data.real_edits import real_edits
 from hrmgym.trainers.data.selector import Selector
+from hrmgym.trainers.data.shown import S
 from hrmgym.trainers.data.tested import TestedStream
 from hrmgym.trainers.fixes import Fix, show_fix
-from hrmgym.trainers.supervised_config import SupervisedConfig
+from hrmgym.trainers.supervised_config import LearningConfig, SupervisedConfig
 
 #: Stands in place of an operator's name.
 REAL = "real"
@@ -52,14 +54,14 @@ class Listed:
         return replace(chosen, observation={**chosen.observation, "budget": budget})
 
 
-class Mixed:
+class Mixed(Generic[S]):
     """Draws from several streams, each with its share.
 
     Raises:
         ConfigError: no stream has a share.
     """
 
-    def __init__(self, parts: Sequence[tuple[float, Stream]], seed: int) -> None:
+    def __init__(self, parts: Sequence[tuple[float, Stream[S]]], seed: int) -> None:
         parts = [(share, stream) for share, stream in parts if share > 0]
         if not parts:
             raise ConfigError("supervised training has no source of samples")
@@ -67,14 +69,14 @@ class Mixed:
         self._borders = np.cumsum([share for share, _ in parts])
         self._seed = seed
 
-    def sample(self, index: int) -> Sample:
+    def sample(self, index: int) -> S:
         """Sample number `index`."""
         drawn = np.random.default_rng((self._seed + _MIX_SEED, index)).random()
         at = int(np.searchsorted(self._borders, drawn * self._borders[-1], side="right"))
         return self._streams[min(at, len(self._streams) - 1)].sample(index)
 
 
-def training_programs(config: SupervisedConfig) -> list[Program]:
+def training_programs(config: LearningConfig) -> list[Program]:
     """The functions to make bugs in."""
     programs = stdlib_programs(config.max_lines)
     if config.packages:
@@ -96,7 +98,7 @@ def training_stream(
     env: SoftwareEnv | None = None,
     split: str = "train",
     selector: Selector | None = None,
-) -> Stream:
+) -> Stream[Sample]:
     """The samples that a configuration describes.
 
     Args:
@@ -122,7 +124,7 @@ def training_stream(
         dressed=config.dressed,
     )
     rest = 1 - config.benchmark_share - config.real_share - config.tested_share
-    parts: list[tuple[float, Stream]] = [(rest, made)]
+    parts: list[tuple[float, Stream[Sample]]] = [(rest, made)]
     if config.tested_share > 0:
         tested = TestedStream(
             functions_with_tests(config.packages, config.max_lines),

@@ -43,8 +43,8 @@ EvaluateEvery = Annotated[
 ]
 
 
-class SupervisedConfig(Block):
-    """Supervised training on bugs and their repairs: what a warm start and pretraining share."""
+class LearningConfig(Block):
+    """What all supervised training says: how much, how fast, and how it is watched."""
 
     samples: Samples = 20_000
     batch_size: Count | None = None
@@ -58,6 +58,50 @@ class SupervisedConfig(Block):
     """Step size of the optimiser; null takes what suits the network's width."""
     weight_decay: NonNegative | None = None
     """Decoupled weight decay; null takes what suits the network's width."""
+    schedule: Schedule = "cosine"
+    warm_up: WarmUp = 2000
+    finish: Annotated[float, Field(gt=0, le=1)] = 0.15
+    """With `schedule: constant`: after `samples`, or when `hrmgym train --finish` asks for it, the
+    rate decays to 0 over further samples, this share of those seen so far."""
+    ema: Average = None
+    dressed: Fraction = 0.0
+    """Part of the made bugs that are shown in a file with more in it: imports, docstring, other
+    functions. Without it, a network takes these for the bug."""
+    packages: bool = False
+    """Also make bugs in functions of the training packages (downloaded on first use), not only of
+    the standard library."""
+    max_lines: Annotated[int, Field(ge=3, le=30)] = 30
+    """Longest function that bugs are made in; short ones train faster."""
+    seconds: Seconds | None = None
+    """Stop after this much wall-clock time; null runs through all samples."""
+    evaluate_every: EvaluateEvery = 100
+    held_out: Count = 256
+    """Held-out samples of each kind (made bugs, real edits) in an evaluation."""
+    save_every: Seconds = 120.0
+    """Seconds between two saved states."""
+    workers: Annotated[int, Field(ge=0)] = 1
+    """Processes that make samples ahead of the trainer; 0 makes them in the trainer's own. The
+    samples do not depend on it."""
+
+    def fitted(self, width: int) -> Self:
+        """The same with every null that follows from the network's width filled in.
+
+        The rate falls with the square root of the width, from 1.5e-3 at 128; batches grow with
+        the square root of the number of parameters.
+        """
+        rate, size = 1.5e-3 * (128 / width) ** 0.5, 32 * max(1, width // 128)
+        return self.model_copy(
+            update={
+                "learning_rate": self.learning_rate or round(rate, 6),
+                "batch_size": self.batch_size or size,
+                "weight_decay": 0.05 if self.weight_decay is None else self.weight_decay,
+            }
+        )
+
+
+class SupervisedConfig(LearningConfig):
+    """Supervised training on bugs and their repairs: what a warm start and pretraining share."""
+
     loss: Literal["likelihood", "balanced"] = "likelihood"
     """`likelihood`: of the whole action. `balanced`: its choices weighted, so that a long
     replacement does not drown where the edit belongs: tool + 2 start + end + the mean over the
@@ -66,12 +110,6 @@ class SupervisedConfig(Block):
     """Weights of the loss's terms by name, in place of those of `loss`: `likelihood`, `tool`,
     `start`, `end`, `replacement`, `per_entry`, `halting`, `balance`; or a registered term, or
     `module:function` of one. 0 leaves a term out, null takes its own weight."""
-    schedule: Schedule = "cosine"
-    warm_up: WarmUp = 2000
-    finish: Annotated[float, Field(gt=0, le=1)] = 0.15
-    """With `schedule: constant`: after `samples`, or when `hrmgym train --finish` asks for it, the
-    rate decays to 0 over further samples, this share of those seen so far."""
-    ema: Average = None
     benchmark_share: Fraction = 0.0
     """Part of the samples that is made from the benchmark's training split: its tasks, and more
     bugs in their solutions, with what the visible tests say about them."""
@@ -89,27 +127,9 @@ class SupervisedConfig(Block):
     """Bugs are made in 1 to this many places of a canvas, each number alike, and each place is a
     target: more is learned from one run of the network. Null: as many places as `operators` says,
     of which one is the target."""
-    dressed: Fraction = 0.0
-    """Part of the made bugs that are shown in a file with more in it: imports, docstring, other
-    functions. Without it, a network takes these for the bug."""
-    packages: bool = False
-    """Also make bugs in functions of the training packages (downloaded on first use), not only of
-    the standard library."""
     selector: bool = False
     """Prefer bugs of the kinds that the network misses. Such a run is not repeated to the bit: what
     is preferred depends on how far the workers are ahead."""
-    max_lines: Annotated[int, Field(ge=3, le=30)] = 30
-    """Longest function that bugs are made in; short ones train faster."""
-    seconds: Seconds | None = None
-    """Stop after this much wall-clock time; null runs through all samples."""
-    evaluate_every: EvaluateEvery = 100
-    held_out: Count = 256
-    """Held-out samples of each kind (made bugs, real edits) in an evaluation."""
-    save_every: Seconds = 120.0
-    """Seconds between two saved states."""
-    workers: Annotated[int, Field(ge=0)] = 1
-    """Processes that make samples ahead of the trainer; 0 makes them in the trainer's own. The
-    samples do not depend on it."""
 
     @model_validator(mode="after")
     def _shares(self) -> SupervisedConfig:
@@ -119,21 +139,6 @@ class SupervisedConfig(Block):
                 f"benchmark_share + real_share + tested_share is {total:g}; it must be at most 1"
             )
         return self
-
-    def fitted(self, width: int) -> Self:
-        """The same with every null that follows from the network's width filled in.
-
-        The rate falls with the square root of the width, from 1.5e-3 at 128; batches grow with
-        the square root of the number of parameters.
-        """
-        rate, size = 1.5e-3 * (128 / width) ** 0.5, 32 * max(1, width // 128)
-        return self.model_copy(
-            update={
-                "learning_rate": self.learning_rate or round(rate, 6),
-                "batch_size": self.batch_size or size,
-                "weight_decay": 0.05 if self.weight_decay is None else self.weight_decay,
-            }
-        )
 
     def check(self, network: EditModel) -> None:
         """Refuses losses that are not for that network: see `Trainer.check`."""

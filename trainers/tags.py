@@ -109,6 +109,35 @@ OPERATOR_TAGS: dict[str, str] = {
     "operator_real/*": "`exact_at_1` on the held-out real edits of that kind.",
 }
 
+#: Tags of training to rank legal edits; its step counts samples. The first group are means over the
+#: last 20 updates.
+RANKING_TAGS: dict[str, str] = {
+    "learn/nll": "Negative log-likelihood of the right edit among all of its list, in nats.",
+    "learn/nll_kind": "Its part for the kind of the edit.",
+    "learn/nll_place": "Its part for the place, given the kind.",
+    "learn/nll_filling": "Its part for what is filled in, given both.",
+    "learn/top_1": "Share of lists whose first edit is the right one.",
+    "learn/top_10": "Share of lists that have it among the first 10.",
+    "learn/top_100": "The same, the first 100.",
+    **{
+        name: LEARNING_TAGS[name]
+        for name in ("learn/grad_norm", "learn/rate", "learn/samples_per_s", "learn/waiting")
+    },
+    **{
+        f"heldout_{part}/{name}": f"{meaning}, on held-out {what}."
+        for part, what in (("made", "self-made bugs"), ("real", "real fixes"))
+        for name, meaning in {
+            "top_1": "Share of lists whose first edit is the right one",
+            "top_10": "Share of lists that have it among the first 10",
+            "top_100": "The same, the first 100",
+            "mrr": "Mean of 1 / rank of the right edit",
+            "nll": "Negative log-likelihood of the right edit, in nats",
+        }.items()
+    },
+    "hrm/grad_norm_ranking_head": "L2 norm of the last gradient, clipped: head that ranks.",
+    "hrm/grad_norm_trace_embedding": "The same, embedding of what tests run.",
+}
+
 #: What is logged as text, in Markdown.
 TEXT_TAGS: dict[str, str] = {
     "run/config": "The resolved experiment, as YAML; again at each start.",
@@ -121,6 +150,7 @@ TEXT_TAGS: dict[str, str] = {
 PPO_METRICS = ("rollout/success_rate", "rollout/ep_rew_mean")
 EVAL_METRICS = ("eval/success_rate", "eval/mean_reward")
 LEARNING_METRICS = ("heldout_made/mrr", "heldout_real/mrr", "learn/nll")
+RANKING_METRICS = LEARNING_METRICS
 
 ALL_TAGS = PPO_TAGS | EVAL_TAGS | LEARNING_TAGS | HELD_OUT_TAGS
 """All but those of `OPERATOR_TAGS`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from hrmgym.envs.edits.edit import Edit
@@ -33,6 +33,13 @@ class LegalEdits(Protocol):
         """The legal edit whose text has the same syntax as another text, if there is one.
 
         Comments, layout and docstrings do not count.
+
+        Raises:
+            DataError: the other text is not a program.
+        """
+
+    def among(self, edits: Sequence[LegalEdit], wanted: str) -> int | None:
+        """As `find`, the number of that edit in a list of edits of this text.
 
         Raises:
             DataError: the other text is not a program.

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hrmgym.errors import WorkerError
 from hrmgym.trainers.data.bug_stream import Sample
+from hrmgym.trainers.data.shown import S, S_co
 
 #: Batches that are sorted by length together, so that a batch holds little padding.
 BUCKET = 8
@@ -21,21 +22,21 @@ BUCKET = 8
 Batch = dict[str, Tensor]
 
 
-class Stream(Protocol):
+class Stream(Protocol[S_co]):
     """Where samples come from; it is copied into every worker process."""
 
-    def sample(self, index: int) -> Sample:
+    def sample(self, index: int) -> S_co:
         """Sample number `index`, from 0; it depends on nothing else."""
         ...
 
 
-class Buckets(Dataset[list[list[Sample]]]):
+class Buckets(Dataset[list[list[S]]]):
     """Bucket number b: samples b * size to (b + 1) * size, as `BUCKET` batches in random order.
 
     What a bucket holds depends on its number alone, not on which worker makes it.
     """
 
-    def __init__(self, stream: Stream, batch_size: int) -> None:
+    def __init__(self, stream: Stream[S], batch_size: int) -> None:
         self.stream, self.batch_size = stream, batch_size
 
     @property
@@ -43,7 +44,7 @@ class Buckets(Dataset[list[list[Sample]]]):
         """Samples in a bucket."""
         return self.batch_size * BUCKET
 
-    def __getitem__(self, number: int) -> list[list[Sample]]:
+    def __getitem__(self, number: int) -> list[list[S]]:
         first = number * self.size
         samples = [self.stream.sample(index) for index in range(first, first + self.size)]
         samples.sort(key=lambda one: int(np.count_nonzero(one.observation["tokens"])))
@@ -53,8 +54,8 @@ class Buckets(Dataset[list[list[Sample]]]):
 
 
 def batches(
-    stream: Stream, batch_size: int, start: int, workers: int
-) -> Generator[list[Sample], None, None]:
+    stream: Stream[S], batch_size: int, start: int, workers: int
+) -> Generator[list[S], None, None]:
     """Batches from sample `start` on, without end; the same whatever the number of workers.
 
     Args:
@@ -128,7 +129,7 @@ class _count_from:
             number += 1
 
 
-def _as_it_is(bucket: list[list[Sample]]) -> list[list[Sample]]:
+def _as_it_is(bucket: list[list[S]]) -> list[list[S]]:
     return bucket
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from hrmgym.envs.edits.edit import Edit
 from hrmgym.envs.edits.legal import LegalEdit
@@ -59,6 +59,18 @@ class PythonEdits:
                 if key in seen:
                     return edit
         return None
+
+    def among(self, edits: Sequence[LegalEdit], wanted: str) -> int | None:
+        """As `find`, the number of that edit in a list of edits of this text.
+
+        Raises:
+            DataError: the other text is not Python.
+        """
+        key = self._key_of(wanted)
+        if key is None:
+            return None
+        end = f":{key & ((1 << _REGION) - 1):x}"
+        return next((at for at, one in enumerate(edits) if one.id.endswith(end)), None)
 
     def _key_of(self, wanted: str) -> Key | None:
         """The key of the edit that leads to a text; None where none or several regions differ."""

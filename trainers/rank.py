@@ -1,0 +1,156 @@
+"""Training a network to rank legal edits: on bugs made in many functions, then on real fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.logger import Logger
+
+from hrmgym.envs.edits.python.kinds import BULKY, LEAN
+from hrmgym.envs.interfaces.edit import EditInterface
+from hrmgym.envs.software import SoftwareEnv
+from hrmgym.errors import ConfigError
+from hrmgym.trainers.best import Best
+from hrmgym.trainers.config import RankConfig
+from hrmgym.trainers.data.batches import Stream
+from hrmgym.trainers.data.ranked_bugs import RankedBugs, RankSample
+from hrmgym.trainers.data.ranked_fixes import RankedFixes, real_samples
+from hrmgym.trainers.job import Job, seed_everything
+from hrmgym.trainers.ranking import RankLearner, rank_rates
+from hrmgym.trainers.sources import Mixed, held_out_programs, training_programs
+from hrmgym.trainers.supervised_run import (
+    LATEST,
+    Progress,
+    Run,
+    keep,
+    starting_network,
+    train_supervised,
+)
+from hrmgym.trainers.tags import RANKING_METRICS
+
+_HELD_OUT_SEED = 8_000_009
+
+
+def train_rank(job: Job[RankConfig], *, resume: bool = False, only_finish: bool = False) -> Path:
+    """Trains, and returns the checkpoint folder: see `hrmgym.trainers.supervised_run`.
+
+    Args:
+        job: What, where and how; a network that ranks nothing yet gets a head for all kinds.
+        resume: Go on from the saved state, if there is one.
+        only_finish: Do not go on: see `train_supervised`.
+
+    Raises:
+        CheckpointError: a state is broken or of another model, or there is nothing to finish.
+        ConfigError: the run's schedule has no finish, or the environment another interface.
+    """
+    seed_everything(job.seed)
+    config = job.config.fitted(int(job.model["hidden_size"]))
+    job = replace(job, model={**job.model, "ranking": _ranking(job.model)})
+    learner = RankLearner(starting_network(job), config, job.device)
+    interface = _interface(job)
+    kinds = numbers(learner.model.config.ranking.kinds)
+    stream = rank_stream(config, interface, kinds, job.seed)
+    held_out = held_out_samples(config, interface, kinds)
+
+    def make_run(logger: Logger, name: str, phase: str) -> Run[RankSample]:
+        best = Best(job.folder, ("mrr",), lambda name, more: keep(job, learner, name, more))
+
+        def on_update(now: Progress) -> None:
+            text = f"{now.samples_per_s:.0f} samples/s, loss {now.loss:.2f}"
+            job.on_progress(phase, now.samples, now.total, text)
+
+        def watch(between: Callable[[], None]) -> None:
+            found = evaluate(learner, held_out, logger, between)
+            best.offer({"mrr": float(np.mean([one["mrr"] for one in found.values()]))})
+            logger.dump(learner.done)
+
+        def on_save() -> None:
+            if name == config.kind:
+                keep(job, learner, "running")
+
+        return Run(
+            stream=stream,
+            logger=logger,
+            state_file=job.folder / f"{name}.pt",
+            evaluate=watch,
+            on_update=on_update,
+            on_save=on_save,
+        )
+
+    train_supervised(
+        job, config, learner, make_run, RANKING_METRICS, resume=resume, only_finish=only_finish
+    )
+    return keep(job, learner, LATEST)
+
+
+def _ranking(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The block `ranking` of a network, with all kinds if it names none."""
+    block = dict(model.get("ranking") or {})
+    if not block.get("kinds"):
+        block["kinds"] = [kind.name for kind in (*LEAN, *BULKY)]
+    return block
+
+
+def numbers(kinds: Sequence[str]) -> dict[str, int]:
+    """Kind -> number, as the network has them; 0 is for all others."""
+    return {kind: number for number, kind in enumerate(kinds, start=1)}
+
+
+def _interface(job: Job[RankConfig]) -> EditInterface:
+    env = job.make_env(job.train_split)
+    try:
+        base = env.unwrapped
+        assert isinstance(base, SoftwareEnv)
+        if not isinstance(base.interface, EditInterface):
+            raise ConfigError("supervised training needs interface='edit'")
+        return base.interface
+    finally:
+        env.close()
+
+
+def rank_stream(
+    config: RankConfig, interface: EditInterface, kinds: Mapping[str, int], seed: int
+) -> Stream[RankSample]:
+    """The samples that a configuration describes."""
+    made = RankedBugs(
+        training_programs(config), interface, kinds, seed=seed, dressed=config.dressed
+    )
+    parts: list[tuple[float, Stream[RankSample]]] = [(1 - config.real_share, made)]
+    if config.real_share > 0:
+        fixes = RankedFixes("train", interface, kinds, seed=seed, dressed=config.dressed)
+        parts.append((config.real_share, fixes))
+    return Mixed(parts, seed)
+
+
+def held_out_samples(
+    config: RankConfig, interface: EditInterface, kinds: Mapping[str, int]
+) -> dict[str, list[RankSample]]:
+    """What training is watched on: bugs in functions and fixes of packages that it never sees."""
+    programs = held_out_programs(config.max_lines)
+    made = RankedBugs(programs, interface, kinds, seed=_HELD_OUT_SEED, dressed=config.dressed)
+    return {
+        "made": [made.sample(number) for number in range(config.held_out)],
+        "real": real_samples("valid", interface, kinds, config.held_out),
+    }
+
+
+def evaluate(
+    learner: RankLearner,
+    held_out: Mapping[str, Sequence[RankSample]],
+    logger: Logger,
+    between: Callable[[], None] = lambda: None,
+) -> dict[str, dict[str, float]]:
+    """Rates on every held-out set, with the weights to ship, recorded as `heldout_<set>/*`."""
+    results: dict[str, dict[str, float]] = {}
+    with learner.averaged() as model:
+        for name, samples in held_out.items():
+            between()
+            if samples:
+                results[name] = rank_rates(model, samples, learner.device)
+            for key, value in results.get(name, {}).items():
+                logger.record(f"heldout_{name}/{key}", value)
+    return results
