@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic import TypeAdapter
+
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.experiments.card import model_card
 from hrmgym.experiments.evaluate.journal import OnTask
@@ -16,7 +18,7 @@ from hrmgym.experiments.evaluate.reading import read_report
 from hrmgym.experiments.evaluate.score import policy_hash, score
 from hrmgym.experiments.run import RunFolder, write_atomically
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.config import HRMPolicyConfig
+from hrmgym.policies.config import PolicyConfig
 from hrmgym.trainers.stopping import stop_signals
 from hrmgym.trainers.threads import compute_threads
 
@@ -188,7 +190,9 @@ def _run_trainer(
 
 def with_checkpoint(experiment: Experiment, checkpoint: Path) -> Experiment:
     """The same experiment with a trained policy."""
-    policy = HRMPolicyConfig(kind="hrm", checkpoint=str(checkpoint))
+    assert experiment.trainer is not None
+    block = experiment.trainer.scored(checkpoint)
+    policy: PolicyConfig = TypeAdapter(PolicyConfig).validate_python(block)
     return experiment.model_copy(update={"policy": policy})
 
 

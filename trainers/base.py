@@ -66,6 +66,10 @@ class Trainer(Block):
             ConfigError: it cannot be trained so.
         """
 
+    def scored(self, checkpoint: Path) -> dict[str, Any]:
+        """The policy block that its checkpoint is scored with."""
+        return {"kind": "hrm", "checkpoint": str(checkpoint)}
+
     @property
     def can_finish(self) -> bool:
         """Whether there is a `finish_early`."""

@@ -92,6 +92,10 @@ class RankConfig(LearningConfig, Trainer):
         made: Path = call("hrmgym.trainers.rank:train_rank", job, only_finish=True)
         return made
 
+    def scored(self, checkpoint: Path) -> dict[str, Any]:
+        """By the order that it gives legal edits."""
+        return {"kind": "ranked", "by": ["hrm"], "checkpoint": str(checkpoint)}
+
     @property
     def supervised(self) -> LearningConfig:
         """It is nothing else."""

@@ -106,10 +106,15 @@ class Program(Layout):
 
     def is_builtin(self, name: str) -> bool:
         """Whether a name is a builtin's all over the file."""
-        bit = self.flow.bit(name)
-        return self.flow.is_builtin(name) and not any(
-            local & bit for local in self.flow.local.values()
-        )
+        return self.flow.is_builtin(name) and not self.flow.bit(name) & self._local
+
+    @cached_property
+    def _local(self) -> int:
+        """Names that some scope of the file binds, as bits."""
+        found = 0
+        for local in self.flow.local.values():
+            found |= local
+        return found
 
     def is_defined(self, name: str) -> bool:
         """Whether a function of that name is in the file."""
@@ -135,8 +140,7 @@ class Program(Layout):
             for node in self.source.nodes(ast.Global, ast.Nonlocal)
             for name in node.names  # type: ignore[attr-defined]
         )
-        for local in self.flow.local.values():
-            bound |= local
+        bound |= self._local
         for place in self.places:
             if isinstance(place.node, ast.Name) and not place.store:
                 bit = self.flow.bit(place.node.id)
