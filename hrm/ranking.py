@@ -13,7 +13,7 @@ As means and not sums go up, an untrained head takes every kind for as probable 
 whatever the number of its edits.
 
 B canvases, S positions, D hidden, N edits of all lists, M places, Q pairs of a kind and a place,
-G kinds that a list has, U fillings, X tokens in them, C kinds that the network knows,
+G kinds that a list has, U fillings, X tokens in them, V different ones, C kinds that the network knows,
 E and F widths in which pairs and fillings meet.
 """
 
@@ -65,8 +65,10 @@ class Lists:
     """First position of a place [M]."""
     end_M: Tensor
     """The position after its last; `start_M` where something is put in [M]."""
+    vocabulary_V: Tensor
+    """The tokens that stand in fillings, each once [V]."""
     token_X: Tensor
-    """Tokens of all fillings, one after the other [X]."""
+    """Tokens of all fillings, one after the other, as numbers of the above [X]."""
     copy_X: Tensor
     """A position where the token's lexeme stands in the canvas; -1: nowhere [X]."""
     offset_X: Tensor
@@ -177,10 +179,16 @@ class RankingHead(nn.Module):
 
     def _fillings(self, z_BSD: Tensor, embedding: CanvasEmbedding, lists: Lists) -> Tensor:
         """What stands for a filling [U, D]."""
-        there_X1 = (lists.copy_X >= 0).unsqueeze(1)
-        copied_XD = z_BSD[lists.canvas_U[lists.filling_X], lists.copy_X.clamp(min=0)] * there_X1
-        x_XD = self.token(embedding.of_tokens(lists.token_X)) + self.copied(copied_XD)
-        x_XD = F.gelu(x_XD + self.offsets(lists.offset_X))
+        # What few tokens and positions give is worked out once, and gathered for the many.
+        batch, size, width = z_BSD.shape
+        nowhere = batch * size
+        copied = F.pad(self.copied(z_BSD).view(nowhere, width), (0, 0, 0, 1))
+        at_X = lists.canvas_U[lists.filling_X] * size + lists.copy_X
+        at_X = torch.where(lists.copy_X < 0, nowhere, at_X)
+        token_VD = self.token(embedding.of_tokens(lists.vocabulary_V))
+        offset_OD = self.offsets.embedding_weight
+        x_XD = F.embedding(lists.token_X, token_VD) + F.embedding(at_X, copied)
+        x_XD = F.gelu(x_XD + F.embedding(lists.offset_X, offset_OD))
         fillings = len(lists.canvas_U)
         sum_UD = x_XD.new_zeros(fillings, self.width).index_add(0, lists.filling_X, x_XD)
         many_U = torch.bincount(lists.filling_X, minlength=fillings).clamp(min=1)

@@ -136,6 +136,9 @@ def collated(listings: Sequence[Listing]) -> Lists:
     lengths = np.concatenate([one.lengths for one in listings])
     owner = np.repeat(np.arange(len(lengths)), lengths)
     begins = np.cumsum(lengths) - lengths
+    vocabulary, tokens = np.unique(
+        np.concatenate([one.tokens for one in listings]), return_inverse=True
+    )
     arrays = (
         canvas,
         pair,
@@ -148,7 +151,8 @@ def collated(listings: Sequence[Listing]) -> Lists:
         canvas_of_place,
         np.concatenate([one.starts for one in listings]),
         np.concatenate([one.ends for one in listings]),
-        np.concatenate([one.tokens for one in listings]),
+        vocabulary,
+        tokens,
         np.concatenate([one.copies for one in listings]),
         np.arange(len(owner)) - begins[owner],
         owner,
