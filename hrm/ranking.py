@@ -13,8 +13,8 @@ As means and not sums go up, an untrained head takes every kind for as probable 
 whatever the number of its edits.
 
 B canvases, S positions, D hidden, N edits of all lists, M places, Q pairs of a kind and a place,
-G kinds that a list has, U fillings, X tokens in them, V different ones, C kinds that the network knows,
-E and F widths in which pairs and fillings meet.
+G kinds that a list has, U fillings, X tokens in them, V different ones, C kinds that the network
+knows, E and F widths in which pairs and fillings meet.
 """
 
 from __future__ import annotations
