@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from hrmgym.envs.edits.places import edits_of
+from hrmgym.envs.edits.screen import Coverage, TestLines
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.policies.base import Spaces
@@ -27,6 +29,21 @@ def policy() -> HRMPolicy:
     env = SoftwareEnv(Tiny(), canvas=CANVAS)
     config = HRMPolicyConfig(kind="hrm", **SHAPE)
     return make_hrm_policy(config, Spaces.of(env), seed=3)
+
+
+@pytest.fixture(scope="module")
+def ranked() -> HRMPolicy:
+    """One with a head for lists, whose scores are not all the same."""
+    few_threads()
+    env = SoftwareEnv(Tiny(), canvas=CANVAS)
+    kinds = ("arithmetic", "comparison", "identifier")
+    config = HRMPolicyConfig(kind="hrm", **SHAPE, ranking={"kinds": kinds})
+    policy = make_hrm_policy(config, Spaces.of(env), seed=3)
+    with torch.no_grad():
+        for parameter in policy.model.ranking_head.parameters():
+            parameter.mul_(2.0)
+        policy.model.trace_embedding.embedding_weight.normal_()
+    return policy
 
 
 def alone(policy: HRMPolicy, state, edit) -> float:  # type: ignore[no-untyped-def]
@@ -77,3 +94,38 @@ def test_every_window_of_a_long_file_is_looked_at(policy: HRMPolicy) -> None:
     )
     raw = np.array([alone(policy, state, edits[0]), alone(policy, shown, edits[1])])
     np.testing.assert_allclose(found, raw - np.log(np.exp(raw).sum()), atol=1e-4)
+
+
+# --- with a head for lists ------------------------------------------------------------------------
+
+
+def test_a_head_for_lists_ranks_all_legal_edits_whatever_their_order(ranked: HRMPolicy) -> None:
+    state = state_of()
+    edits, ranker = edits_of(state, 10_000), HRMRanker(ranked, EditInterface(CANVAS))
+    found = ranker.log_probs(state, edits, {})
+    assert np.exp(found).sum() == pytest.approx(1.0)
+    assert len(set(found.round(6))) > len(edits) / 2
+    mixed = np.random.default_rng(0).permutation(len(edits))
+    again = ranker.log_probs(state, [edits[at] for at in mixed], {})
+    np.testing.assert_allclose(again, found[mixed], atol=1e-4)
+
+
+def test_it_asks_what_tests_run_and_sees_it(ranked: HRMPolicy, policy: HRMPolicy) -> None:
+    ranker = HRMRanker(ranked, EditInterface(CANVAS))
+    assert ranker.needs_spectra
+    assert not HRMRanker(policy, EditInterface(CANVAS)).needs_spectra
+    lines = Coverage({"t": TestLines(False, frozenset({2, 3}))})
+    found = ranker.log_probs(state_of(), EDITS, {"f.py": lines})
+    assert not np.allclose(found, ranker.log_probs(state_of(), EDITS, {}), atol=1e-4)
+
+
+def test_windows_of_a_long_file_share_the_probability_by_their_edits(ranked: HRMPolicy) -> None:
+    text = TEXT + "".join(f"\n\ndef g{n}(a, b):\n    return a + {n} * b\n" for n in range(9))
+    state, ranker = state_of(text), HRMRanker(ranked, EditInterface(CANVAS))
+    edits = edits_of(state, 10_000)
+    found = ranker.log_probs(state, edits, {})
+    assert np.isfinite(found).all()
+    assert np.exp(found).sum() == pytest.approx(1.0)
+    head = [n for n, one in enumerate(edits) if one.edit.edit.end < len(TEXT)]
+    share = len(head) / len(edits)
+    assert share / 2 < np.exp(found[head]).sum() < 2 * share
