@@ -13,8 +13,8 @@ As means and not sums go up, an untrained head takes every kind for as probable 
 whatever the number of its edits.
 
 B canvases, S positions, D hidden, N edits of all lists, M places, Q pairs of a kind and a place,
-G kinds that a list has, U fillings, X tokens in them, V different ones, C kinds that the network
-knows, E and F widths in which pairs and fillings meet.
+G kinds that a list has, U fillings, X entries of them, W different ones, V tokens, C kinds that the
+network knows, E and F widths in which pairs and fillings meet.
 """
 
 from __future__ import annotations
@@ -67,16 +67,18 @@ class Lists:
     """The position after its last; `start_M` where something is put in [M]."""
     vocabulary_V: Tensor
     """The tokens that stand in fillings, each once [V]."""
-    token_X: Tensor
-    """Tokens of all fillings, one after the other, as numbers of the above [X]."""
-    copy_X: Tensor
-    """A position where the token's lexeme stands in the canvas; -1: nowhere [X]."""
-    offset_X: Tensor
-    """Number of the token in its filling, below `FILLING` [X]."""
-    filling_X: Tensor
-    """The filling that it is in [X]."""
-    canvas_U: Tensor
-    """The canvas of a filling [U]."""
+    token_W: Tensor
+    """Token of each entry that fillings have, as a number of the above [W]."""
+    canvas_W: Tensor
+    """The canvas that it may be copied from [W]."""
+    copy_W: Tensor
+    """A position where the token's lexeme stands there; -1: nowhere [W]."""
+    offset_W: Tensor
+    """Number of the token in its filling, below `FILLING` [W]."""
+    entry_X: Tensor
+    """Entries of all fillings, one filling after the other [X]."""
+    length_U: Tensor
+    """How many entries each filling has [U]."""
 
     @property
     def canvases(self) -> int:
@@ -179,20 +181,18 @@ class RankingHead(nn.Module):
 
     def _fillings(self, z_BSD: Tensor, embedding: CanvasEmbedding, lists: Lists) -> Tensor:
         """What stands for a filling [U, D]."""
-        # What few tokens and positions give is worked out once, and gathered for the many.
+        # What few tokens, positions and entries give is worked out once, and summed for the many.
         batch, size, width = z_BSD.shape
         nowhere = batch * size
         copied = F.pad(self.copied(z_BSD).view(nowhere, width), (0, 0, 0, 1))
-        at_X = lists.canvas_U[lists.filling_X] * size + lists.copy_X
-        at_X = torch.where(lists.copy_X < 0, nowhere, at_X)
+        at_W = torch.where(lists.copy_W < 0, nowhere, lists.canvas_W * size + lists.copy_W)
         token_VD = self.token(embedding.of_tokens(lists.vocabulary_V))
-        offset_OD = self.offsets.embedding_weight
-        x_XD = F.embedding(lists.token_X, token_VD) + F.embedding(at_X, copied)
-        x_XD = F.gelu(x_XD + F.embedding(lists.offset_X, offset_OD))
-        fillings = len(lists.canvas_U)
-        sum_UD = x_XD.new_zeros(fillings, self.width).index_add(0, lists.filling_X, x_XD)
-        many_U = torch.bincount(lists.filling_X, minlength=fillings).clamp(min=1)
-        out: Tensor = self.filling(sum_UD / many_U.sqrt().unsqueeze(1))
+        x_WD = F.embedding(lists.token_W, token_VD) + F.embedding(at_W, copied)
+        x_WD = F.gelu(x_WD + F.embedding(lists.offset_W, self.offsets.embedding_weight))
+        begin_U = lists.length_U.cumsum(0) - lists.length_U
+        sum_UD = F.embedding_bag(lists.entry_X, x_WD, begin_U, mode="sum")
+        root_U1 = lists.length_U.clamp(min=1).sqrt().unsqueeze(1)
+        out: Tensor = self.filling(sum_UD / root_U1)
         return out
 
     def _meet(self, pair_QD: Tensor, filling_UD: Tensor, lists: Lists) -> Tensor:

@@ -134,11 +134,17 @@ def collated(listings: Sequence[Listing]) -> Lists:
         canvas_of_place[place_of_pair] * width + kind_of_pair, return_inverse=True
     )
     lengths = np.concatenate([one.lengths for one in listings])
-    owner = np.repeat(np.arange(len(lengths)), lengths)
     begins = np.cumsum(lengths) - lengths
-    vocabulary, tokens = np.unique(
-        np.concatenate([one.tokens for one in listings]), return_inverse=True
-    )
+    tokens = np.concatenate([one.tokens for one in listings])
+    copies = np.concatenate([one.copies for one in listings])
+    offsets = np.arange(len(tokens)) - np.repeat(begins, lengths)
+    canvas_of_token = np.repeat(np.arange(len(listings)), [len(one.tokens) for one in listings])
+    vocabulary, numbers = np.unique(tokens, return_inverse=True)
+    longest = int(copies.max(initial=0)) + 1
+    # Tokens that nobody copies are the same on all canvases.
+    copied = np.where(copies < 0, 0, 1 + canvas_of_token * longest + copies)
+    codes = (numbers * FILLING + offsets) * (1 + len(listings) * longest) + copied
+    _, first, entry = np.unique(codes, return_index=True, return_inverse=True)
     arrays = (
         canvas,
         pair,
@@ -152,11 +158,12 @@ def collated(listings: Sequence[Listing]) -> Lists:
         np.concatenate([one.starts for one in listings]),
         np.concatenate([one.ends for one in listings]),
         vocabulary,
-        tokens,
-        np.concatenate([one.copies for one in listings]),
-        np.arange(len(owner)) - begins[owner],
-        owner,
-        np.repeat(np.arange(len(listings)), [len(one.lengths) for one in listings]),
+        numbers[first],
+        canvas_of_token[first],
+        copies[first],
+        offsets[first],
+        entry,
+        lengths,
     )
     return Lists(*(torch.from_numpy(one.astype(np.int64)) for one in arrays))
 

@@ -79,8 +79,20 @@ class RankConfig(LearningConfig, Trainer):
     evaluate_every: EvaluateEvery = 250
     real_share: Fraction = 0.0
     """Part of the samples that are real fixes of the training packages which are one legal edit
-    (which ones is looked for on first use, for some minutes); the rest are bugs made in
-    functions."""
+    (which ones is looked for on first use, for some minutes)."""
+    tested_share: Fraction = 0.0
+    """Part of the samples that are bugs in functions for which tests were found by calling them in
+    a sandbox, with what some of these tests say and run; looked for on first use. What `real_share`
+    and `tested_share` leave are bugs made in functions without tests."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> RankConfig:
+        if self.real_share + self.tested_share > 1 + 1e-9:
+            raise ValueError(
+                f"real_share + tested_share is {self.real_share + self.tested_share:g}; it must be "
+                "at most 1"
+            )
+        return self
 
     def train(self, job: Job[Any], *, resume: bool = False) -> Path:
         """Trains to rank: see `hrmgym.trainers.rank`."""

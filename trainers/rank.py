@@ -17,8 +17,10 @@ from hrmgym.errors import ConfigError
 from hrmgym.trainers.best import Best
 from hrmgym.trainers.config import RankConfig
 from hrmgym.trainers.data.batches import Stream
+from hrmgym.trainers.data.found_tests import functions_with_tests
 from hrmgym.trainers.data.ranked_bugs import RankedBugs, RankSample
 from hrmgym.trainers.data.ranked_fixes import RankedFixes, real_samples
+from hrmgym.trainers.data.ranked_tested import RankedTested
 from hrmgym.trainers.job import Job, seed_everything
 from hrmgym.trainers.ranking import RankLearner, rank_rates
 from hrmgym.trainers.sources import Mixed, held_out_programs, training_programs
@@ -119,7 +121,12 @@ def rank_stream(
     made = RankedBugs(
         training_programs(config), interface, kinds, seed=seed, dressed=config.dressed
     )
-    parts: list[tuple[float, Stream[RankSample]]] = [(1 - config.real_share, made)]
+    rest = 1 - config.real_share - config.tested_share
+    parts: list[tuple[float, Stream[RankSample]]] = [(rest, made)]
+    if config.tested_share > 0:
+        functions = functions_with_tests(config.packages, config.max_lines)
+        tested = RankedTested(functions, interface, kinds, seed=seed, dressed=config.dressed)
+        parts.append((config.tested_share, tested))
     if config.real_share > 0:
         fixes = RankedFixes("train", interface, kinds, seed=seed, dressed=config.dressed)
         parts.append((config.real_share, fixes))

@@ -40,10 +40,11 @@ def lists_of(edits=EDITS) -> Lists:
         *map(list, zip(*PLACES, strict=True)),
         vocabulary,
         [vocabulary.index(token) for *_, token in tokens],
+        [FILLINGS[at][0] for at, *_ in tokens],
         [2 if token == 9 else -1 for *_, token in tokens],
         [n for _, n, _ in tokens],
-        [at for at, *_ in tokens],
-        [canvas for canvas, _ in FILLINGS],
+        list(range(len(tokens))),
+        [len(ids) for _, ids in FILLINGS],
     )
     return Lists(*(torch.tensor(one, dtype=torch.int64) for one in columns))
 

@@ -125,12 +125,16 @@ def test_lists_in_a_batch_keep_their_edits() -> None:
             assert int(lists.canvas_G[group]) == canvas
             assert int(lists.kind_G[group]) == part.kind[number]
             of = int(lists.filling_N[at])
-            assert int(lists.canvas_U[of]) == canvas
-            mine = (lists.filling_X == of).nonzero().squeeze(1)
-            tokens = lists.vocabulary_V[lists.token_X[mine]].tolist()
+            first, many = int(lists.length_U[:of].sum()), int(lists.length_U[of])
+            mine = lists.entry_X[first : first + many]
             begins = int(part.lengths[: part.filling[number]].sum())
-            many = int(part.lengths[part.filling[number]])
-            assert tokens == part.tokens[begins : begins + many].tolist()
-            assert lists.offset_X[mine].tolist() == list(range(many))
+            assert many == part.lengths[part.filling[number]]
+            inside = slice(begins, begins + many)
+            assert lists.vocabulary_V[lists.token_W[mine]].tolist() == part.tokens[inside].tolist()
+            assert lists.copy_W[mine].tolist() == part.copies[inside].tolist()
+            assert lists.offset_W[mine].tolist() == list(range(many))
+            copied = part.copies[inside] >= 0
+            assert (lists.canvas_W[mine].numpy()[copied] == canvas).all()
             at += 1
     assert at == len(lists.canvas_N)
+    assert len(lists.token_W) < len(lists.entry_X)

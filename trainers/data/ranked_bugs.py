@@ -36,6 +36,7 @@ _PATIENCE = 3  # attempts at one program
 _PER_PROGRAM = 4  # samples in a row of one program, whose edits are then made once
 _PROMPT_SHARE = 0.5
 _BLEND = 0.5
+_STEPS = 2  # counts of a budget that are steps and runs left
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +143,19 @@ class RankedBugs:
             bug = dress(bug, Surroundings(program.docstring, before.code, after.code), rng)
         prompt = program.prompt if rng.random() < _PROMPT_SHARE else ""
         broken = Broken(bug.code, bug.fixed, program.name, prompt, f"{program.name}.py")
-        return rank_sample(broken, self._interface, self._kinds, rng)
+        seen = self._tested(at, broken, rng)
+        return None if seen is None else rank_sample(seen, self._interface, self._kinds, rng)
+
+    def _tested(self, at: int, broken: Broken, rng: np.random.Generator) -> Broken | None:
+        """With what tests of program number `at` say; None where none fails."""
+        return broken
 
     def _edits(self, at: int) -> dict[str, list[LegalEdit]]:
         """By kind, the legal edits of a working program."""
         if self._last is None or self._last[0] != at:
             found: dict[str, list[LegalEdit]] = {}
-            legal = legal_edits(self._programs[at].code)
+            program = self._programs[at]
+            legal = legal_edits(program.code, within=span_of(program.code, program.name))
             for one in islice(chain(legal.lean(), legal.bulky()), _LOOKED_AT):
                 found.setdefault(one.kind, []).append(one)
             self._last = at, found
@@ -221,8 +228,11 @@ def rank_sample(
     outcome = broken.outcome
     failed = outcome.line if outcome is not None and outcome.path == broken.path else 0
     observation["trace"] = trace(canvas, broken.coverage, failed)
-    if rng is not None and outcome is None:
-        observation["budget"] = draw_budget(observation["budget"], rng)
+    if rng is not None:
+        drawn = draw_budget(observation["budget"], rng)
+        # What the tests really say stays; the steps that an episode has say nothing of the bug.
+        steps = len(drawn) if outcome is None else _STEPS
+        observation["budget"][:steps] = drawn[:steps]
     return RankSample(observation, listing, int(found[0]), answer.kind, broken.function)
 
 
