@@ -15,10 +15,10 @@ from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config
 from hrmgym.tests.tiny import CLAMP_FIXED, DOUBLE_FIXED, Tiny
 from hrmgym.trainers.config import PPOConfig, PretrainConfig, WarmStartConfig
-from hrmgym.trainers.data.bug_stream import BugStream, Program
+from hrmgym.trainers.data.bug_stream import BugStream, Program, Sample
 from hrmgym.trainers.job import Job
 from hrmgym.trainers.learner import Learner
-from hrmgym.trainers.pretrain import Run
+from hrmgym.trainers.supervised_run import Run
 
 INTERFACE = EditInterface(96)
 PROGRAMS = [Program("double", DOUBLE_FIXED, ""), Program("clamp", CLAMP_FIXED, "")]
@@ -58,11 +58,9 @@ def learner(seed: int = 0, **changes: Any) -> Learner:
     return Learner(network(seed), config(**changes).fitted(32))
 
 
-def run(state_file: Path, **changes: Any) -> Run:
+def run(state_file: Path, **changes: Any) -> Run[Sample]:
     options: dict[str, Any] = {
         "stream": stream(),
-        "held_out": {},
-        "interface": INTERFACE,
         "logger": Logger(None, []),
         "state_file": state_file,
     }

@@ -14,8 +14,8 @@ from hrmgym.tests.learning import config, learner, network, ppo_job, run
 from hrmgym.trainers.best import Best
 from hrmgym.trainers.events import StoppedByListener, drop_after, make_logger
 from hrmgym.trainers.ppo import train_ppo
-from hrmgym.trainers.pretrain import learn
 from hrmgym.trainers.stopping import Stopped
+from hrmgym.trainers.supervised_run import learn
 
 
 def steps(folder: Path, tag: str) -> list[int]:

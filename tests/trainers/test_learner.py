@@ -27,8 +27,9 @@ from hrmgym.tests.learning import (
 )
 from hrmgym.trainers.data.bug_stream import BugStream, Sample
 from hrmgym.trainers.gradients import gradient_norms
-from hrmgym.trainers.learner import Learner, count_targets, parts_of, repair_loss
+from hrmgym.trainers.learner import Learner, count_targets, repair_loss
 from hrmgym.trainers.losses import supervised_terms
+from hrmgym.trainers.supervised import parts_of
 
 SAMPLES = [stream().sample(index) for index in range(16)]
 

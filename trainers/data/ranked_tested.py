@@ -62,10 +62,10 @@ class RankedTested(RankedBugs):
     def _tested(self, at: int, broken: Broken, rng: np.random.Generator) -> Broken | None:
         if self._sandbox is None or self._sandbox[0] != os.getpid():
             self._sandbox = (os.getpid(), Sandbox())
-        return tested(broken, self._tests[at], self._sandbox[1], rng)
+        return with_tests(broken, self._tests[at], self._sandbox[1], rng)
 
 
-def tested(
+def with_tests(
     broken: Broken, tests: CallTests, sandbox: TestRunner, rng: np.random.Generator
 ) -> Broken | None:
     """A broken program with what some of its tests say; None where none of them fails.
