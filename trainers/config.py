@@ -82,15 +82,18 @@ class RankConfig(LearningConfig, Trainer):
     (which ones is looked for on first use, for some minutes)."""
     tested_share: Fraction = 0.0
     """Part of the samples that are bugs in functions for which tests were found by calling them in
-    a sandbox, with what some of these tests say and run; looked for on first use. What `real_share`
-    and `tested_share` leave are bugs made in functions without tests."""
+    a sandbox, with what some of these tests say and run; looked for on first use."""
+    benchmark_share: Fraction = 0.0
+    """Part of the samples that are bugs made in the solutions of the benchmark's training split, of
+    tasks with call tests, with what some of these say and run. What the three shares leave are bugs
+    made in functions without tests."""
 
     @model_validator(mode="after")
     def _shares(self) -> RankConfig:
-        if self.real_share + self.tested_share > 1 + 1e-9:
+        total = self.real_share + self.tested_share + self.benchmark_share
+        if total > 1 + 1e-9:
             raise ValueError(
-                f"real_share + tested_share is {self.real_share + self.tested_share:g}; it must be "
-                "at most 1"
+                f"real_share + tested_share + benchmark_share is {total:g}; it must be at most 1"
             )
         return self
 

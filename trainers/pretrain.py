@@ -11,7 +11,6 @@ from stable_baselines3.common.logger import Logger
 
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.software import SoftwareEnv
-from hrmgym.errors import ConfigError
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.trainers.best import Best
 from hrmgym.trainers.calibration import calibrate
@@ -37,6 +36,7 @@ from hrmgym.trainers.supervised_run import (
     keep,
     starting_network,
     train_supervised,
+    training_env,
 )
 from hrmgym.trainers.tags import LEARNING_METRICS
 
@@ -117,25 +117,17 @@ def supervised_run(
     Raises:
         ConfigError: the environment has another interface, or nothing to train on.
     """
-    env = job.make_env(job.train_split)
-    try:
-        base = env.unwrapped
-        assert isinstance(base, SoftwareEnv)
-        interface = base.interface
-        if not isinstance(interface, EditInterface):
-            raise ConfigError("supervised training needs interface='edit'")
-        span = learner.model.config.max_span
+    span = learner.model.config.max_span
+    with training_env(job) as (env, interface):
         stream = training_stream(
             config,
             interface,
             seed=job.seed,
             max_span=span,
-            env=base,
+            env=env,
             split=job.train_split,
             selector=learner.selector,
         )
-    finally:
-        env.close()
     most = config.held_out
     programs = held_out_programs(config.max_lines)
     made = made_fixes(programs, interface, seed=job.seed, max_span=span, most=most)

@@ -12,15 +12,14 @@ from stable_baselines3.common.logger import Logger
 
 from hrmgym.envs.edits.python.kinds import BULKY, LEAN
 from hrmgym.envs.interfaces.edit import EditInterface
-from hrmgym.envs.software import SoftwareEnv
-from hrmgym.errors import ConfigError
+from hrmgym.envs.task import Task
 from hrmgym.trainers.best import Best
 from hrmgym.trainers.config import RankConfig
 from hrmgym.trainers.data.batches import Stream
 from hrmgym.trainers.data.found_tests import functions_with_tests
 from hrmgym.trainers.data.ranked_bugs import RankedBugs, RankSample
 from hrmgym.trainers.data.ranked_fixes import RankedFixes, real_samples
-from hrmgym.trainers.data.ranked_tested import RankedTested
+from hrmgym.trainers.data.ranked_tested import RankedTested, checked_solutions
 from hrmgym.trainers.job import Job, seed_everything
 from hrmgym.trainers.ranking import RankLearner, rank_rates
 from hrmgym.trainers.sources import Mixed, held_out_programs, training_programs
@@ -31,10 +30,11 @@ from hrmgym.trainers.supervised_run import (
     keep,
     starting_network,
     train_supervised,
+    training_env,
 )
 from hrmgym.trainers.tags import RANKING_METRICS
 
-_HELD_OUT_SEED = 8_000_009
+_HELD_OUT_SEED, _SOLUTIONS_SEED = 8_000_009, 10_000_019
 
 
 def train_rank(job: Job[RankConfig], *, resume: bool = False, only_finish: bool = False) -> Path:
@@ -53,9 +53,10 @@ def train_rank(job: Job[RankConfig], *, resume: bool = False, only_finish: bool 
     config = job.config.fitted(int(job.model["hidden_size"]))
     job = replace(job, model={**job.model, "ranking": _ranking(job.model)})
     learner = RankLearner(starting_network(job), config, job.device)
-    interface = _interface(job)
     kinds = numbers(learner.model.config.ranking.kinds)
-    stream = rank_stream(config, interface, kinds, job.seed)
+    with training_env(job) as (env, interface):
+        tasks = env.benchmark.tasks(job.train_split) if config.benchmark_share > 0 else ()
+    stream = rank_stream(config, interface, kinds, job.seed, tasks)
     held_out = held_out_samples(config, interface, kinds)
 
     def make_run(logger: Logger, name: str, phase: str) -> Run[RankSample]:
@@ -102,31 +103,40 @@ def numbers(kinds: Sequence[str]) -> dict[str, int]:
     return {kind: number for number, kind in enumerate(kinds, start=1)}
 
 
-def _interface(job: Job[RankConfig]) -> EditInterface:
-    env = job.make_env(job.train_split)
-    try:
-        base = env.unwrapped
-        assert isinstance(base, SoftwareEnv)
-        if not isinstance(base.interface, EditInterface):
-            raise ConfigError("supervised training needs interface='edit'")
-        return base.interface
-    finally:
-        env.close()
-
-
 def rank_stream(
-    config: RankConfig, interface: EditInterface, kinds: Mapping[str, int], seed: int
+    config: RankConfig,
+    interface: EditInterface,
+    kinds: Mapping[str, int],
+    seed: int,
+    tasks: Sequence[Task] = (),
 ) -> Stream[RankSample]:
-    """The samples that a configuration describes."""
+    """The samples that a configuration describes.
+
+    Args:
+        config: Shares of the sources.
+        interface: Lays out the canvases.
+        kinds: Kind -> number, for the network.
+        seed: Draws everything.
+        tasks: Of a training split; their solutions are where `benchmark_share` makes bugs.
+
+    Raises:
+        ConfigError: `benchmark_share` is wanted, and no task has call tests and a solution.
+    """
     made = RankedBugs(
         training_programs(config), interface, kinds, seed=seed, dressed=config.dressed
     )
-    rest = 1 - config.real_share - config.tested_share
+    rest = 1 - config.real_share - config.tested_share - config.benchmark_share
     parts: list[tuple[float, Stream[RankSample]]] = [(rest, made)]
     if config.tested_share > 0:
         functions = functions_with_tests(config.packages, config.max_lines)
         tested = RankedTested(functions, interface, kinds, seed=seed, dressed=config.dressed)
         parts.append((config.tested_share, tested))
+    if config.benchmark_share > 0:
+        solutions = checked_solutions(tasks)
+        solved = RankedTested(
+            solutions, interface, kinds, seed=seed + _SOLUTIONS_SEED, dressed=config.dressed
+        )
+        parts.append((config.benchmark_share, solved))
     if config.real_share > 0:
         fixes = RankedFixes("train", interface, kinds, seed=seed, dressed=config.dressed)
         parts.append((config.real_share, fixes))

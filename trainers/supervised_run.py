@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
 
-import gymnasium
 import numpy as np
 import torch
 from stable_baselines3.common.logger import Logger
 
+from hrmgym.envs.interfaces.edit import EditInterface
+from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import CheckpointError, ConfigError, WorkerError
 from hrmgym.hrm.checkpoint import load_checkpoint, save_checkpoint
 from hrmgym.hrm.edit_model import EditModel
@@ -306,13 +308,23 @@ def starting_network(job: Job[Any]) -> EditModel:
         model = EditModel(edit_model_config(length, job.model))
         take_weights(model, job.checkpoint)
         return model
+    with training_env(job) as (_, interface):
+        return EditModel(edit_model_config(interface.length, job.model))
+
+
+@contextmanager
+def training_env(job: Job[Any]) -> Iterator[tuple[SoftwareEnv, EditInterface]]:
+    """The environment of the training split, closed after the block, and its interface.
+
+    Raises:
+        ConfigError: it has another interface than `edit`.
+    """
     env = job.make_env(job.train_split)
     try:
-        space = env.observation_space
-        assert isinstance(space, gymnasium.spaces.Dict)
-        shape = space["tokens"].shape
-        assert shape is not None
-        length = shape[0]
+        base = env.unwrapped
+        assert isinstance(base, SoftwareEnv)
+        if not isinstance(base.interface, EditInterface):
+            raise ConfigError("supervised training needs interface='edit'")
+        yield base, base.interface
     finally:
         env.close()
-    return EditModel(edit_model_config(length, job.model))

@@ -65,6 +65,19 @@ class RankedTested(RankedBugs):
         return with_tests(broken, self._tests[at], self._sandbox[1], rng)
 
 
+def checked_solutions(tasks: Sequence[Task]) -> list[CheckedFunction]:
+    """The Python solutions of tasks with call tests, each once, with the tests that agents see."""
+    found: dict[str, CheckedFunction] = {}
+    for task in tasks:
+        tests, path = task.visible_tests, next(iter(task.reference), "")
+        if isinstance(tests, CallTests) and tests.path == path and task.language == "python":
+            code = task.reference[path]
+            if tests.function == path.removesuffix(".py"):
+                one = CheckedFunction(tests.function, code, "", task.prompt, tests.cases)
+                found.setdefault(code, one)
+    return list(found.values())
+
+
 def with_tests(
     broken: Broken, tests: CallTests, sandbox: TestRunner, rng: np.random.Generator
 ) -> Broken | None:
