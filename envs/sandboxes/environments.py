@@ -68,7 +68,8 @@ def _engines() -> set[str]:
 def installed(lock: str) -> Path:
     """The folder with the packages of a lock; they are installed the first time.
 
-    Only wheels, each with its hash: nothing of theirs runs while they are installed.
+    Only wheels, each with its hash: nothing of theirs runs while they are installed. Their modules
+    are compiled once, here: a program in the sandbox may write nothing there, and would do it anew.
 
     Raises:
         SandboxError: They cannot be had.
@@ -88,7 +89,7 @@ def installed(lock: str) -> Path:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"),
-                *("--require-hashes", "--only-binary", ":all:", "--no-compile"),
+                *("--require-hashes", "--only-binary", ":all:"),
                 *("--disable-pip-version-check", "--no-input"),
                 *("--target", str(part / "packages"), "--requirement", str(listed)),
             ],

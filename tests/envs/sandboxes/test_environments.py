@@ -151,6 +151,10 @@ def test_a_lock_is_installed_once(lock: str, monkeypatch: pytest.MonkeyPatch) ->
     folder = installed(lock)
     monkeypatch.setattr(environments.subprocess, "run", None)  # it would fail
     assert installed(lock) == folder
+    modules = [path for path in folder.rglob("*.py") if "-info" not in str(path)]
+    assert modules
+    for path in modules:  # compiled now, since nothing in a sandbox may write there
+        assert list(path.parent.glob(f"__pycache__/{path.stem}.*.pyc")), path
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
