@@ -119,7 +119,7 @@ def _may_become(key: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -
     if key == "specialists":
         return saved["kind"] == "none" or saved == wanted
     if key == "ranking":
-        return not saved["kinds"]
+        return not saved["kinds"] or saved == wanted
     head_stays = bool(wanted["outcome_weight"]) or not saved["outcome_weight"]
     return head_stays and saved["kind"] in ("off", wanted["kind"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from hrmgym.envs.edits.places import edits_of
 from hrmgym.envs.edits.screen import Coverage, TestLines
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.software import SoftwareEnv
+from hrmgym.errors import CheckpointError
+from hrmgym.hrm.checkpoint import save_checkpoint
 from hrmgym.policies.base import Spaces
-from hrmgym.policies.config import HRMPolicyConfig
-from hrmgym.policies.hrm import HRMPolicy, make_hrm_policy
+from hrmgym.policies.config import HRMPolicyConfig, RankedConfig
+from hrmgym.policies.hrm import HRMPolicy, load_weights, make_hrm_policy
 from hrmgym.policies.hrm_ranking import HRMRanker
+from hrmgym.policies.ranked import make_ranked_policy
 from hrmgym.tests.learning import SHAPE, few_threads
 from hrmgym.tests.policies.editing import EDITS, TEXT, replacing, state_of
 from hrmgym.tests.tiny import Tiny
@@ -129,3 +133,24 @@ def test_windows_of_a_long_file_share_the_probability_by_their_edits(ranked: HRM
     head = [n for n, one in enumerate(edits) if one.edit.edit.end < len(TEXT)]
     share = len(head) / len(edits)
     assert share / 2 < np.exp(found[head]).sum() < 2 * share
+
+
+def test_a_checkpoint_with_the_head_is_asked_for_its_order_and_keeps_its_kinds(
+    ranked: HRMPolicy, policy: HRMPolicy, tmp_path: Path
+) -> None:
+    save_checkpoint(tmp_path / "ranked", ranked.model, "card", {})
+    env = SoftwareEnv(Tiny(), canvas=CANVAS)
+    block = RankedConfig(kind="ranked", by=("hrm",), checkpoint=str(tmp_path / "ranked"))
+    (again,) = make_ranked_policy(block, Spaces.of(env)).rankers
+    ranker = HRMRanker(ranked, EditInterface(CANVAS))
+    found = again.log_probs(state_of(), EDITS, {})
+    np.testing.assert_allclose(found, ranker.log_probs(state_of(), EDITS, {}), atol=1e-4)
+    with pytest.raises(CheckpointError, match="of another model: its ranking is"):
+        load_weights(
+            make_hrm_policy(
+                HRMPolicyConfig(kind="hrm", **SHAPE, ranking={"kinds": ("one",)}), Spaces.of(env), 0
+            ),
+            tmp_path / "ranked",
+        )
+    save_checkpoint(tmp_path / "plain", policy.model, "card", {})
+    load_weights(ranked, tmp_path / "plain")  # weights without the head leave it as it is
