@@ -26,6 +26,7 @@ from hrmgym.envs.interfaces import EditInterface
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
 from hrmgym.envs.proposals import (
     NUM_FEATURES,
+    PROPOSALS,
     Candidate,
     Choice,
     Propose,
@@ -91,24 +92,27 @@ class CandidateActions(Copied, gymnasium.Wrapper[Any, Any, Any, Any], RecordCons
     Args:
         env: A SoftwareEnv with the `edit` interface and `auto_test`, wrapped or not.
         k: Number of actions.
-        propose: State -> candidates, or the `module:function` of it; by default every mutation of
-            the bug operators. It may depend on the task, the files, the cursor and the failure. A
-            function that has no such name works, but the spec then has no JSON.
+        propose: State -> candidates, or the `module:function` of it, in place of `proposals`. It
+            may depend on the task, the files, the cursor and the failure. A function that has no
+            such name works, but the spec then has no JSON.
         mask_in_observation: Whether the observation holds the mask, too.
         keep_edits: `if_better`, or `always`: no edit is taken back. It becomes the environment's.
+        proposals: `rules`, every mutation of the bug operators; or `ranked`, the legal edits that
+            the shipped network finds most probable, the best one first.
 
     Raises:
         ConfigError: another environment or interface below, k too small, or no such function.
-        UnknownNameError: `keep_edits` is neither of the two.
+        UnknownNameError: `keep_edits` or `proposals` is none of those.
     """
 
     def __init__(
         self,
         env: gymnasium.Env[Any, Any],
         k: int = 128,
-        propose: str | Propose = rule_candidates,
+        propose: str | Propose | None = None,
         mask_in_observation: bool = False,
         keep_edits: KeepEdits = "if_better",
+        proposals: str = "rules",
     ) -> None:
         base = env.unwrapped
         if not isinstance(base, SoftwareEnv) or not isinstance(base.interface, EditInterface):
@@ -119,7 +123,9 @@ class CandidateActions(Copied, gymnasium.Wrapper[Any, Any, Any, Any], RecordCons
             raise ConfigError(f"CandidateActions: k must be at least 1, got {k}")
         if keep_edits not in get_args(KeepEdits):
             raise UnknownNameError("keep_edits", keep_edits, get_args(KeepEdits))
-        self._propose, name = find_propose(propose)
+        if proposals not in PROPOSALS:
+            raise UnknownNameError("proposals", proposals, PROPOSALS)
+        self._propose, name = find_propose(PROPOSALS[proposals] if propose is None else propose)
         RecordConstructorArgs.__init__(
             self,
             k=k,
@@ -304,9 +310,10 @@ def make_candidates(
     benchmark: str | Benchmark,
     *,
     k: int = 128,
-    propose: str | Propose = rule_candidates,
+    propose: str | Propose | None = None,
     mask_in_observation: bool = False,
     keep_edits: KeepEdits = "if_better",
+    proposals: str = "rules",
     **options: Any,
 ) -> CandidateActions:
     """What `gymnasium.make` calls for `<Name>-Candidates-v0`.
@@ -317,10 +324,11 @@ def make_candidates(
         propose: State -> candidates, or the `module:function` of it.
         mask_in_observation: Whether the observation holds the mask, too.
         keep_edits: `if_better` or `always`.
+        proposals: `rules` or `ranked`.
         options: Whatever else `SoftwareEnv` takes.
     """
     return CandidateActions(
-        SoftwareEnv(benchmark, **options), k, propose, mask_in_observation, keep_edits
+        SoftwareEnv(benchmark, **options), k, propose, mask_in_observation, keep_edits, proposals
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,18 @@ from hrmgym.errors import ConfigError, DataError
 _BUCKETS = 16
 _NAMES = tuple(OPERATORS)
 #: Features of one candidate: it exists; its operator, one-hot; where in the file; whether on the
-#: failing line; how much it adds; what it takes out and puts in, hashed.
-NUM_FEATURES = 1 + len(_NAMES) + 3 + 2 * _BUCKETS
+#: failing line; how much it adds; what it takes out and puts in, hashed; how probable it is said to
+#: be; its kind, hashed, where it has that in an operator's place.
+NUM_FEATURES = 1 + len(_NAMES) + 3 + 2 * _BUCKETS + 1 + _BUCKETS
+_FAINT = 12.0  # nats: what is less probable has the same feature
+
+#: Ways to propose that ship, as `module:function`.
+PROPOSALS: Mapping[str, str] = MappingProxyType(
+    {
+        "rules": "hrmgym.envs.proposals:rule_candidates",
+        "ranked": "hrmgym.policies.proposing:ranked_candidates",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +38,14 @@ class Candidate:
     """One proposed edit of the file that is shown."""
 
     operator: str
+    """The bug operator that makes such edits, or a kind of legal edit."""
     start: int
     """Character offset; the edit replaces text[start:end]."""
     end: int
     text: str
+    log_prob: float | None = None
+    """How probable it is said to be, in nats; None: nobody has said it. Those with a number take
+    actions in the order in which they are proposed."""
 
 
 Propose = Callable[[State], Sequence[Candidate]]
@@ -103,7 +118,7 @@ def choose(state: State, interface: EditInterface, propose: Propose, k: int) -> 
         action = interface.encode_edit(state, one.start, one.end, one.text)
         if action is None:
             continue
-        rank = used.get(one.operator, width)
+        rank = width if one.log_prob is not None else used.get(one.operator, width)
         if rank < width:
             used[one.operator] = rank + 1
             slots[_NAMES.index(one.operator) * width + rank] = (one, action)
@@ -125,9 +140,13 @@ def choose(state: State, interface: EditInterface, propose: Propose, k: int) -> 
 def _features(one: Candidate, state: State, text: str) -> npt.NDArray[np.float32]:
     row = np.zeros(NUM_FEATURES, dtype=np.float32)
     row[0] = 1.0
-    if one.operator in _NAMES:
-        row[1 + _NAMES.index(one.operator)] = 1.0
     at = 1 + len(_NAMES)
+    if one.log_prob is not None:
+        ranked = at + 3 + 2 * _BUCKETS
+        row[ranked] = max(0.0, 1.0 + one.log_prob / _FAINT)
+        row[ranked + 1 + zlib.crc32(one.operator.encode()) % _BUCKETS] = 1.0
+    elif one.operator in _NAMES:
+        row[1 + _NAMES.index(one.operator)] = 1.0
     row[at] = one.start / max(1, len(text))
     line = text.count("\n", 0, one.start) + 1
     row[at + 1] = state.outcome is not None and state.outcome.line == line

@@ -69,12 +69,16 @@ class NgramConfig(Block):
         return self
 
 
+#: What legal edits may be put in order by.
+By = Literal["frequencies", "spectrum", "hrm"]
+
+
 class RankedConfig(Block):
     """Puts the legal edits of a program in order; for `score.mode: proposals`."""
 
     kind: Literal["ranked"]
     """Tag of this block."""
-    by: Annotated[tuple[Literal["frequencies", "spectrum", "hrm"], ...], Field(strict=False)] = ()
+    by: Annotated[tuple[By, ...], Field(strict=False)] = ()
     """What each edit's probability is the product of: `frequencies` of its kind among real fixes;
     `spectrum`, how suspicious its lines are by what failing and passing visible tests run, which
     takes a test run; `hrm`, the network's probability of it. Empty: chance alone, the control."""
