@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from hrmgym import yaml12
 from hrmgym.envs.benchmark import make_benchmark
 from hrmgym.experiments.loader import resolved
 from hrmgym.experiments.run import RunFolder
+from hrmgym.experiments.schema import Experiment
 from hrmgym.trainers.supervised_config import LearningConfig
 
 
@@ -35,9 +38,16 @@ def model_card(run: RunFolder, reports: Mapping[str, Mapping[str, Any]] | None =
         "## Scores",
         _scores(reports or {}),
         "## Use",
-        "```yaml\npolicy:\n  kind: hrm\n  checkpoint: <this folder>\n```",
+        f"```yaml\n{_use(experiment)}```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _use(experiment: Experiment) -> str:
+    """The policy block of an experiment that uses the checkpoint."""
+    trainer = experiment.trainer
+    block = {"kind": "hrm"} if trainer is None else trainer.scored(Path("<this folder>"))
+    return yaml12.dump({"policy": block})
 
 
 def _data(run: RunFolder) -> list[str]:

@@ -9,7 +9,9 @@ import pytest
 
 from hrmgym.cli import main
 from hrmgym.envs.benchmark import make_benchmark
+from hrmgym.experiments.card import model_card
 from hrmgym.experiments.loader import load
+from hrmgym.experiments.run import RunFolder
 from hrmgym.hrm.checkpoint import load_checkpoint
 from hrmgym.trainers.config import RankConfig
 
@@ -43,3 +45,8 @@ def test_shipped_experiments_of_it(name: str) -> None:
     assert isinstance(trainer, RankConfig)
     assert trainer.supervised is trainer
     assert trainer.can_finish
+
+
+def test_its_card_says_how_it_is_used(tmp_path: Path) -> None:
+    run = RunFolder.create(load("rank-mini"), tmp_path)
+    assert "  kind: ranked\n  by:\n  - hrm\n  checkpoint: <this folder>" in model_card(run)
