@@ -1,0 +1,258 @@
+"""Repairing a person's own file: from paths to what was found. Nothing on disk is changed here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hrmgym.envs.edits.legal import legal_edits
+from hrmgym.envs.sandboxes.handle import Sandbox
+from hrmgym.errors import ConfigError, DataError, did_you_mean
+from hrmgym.experiments.loader import load
+from hrmgym.experiments.projects import interpreter, layout
+from hrmgym.experiments.projects.examining import Examined, TestsError, examine, file_to_repair
+from hrmgym.experiments.projects.search import Ended, Search, search
+from hrmgym.experiments.projects.task import OwnProject, is_test_file, stages_of, task_of
+from hrmgym.experiments.projects.textfile import TextFile, read_text_file
+from hrmgym.experiments.schema import Experiment
+
+if TYPE_CHECKING:
+    from hrmgym.envs.sandboxes.config import ExecutorConfig
+
+#: The shipped experiment whose policy and sandbox are taken.
+EXPERIMENT = "repair-file"
+_OVERRIDES = ("policy", "sandbox", "seed", "device")
+RUNS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked for."""
+
+    target: Path
+    """A Python file, or a folder, one file of which is then chosen."""
+    tests: str
+    """A file or folder of tests, or a pytest node id."""
+    root: Path | None = None
+    """Folder of the project; None: found from the two above."""
+    python: Path | None = None
+    """Interpreter or environment whose packages the tests find; None: see `packages_of`."""
+    overrides: tuple[str, ...] = ()
+    """Of the experiment `repair-file`: policy, sandbox, seed and device."""
+    runs: int = RUNS
+    """Most runs of the tests."""
+    seconds: float | None = None
+    """Most seconds of search; None: no limit."""
+    run_cpu_s: float | None = None
+    """CPU seconds of one run of the tests; None: some times what they take as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRepair:
+    """What became of it."""
+
+    root: Path
+    tests: str
+    """The tests, relative to the root."""
+    examined: Examined
+    file: TextFile | None = None
+    """The file that was edited; None where all tests passed already."""
+    path: str = ""
+    """The same, relative to the root."""
+    why: str = ""
+    """Why that file of a folder; empty where it was named."""
+    also: tuple[str, ...] = ()
+    """Other files that may be to blame."""
+    search: Search | None = None
+    left_out: tuple[str, ...] = ()
+    """What of the project was not copied, with the reasons."""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> str:
+        """`already passing`, `repaired`, `not repaired` or `interrupted`."""
+        if self.search is None:
+            return "already passing"
+        if self.search.passing:
+            return "repaired"
+        return "interrupted" if self.search.ended is Ended.INTERRUPTED else "not repaired"
+
+
+#: Called with (phase, done, total, text), as the command line's progress is.
+OnProgress = Callable[[str, int, int, str], None]
+
+
+def experiment_of(overrides: Sequence[str]) -> Experiment:
+    """The experiment whose policy and sandbox are taken.
+
+    Raises:
+        ConfigError: an override is not legal, or of something that a file to repair decides.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].split(".")[0]
+        if key not in _OVERRIDES:
+            near = did_you_mean(key, _OVERRIDES)
+            raise ConfigError(
+                f"override {override!r}: with a file to repair, only {', '.join(_OVERRIDES)} may be"
+                f" changed{near}"
+            )
+    return load(EXPERIMENT, overrides)
+
+
+def repair_file(request: Request, on_progress: OnProgress) -> FileRepair:
+    """Looks for an edit of one file after which a project's tests pass.
+
+    Tests and code run in a sandbox, on a copy of the project.
+
+    Raises:
+        ConfigError: the request cannot be met as it is.
+        TestsError: the tests cannot be collected, or say nothing.
+        SandboxError: the sandbox failed.
+    """
+    started = time.monotonic()
+    experiment = experiment_of(request.overrides)
+    target = request.target.resolve()
+    tests_path, node = _tests_of(request.tests)
+    root = request.root.resolve() if request.root else layout.root_of(target, tests_path)
+    for name, path in (("", target), ("--tests ", tests_path)):
+        if not path.is_relative_to(root):
+            raise ConfigError(f"{name}{path} is not in the project's folder {root}; see --root")
+    project = layout.read_project(root)
+    sandbox, notes = _sandbox(experiment, request.python, root)
+    selected = (project.inside(tests_path) or ".") + node
+    on_progress("tests as they are", 0, 1, "")
+    with Sandbox(sandbox) as box:
+        examined = examine(project, selected, box, notes[0])
+    on_progress("tests as they are", 1, 1, f"{len(examined.failing)} fail")
+    done = FileRepair(
+        root=root,
+        tests=selected,
+        examined=examined,
+        left_out=project.left_out,
+        notes=(*notes[1:], *examined.notes),
+        seconds=time.monotonic() - started,
+    )
+    if not examined.failing:
+        if examined.broken:
+            name, why = next(iter(examined.broken.items()))
+            raise TestsError(
+                f"--tests {selected}: {len(examined.passing)} tests pass, and {name} cannot be"
+                f" collected: {why}"
+            )
+        return done
+    return _searched(done, request, experiment, sandbox, project, target, on_progress, started)
+
+
+def _tests_of(given: str) -> tuple[Path, str]:
+    """The file or folder of tests, and what a node id says behind it."""
+    name, colons, rest = given.partition("::")
+    path = Path(name)
+    if not path.exists():
+        raise ConfigError(f"--tests {given}: no file or folder {name!r}{_near(path)}")
+    if path.is_file() and path.suffix != ".py":
+        raise ConfigError(f"--tests {given}: tests are Python files that pytest collects")
+    if path.is_dir() and colons:
+        raise ConfigError(f"--tests {given}: {name!r} is a folder; node ids begin with a file")
+    return path.resolve(), colons + rest
+
+
+def _near(path: Path) -> str:
+    folder = path.parent
+    names = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
+    return did_you_mean(path.name, names)
+
+
+def _sandbox(
+    experiment: Experiment, python: Path | None, root: Path
+) -> tuple[ExecutorConfig, list[str]]:
+    """The sandbox with the packages, and whose they are, followed by what is to be told of it."""
+    config = experiment.sandbox
+    if not config.locks:
+        if python is not None:
+            raise ConfigError(
+                f"--python: a {config.type!r} sandbox has the packages of its own image"
+            )
+        return config, [f"the {config.type!r} sandbox"]
+    if python is None and (own := getattr(config, "packages", None)) is not None:
+        return config, [f"sandbox.packages={own}"]
+    found = interpreter.packages_of(python, root)
+    notes = [found.owner, *([found.note] if found.note else [])]
+    return config.model_copy(update={"packages": found.folder}), notes
+
+
+def _searched(
+    done: FileRepair,
+    request: Request,
+    experiment: Experiment,
+    sandbox: ExecutorConfig,
+    project: layout.Project,
+    target: Path,
+    on_progress: OnProgress,
+    started: float,
+) -> FileRepair:
+    """The same with a file chosen, and edits of it tried."""
+    from hrmgym.envs.software import SoftwareEnv
+    from hrmgym.experiments.evaluate.score import make_proposer
+
+    examined, why = done.examined, ""
+    also: tuple[str, ...] = ()
+    if target.is_dir():
+        candidates = _candidates(project, target)
+        path, why = file_to_repair(examined, candidates)
+        ran = {one for name in examined.failing for one, _ in examined.first.tests[name].ran}
+        also = tuple(sorted(ran & set(candidates) - {path}))
+    else:
+        path = project.inside(target)
+    file = read_text_file(project.root / path)
+    try:
+        legal_edits(file.plain)
+    except DataError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    files = {**project.files, path: file.plain}
+    task = task_of(files, path, examined, request.run_cpu_s)
+    stages = sandbox.stages or stages_of(examined, task)
+    env = SoftwareEnv(
+        OwnProject(task),
+        sandbox=sandbox.model_copy(update={"stages": stages}),
+        canvas=experiment.env.canvas,
+    )
+    done = replace(done, file=file, path=path, why=why, also=also)
+    try:
+        on_progress("edits put in order", 0, 1, "")
+        policy = make_proposer(experiment, env)
+
+        def on_try(found: Search) -> None:
+            if found.runs.proposals == 1:
+                on_progress("edits put in order", 1, 1, "")
+            passing = f"{len(found.passing)} pass" if found.passing else ""
+            on_progress("test runs", min(found.runs.runs, request.runs), request.runs, passing)
+
+        found = search(
+            policy,
+            env,
+            path,
+            runs=request.runs,
+            seconds=request.seconds,
+            seed=experiment.seed,
+            on_try=on_try,
+        )
+    finally:
+        env.close()
+    return replace(done, search=found, seconds=time.monotonic() - started)
+
+
+def _candidates(project: layout.Project, folder: Path) -> list[str]:
+    """Files of a folder that may be edited: Python files that are no tests by their names."""
+    prefix = "" if folder == project.root else f"{project.inside(folder)}/"
+    found = [
+        path
+        for path in project.files
+        if path.startswith(prefix) and path.endswith(".py") and not is_test_file(path)
+    ]
+    if not found:
+        raise ConfigError(f"{folder}: holds no Python file but tests")
+    return found

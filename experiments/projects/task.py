@@ -1,0 +1,95 @@
+"""A project with failing tests as a task: its own tests are all there is to judge by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hrmgym.envs.benchmark import Benchmark
+from hrmgym.envs.sandboxes.inside import selection
+from hrmgym.envs.task import Limits, PytestTests, Task, Workspace
+from hrmgym.experiments.projects.examining import Examined, TestsError
+
+_SPLIT = "own"
+#: A run may take so many times what the tests took, and at least so many CPU seconds.
+_PATIENCE, _LEAST_S = 4.0, 2.0
+_LEAST_WALL_S = 20.0
+_MEMORY_MB, _PROCESSES = 2048, 64
+#: A first, short limit of a trial, in CPU seconds: so many times what the tests take.
+_FIRST_PATIENCE, _FIRST_LEAST_S = 4.0, 0.25
+
+
+class OwnProject(Benchmark):
+    """One task, made of a person's own project."""
+
+    name, version, splits = "own-project", "1", (_SPLIT,)
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        """The one task."""
+        self.check_split(split)
+        return [self._task]
+
+
+def is_test_file(path: str) -> bool:
+    """Whether a path is, by its name, of what tests a project and not of the project itself."""
+    name = path.rpartition("/")[2]
+    return name == "conftest.py" or name.startswith("test_") or name.endswith("_test.py")
+
+
+def task_of(files: Mapping[str, str], path: str, examined: Examined, cpu_s: float | None) -> Task:
+    """The task of repairing one file.
+
+    Args:
+        files: The project's copy; the file in its plain form.
+        path: The file.
+        examined: What its tests said.
+        cpu_s: CPU seconds of a run of the tests; by default some times what they took.
+
+    Raises:
+        TestsError: the file is one of the tests' own.
+    """
+    ids = (*examined.failing, *examined.passing)
+    config = examined.settings.config
+    tests = {one: files[one] for one in dict.fromkeys(map(selection.path_of, ids))}
+    tests |= {one: text for one, text in files.items() if one.rpartition("/")[2] == "conftest.py"}
+    if path in tests:
+        raise TestsError(
+            f"{path} is one of the tests' own files, and an edit of it could make anything pass;"
+            " put the tests into another file"
+        )
+    if config:
+        tests[config.removeprefix(".")] = files[config]
+    own = cpu_s or max(_LEAST_S, _PATIENCE * examined.cpu_s)
+    spec = PytestTests(
+        files=tests,
+        ids=ids,
+        args=examined.settings.args,
+        fail_to_pass=examined.failing,
+        pass_to_pass=examined.passing,
+        together="a project's own tests run with its code",
+    )
+    return Task(
+        id=path,
+        benchmark=OwnProject.name,
+        language="python",
+        split=_SPLIT,
+        prompt=f"Repair {path}: {examined.messages.get(examined.failing[0], '')}",
+        workspace=Workspace(files={one: text for one, text in files.items() if one not in tests}),
+        editable=(path,),
+        visible_tests=spec,
+        hidden_tests=spec,  # there are no others; nothing is graded
+        limits=Limits(
+            cpu_s=own,
+            wall_s=max(_LEAST_WALL_S, 4 * own),
+            memory_mb=_MEMORY_MB,
+            processes=_PROCESSES,
+        ),
+    )
+
+
+def stages_of(examined: Examined, task: Task) -> tuple[float, ...]:
+    """The limits of trials below the task's own, from how long the tests take."""
+    first = max(_FIRST_LEAST_S, _FIRST_PATIENCE * examined.busy_s)
+    return (first,) if first < task.limits.cpu_s else ()
