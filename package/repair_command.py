@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hrmgym.errors import ConfigError
+from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.options import Overrides, home
 
 if TYPE_CHECKING:
@@ -136,7 +136,9 @@ def _is_own(target: str, tests: str | None) -> bool:
             )
         return True
     if path.suffix == ".py" or ("/" in target and path.suffix == ""):
-        raise ConfigError(f"{target}: no such file or folder")
+        folder = path.parent
+        names = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
+        raise ConfigError(f"{target}: no such file or folder{did_you_mean(path.name, names)}")
     if tests is not None and path.is_file():
         raise ConfigError(
             f"{target}: only Python files (.py) can be repaired, or a folder that holds them"

@@ -14,6 +14,8 @@ from hrmgym.experiments.projects.observing import USAGE_ERROR, Observation, obse
 
 #: Seconds that a test may take at first, and all of them together.
 TEST_S, ALL_S = 10.0, 600.0
+#: Further runs of tests some of which fail, to find out which come out by chance.
+REPEATS = 2
 _QUIET = ("-q", "--tb=no", "--continue-on-collection-errors", "-p", "no:cacheprovider")
 _MOST_NAMED = 5
 
@@ -119,14 +121,39 @@ def examine(
         if first.exit != USAGE_ERROR:
             notes.append(f"addopts of {settings.config} left out: {told}")
     _check_collected(first, target, packages)
-    again = run(False) if first.failing else first
-    flaky = [name for name, one in first.tests.items() if one.status != _status(again, name)]
+    more = [run(False) for _ in range(REPEATS)] if first.failing else []
+    return judged(settings, first, more, tuple(notes))
+
+
+def judged(
+    settings: Settings,
+    first: Observation,
+    more: Sequence[Observation],
+    notes: tuple[str, ...] = (),
+) -> Examined:
+    """What runs of the same tests on the same code say together.
+
+    Args:
+        settings: How they were made.
+        first: The run that tells which functions each test runs.
+        more: Runs that do not, and so take their time; none where no test fails.
+        notes: What else is to be told.
+
+    Raises:
+        TestsError: every test that failed has also passed.
+    """
+    last = more[-1] if more else first
+    flaky = [
+        name
+        for name, one in first.tests.items()
+        if any(one.status != _status(other, name) for other in more)
+    ]
     sure = first.tests.keys() - set(flaky)
     failing = tuple(name for name in first.failing if name in sure)
     if first.failing and not failing:
         raise TestsError(
-            f"flaky: {_listed(flaky)} failed, and passed in a second run of the same code: no edit"
-            " could be told from chance"
+            f"flaky: {_listed(flaky)} did not come out the same in {len(more) + 1} runs of the same"
+            " code: no edit could be told from chance"
         )
     return Examined(
         settings=settings,
@@ -137,9 +164,9 @@ def examine(
         skipped=tuple(n for n, one in first.tests.items() if one.status == "skipped"),
         broken=first.broken,
         first=first,
-        cpu_s=again.cpu_s - sum(one.seconds for one in again.tests.values() if one.late),
-        busy_s=again.busy_s,
-        notes=tuple(notes),
+        cpu_s=last.cpu_s - sum(one.seconds for one in last.tests.values() if one.late),
+        busy_s=last.busy_s,
+        notes=notes,
     )
 
 
@@ -172,11 +199,14 @@ def _near(seen: Observation, target: str) -> str:
 def _usage(seen: Observation) -> str:
     """pytest's own words for why nothing ran, in one line."""
     lines = [line.strip() for line in seen.output.splitlines() if line.strip()]
-    told = [line for line in lines if line.lower().startswith(("error", "e  "))] or lines[-1:]
-    if not told:
+    told = [
+        line
+        for line in lines
+        if line.startswith("ERROR ") or ("error:" in line.lower() and "usage:" not in line.lower())
+    ]
+    if not lines:
         return "pytest says nothing" if seen.exit is not None else "the tests ended the process"
-    text = " ".join(told).removeprefix("ERROR:").removeprefix("ERROR").strip()
-    return text[:300]
+    return (told or lines)[-1].rpartition("rror:")[2].strip()[:300]
 
 
 def _listed(names: Sequence[str]) -> str:

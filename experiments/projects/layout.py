@@ -46,8 +46,27 @@ class Project:
         return path.relative_to(self.root).as_posix()
 
 
-def root_of(target: Path, tests: Path) -> Path:
-    """The folder that a project's tests are run in.
+class TooLargeError(ConfigError):
+    """A folder holds more than a copy may."""
+
+
+def project_of(target: Path, tests: Path) -> Project:
+    """The project that a file and its tests are of, read: see `roots`.
+
+    Raises:
+        ConfigError: they are of none, or it cannot be read.
+    """
+    first, *others = roots(target, tests)
+    try:
+        return read_project(first)
+    except TooLargeError:
+        if not others:
+            raise
+        return read_project(others[0])
+
+
+def roots(target: Path, tests: Path) -> list[Path]:
+    """The folder that a project's tests are run in, and what to take where that is too large.
 
     It is the nearest one around both that has a file by which projects are known; without one,
     the working folder, if it holds both; else the nearest that does and is no package.
@@ -72,18 +91,19 @@ def root_of(target: Path, tests: Path) -> Path:
         if folder in (home, folder.parent):
             break
         if any((folder / name).exists() for name in _MARKS):
-            return folder
+            return [folder]
     working = Path.cwd().resolve()
-    if around.is_relative_to(working) and working not in (home, working.parent):
-        return working
-    return around
+    if around.is_relative_to(working) and working not in (home, working.parent, around):
+        return [working, around]
+    return [around]
 
 
 def read_project(root: Path) -> Project:
     """Reads the files below a folder; nothing is changed.
 
     Raises:
-        ConfigError: it is no folder, cannot be read, or holds more than a copy may.
+        ConfigError: it is no folder.
+        TooLargeError: it holds more than a copy may.
     """
     if not root.is_dir():
         raise ConfigError(f"--root {root}: no such folder")
@@ -110,7 +130,7 @@ def read_project(root: Path) -> Project:
         files[inside] = data.decode("utf-8", "surrogateescape")
         size += len(data)
         if len(files) > MOST_FILES or size > MOST_BYTES:
-            raise ConfigError(
+            raise TooLargeError(
                 f"project {root}: more than {MOST_FILES:,} files or {MOST_BYTES >> 20} MB, which is"
                 " too much for a copy; name the folder that its tests need with --root"
             )

@@ -113,9 +113,12 @@ class Watch:
             if str(entry.path).startswith(self.root):
                 path = str(entry.path)[len(self.root) :]
         error = info.value
-        if isinstance(error, SyntaxError) and str(error.filename).startswith(self.root):
-            path = str(error.filename)[len(self.root) :]
         message = lines[0] if lines else info.typename
+        if isinstance(error, SyntaxError):
+            message = f"{info.typename}: {error.msg}, line {error.lineno}"
+            if str(error.filename).startswith(self.root):
+                path = str(error.filename)[len(self.root) :]
+                message += f" of {path}"
         with contextlib.suppress(Exception):
             if isinstance(error, pytest.Collector.CollectError):
                 message = str(error)

@@ -117,11 +117,15 @@ def repair_file(request: Request, on_progress: OnProgress) -> FileRepair:
     experiment = experiment_of(request.overrides)
     target = request.target.resolve()
     tests_path, node = _tests_of(request.tests)
-    root = request.root.resolve() if request.root else layout.root_of(target, tests_path)
-    for name, path in (("", target), ("--tests ", tests_path)):
-        if not path.is_relative_to(root):
-            raise ConfigError(f"{name}{path} is not in the project's folder {root}; see --root")
-    project = layout.read_project(root)
+    if request.root is not None:
+        root = request.root.resolve()
+        for name, path in (("", target), ("--tests ", tests_path)):
+            if not path.is_relative_to(root):
+                raise ConfigError(f"{name}{path} is not in the project's folder --root {root}")
+        project = layout.read_project(root)
+    else:
+        project = layout.project_of(target, tests_path)
+        root = project.root
     sandbox, notes = _sandbox(experiment, request.python, root)
     selected = (project.inside(tests_path) or ".") + node
     on_progress("tests as they are", 0, 1, "")

@@ -14,8 +14,9 @@ _SPLIT = "own"
 _PATIENCE, _LEAST_S = 4.0, 2.0
 _LEAST_WALL_S = 20.0
 _MEMORY_MB, _PROCESSES = 2048, 64
-#: A first, short limit of a trial, in CPU seconds: so many times what the tests take.
-_FIRST_PATIENCE, _FIRST_LEAST_S = 4.0, 0.25
+#: A first, short limit of a trial, in CPU seconds: somewhat more than a run of its own takes, since
+#: not every edit can be screened, and so many times what the tests alone take.
+_OWN_PATIENCE, _FIRST_PATIENCE, _FIRST_LEAST_S = 1.25, 4.0, 0.25
 
 
 class OwnProject(Benchmark):
@@ -91,5 +92,6 @@ def task_of(files: Mapping[str, str], path: str, examined: Examined, cpu_s: floa
 
 def stages_of(examined: Examined, task: Task) -> tuple[float, ...]:
     """The limits of trials below the task's own, from how long the tests take."""
-    first = max(_FIRST_LEAST_S, _FIRST_PATIENCE * examined.busy_s)
+    busy = _FIRST_PATIENCE * examined.busy_s
+    first = max(_FIRST_LEAST_S, _OWN_PATIENCE * examined.cpu_s + busy)
     return (first,) if first < task.limits.cpu_s else ()

@@ -55,11 +55,13 @@ def outcome(done: FileRepair, found: Search) -> Iterator[str]:
     """What the search came to, a line each, without the diff of the first edit."""
     total = len(done.examined.failing) + len(done.examined.passing)
     if not found.passing:
-        yield f"no edit makes {_all(total)} pass: {_why_none(found)}"
+        which = f"all {total} tests" if total > 1 else "the test"
+        yield f"no edit makes {which} pass: {_why_none(found)}"
         return
     first = found.passing[0]
+    passes = f"all {total} tests pass" if total > 1 else "the test passes"
     yield (
-        f"{_all(total)} pass after this edit: number {first.proposal} of the order, test run"
+        f"{passes} after this edit: number {first.proposal} of the order, test run"
         f" {first.test_run}, {first.seconds:.1f} s of search"
     )
     more = found.runs.runs - first.test_run
@@ -75,10 +77,6 @@ def outcome(done: FileRepair, found: Search) -> Iterator[str]:
         lines = [line for line in unified(done, other, context=0)[2:] if line]
         yield f"  number {other.proposal}:"
         yield from (f"    {line}" for line in lines)
-
-
-def _all(total: int) -> str:
-    return f"all {total} tests" if total > 1 else "the test"
 
 
 def _why_none(found: Search) -> str:
