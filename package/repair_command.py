@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,10 @@ from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.options import Overrides, home
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hrmgym.experiments.projects.repairing import FileRepair, Request
+    from hrmgym.experiments.repairs import Repair
 
 _DEFAULT = "repair-katas"
 #: Exit status where no edit was found.
@@ -223,13 +227,14 @@ def _watch(config: str, overrides: list[str]) -> int:
     from hrmgym.envs.failures import EXIT_STATUS
     from hrmgym.experiments.loader import load
     from hrmgym.experiments.progress import console
-    from hrmgym.experiments.repairs import repairs
+    from hrmgym.experiments.repairs import cpu_seconds, repairs
 
-    tasks, solved, failures = 0, 0, 0
+    experiment = load(config, overrides)
+    found: list[Repair] = []
+    before = cpu_seconds()
     try:
-        for one in repairs(load(config, overrides)):
-            tasks, solved = tasks + 1, solved + one.solved
-            failures += bool(one.failure)
+        for one in repairs(experiment):
+            found.append(one)
             if one.failure:
                 print(f"{one.task}: no verdict, the sandbox failed: {one.failure}\n")
                 continue
@@ -243,6 +248,21 @@ def _watch(config: str, overrides: list[str]) -> int:
             console().print(Text.from_ansi(one.shown.rstrip()), soft_wrap=True)
             print(f"proposal {one.proposal}, {one.seconds:.1f} s; hidden tests: {verdict}\n")
     finally:
-        if tasks:
-            print(f"{solved} of {tasks} solved (hidden tests)")
-    return EXIT_STATUS if failures else 0
+        if found:
+            console().print(_summary(found, experiment.score.k, cpu_seconds() - before))
+            print(f"{sum(one.solved for one in found)} of {len(found)} solved (hidden tests)")
+    return EXIT_STATUS if any(one.failure for one in found) else 0
+
+
+def _summary(found: Sequence[Repair], ks: Sequence[int], cpu_s: float) -> Table:
+    """How many tasks were solved within how many test runs."""
+    from rich.table import Column, Table
+
+    from hrmgym.experiments.repairs import within
+
+    solved = within(found, sorted(ks))
+    names = (*(f"within {k:,}" for k in solved), "test runs", "CPU seconds")
+    table = Table("tasks", *(Column(name, justify="right") for name in names))
+    runs = sum(one.runs.runs for one in found)
+    table.add_row(str(len(found)), *map(str, solved.values()), f"{runs:,}", f"{cpu_s:.0f}")
+    return table
