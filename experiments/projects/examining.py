@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
+from hrmgym.envs.focus import span_of
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.experiments.projects.layout import Project, pytest_config, sets_path
@@ -106,11 +108,11 @@ def examine(
         TestsError: no test could be collected, or all that fail are flaky.
         SandboxError: the sandbox failed.
     """
-    settings, notes = settings_of(project, target), []
+    settings, notes, test_s = settings_of(project, target), [], TEST_S
 
     def run(traced: bool) -> Observation:
         return observe(
-            sandbox, project.files, settings.command, test_s=TEST_S, wall_s=ALL_S, traced=traced
+            sandbox, project.files, settings.command, test_s=test_s, wall_s=ALL_S, traced=traced
         )
 
     first = run(True)
@@ -121,6 +123,9 @@ def examine(
         if first.exit != USAGE_ERROR:
             notes.append(f"addopts of {settings.config} left out: {told}")
     _check_collected(first, target, packages)
+    longest = max((one.seconds for one in first.tests.values() if not one.late), default=0.0)
+    if any(one.late for one in first.tests.values()):  # it will be late again
+        test_s = min(TEST_S, max(1.0, 4 * longest))
     more = [run(False) for _ in range(REPEATS)] if first.failing else []
     return judged(settings, first, more, tuple(notes))
 
@@ -214,13 +219,27 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
+def suspicion(examined: Examined) -> dict[tuple[str, str], float]:
+    """File and name of each function that a failing test runs -> how suspicious it is, to 1.
+
+    By Ochiai's coefficient, as `hrmgym.policies.spectrum` has it for lines.
+    """
+    tests = examined.first.tests
+    failing = [tests[name].ran for name in examined.failing]
+    every = [*failing, *(tests[name].ran for name in examined.passing)]
+    found = {}
+    for one in set().union(*failing):
+        bad, all_ = (sum(one in ran for ran in runs) for runs in (failing, every))
+        found[one] = bad / math.sqrt(len(failing) * all_)
+    return found
+
+
 def file_to_repair(examined: Examined, candidates: Sequence[str]) -> tuple[str, str]:
     """Which of some files to edit, and why that one.
 
     It is the file that the exception of a failing test came out of. Where none did, as after a
-    failed `assert`, it is that with the most suspicious function by what failing and passing tests
-    run (Ochiai's coefficient, as in `hrmgym.policies.spectrum`); of several, the one that the first
-    failing test called last.
+    failed `assert`, it is that with the most suspicious function; of several, the one that the
+    first failing test called last.
 
     Args:
         examined: What the tests said.
@@ -233,27 +252,44 @@ def file_to_repair(examined: Examined, candidates: Sequence[str]) -> tuple[str, 
     for name in examined.failing:
         if tests[name].path in allowed:
             return tests[name].path, f"{name} fails in it"
-    failing = [tests[name].ran for name in examined.failing]
-    every = [*failing, *(tests[name].ran for name in examined.passing)]
-    suspicion: dict[str, float] = {}
-    for path, function in set().union(*failing):
+    most: dict[str, float] = {}
+    for (path, _), score in suspicion(examined).items():
         if path in allowed:
-            bad = sum((path, function) in ran for ran in failing)
-            all_ = sum((path, function) in ran for ran in every)
-            score = bad / math.sqrt(len(failing) * all_)
-            suspicion[path] = max(suspicion.get(path, 0.0), score)
-    if not suspicion:
+            most[path] = max(most.get(path, 0.0), round(score, 9))
+    if not most:
         raise TestsError(
             f"no failing test runs a function of the files to repair ({_listed(candidates)}); name"
             " the file"
         )
     called = [tests[name].called for name in examined.failing]
-    best = max(
-        suspicion,
-        key=lambda path: (round(suspicion[path], 9), -_place(called, path), path),
-    )
+    best = max(most, key=lambda path: (most[path], -_place(called, path), path))
     return best, "what failing tests run, and passing ones do not, points to it"
 
 
 def _place(paths: Sequence[str], path: str) -> int:
     return paths.index(path) if path in paths else len(paths)
+
+
+def functions_to_repair(examined: Examined, path: str, text: str) -> list[str]:
+    """The functions of a file that failing tests run, the most suspicious first.
+
+    Args:
+        examined: What the tests said.
+        path: The file.
+        text: What is in it.
+
+    Returns:
+        Each as `Task.focus` has it.
+    """
+    scores = {name: score for (where, name), score in suspicion(examined).items() if where == path}
+    found: dict[str, None] = {}
+    for name in sorted(scores, key=lambda one: (-scores[one], one)):
+        parts = list(takewhile(_is_name, (p for p in name.split(".") if p != "<locals>")))
+        if parts and span_of(text, ".".join(parts)) is not None:
+            found[f"{path}::{'.'.join(parts)}"] = None
+    return list(found)
+
+
+def _is_name(part: str) -> bool:
+    """Whether a part of a qualified name is not that of a lambda, a comprehension or a module."""
+    return not part.startswith("<")

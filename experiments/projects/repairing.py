@@ -13,9 +13,15 @@ from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.errors import ConfigError, DataError, did_you_mean
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.projects import interpreter, layout
-from hrmgym.experiments.projects.examining import Examined, TestsError, examine, file_to_repair
+from hrmgym.experiments.projects.examining import (
+    Examined,
+    TestsError,
+    examine,
+    file_to_repair,
+    suspicion,
+)
 from hrmgym.experiments.projects.search import Ended, Search, search
-from hrmgym.experiments.projects.task import OwnProject, is_test_file, stages_of, task_of
+from hrmgym.experiments.projects.task import OwnProject, is_test_file, stages_of, tasks_of
 from hrmgym.experiments.projects.textfile import TextFile, read_text_file
 from hrmgym.experiments.schema import Experiment
 
@@ -211,16 +217,18 @@ def _searched(
         also = tuple(sorted(ran & set(candidates) - {path}))
     else:
         path = project.inside(target)
+        if note := _elsewhere(examined, path):
+            done = replace(done, notes=(*done.notes, note))
     file = read_text_file(project.root / path)
     try:
         legal_edits(file.plain)
     except DataError as error:
         raise ConfigError(f"{path}: {error}") from None
     files = {**project.files, path: file.plain}
-    task = task_of(files, path, examined, request.run_cpu_s)
-    stages = sandbox.stages or stages_of(examined, task)
+    tasks = tasks_of(files, path, examined, request.run_cpu_s)
+    stages = sandbox.stages or stages_of(examined, tasks[0])
     env = SoftwareEnv(
-        OwnProject(task),
+        OwnProject(tasks),
         sandbox=sandbox.model_copy(update={"stages": stages}),
         canvas=experiment.env.canvas,
     )
@@ -230,14 +238,15 @@ def _searched(
         policy = make_proposer(experiment, env)
 
         def on_try(found: Search) -> None:
-            if found.runs.proposals == 1:
+            if found.edits == 1:
                 on_progress("edits put in order", 1, 1, "")
             passing = f"{len(found.passing)} pass" if found.passing else ""
-            on_progress("test runs", min(found.runs.runs, request.runs), request.runs, passing)
+            on_progress("test runs", min(found.test_runs, request.runs), request.runs, passing)
 
         found = search(
             policy,
             env,
+            [task.id for task in tasks],
             path,
             runs=request.runs,
             seconds=request.seconds,
@@ -260,3 +269,14 @@ def _candidates(project: layout.Project, folder: Path) -> list[str]:
     if not found:
         raise ConfigError(f"{folder}: holds no Python file but tests")
     return found
+
+
+def _elsewhere(examined: Examined, path: str) -> str:
+    """What is to be said where no failing test runs a function of the file; else nothing."""
+    ran = {where for where, _ in suspicion(examined)}
+    failing_in = {examined.first.tests[name].path for name in examined.failing}
+    if path in ran | failing_in:
+        return ""
+    others = sorted(one for one in ran if not is_test_file(one))
+    run = f"; they run functions of {', '.join(others)}" if others else ""
+    return f"no failing test runs a function of {path}{run}"

@@ -9,12 +9,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hrmgym.errors import SandboxError
-from hrmgym.search.stages import TestRuns
+from hrmgym.search.stages import TestRuns, Try
 from hrmgym.search.tries import passed, tries
 from hrmgym.trainers.threads import compute_threads
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
+    from hrmgym.envs.state import State
     from hrmgym.policies.base import Proposer
     from hrmgym.policies.ranked import RankedPolicy
 
@@ -37,8 +38,8 @@ class Passing:
     """An edited text after which all tests pass, in a run of their own too."""
 
     text: str
-    proposal: int
-    """Its place in the policy's order, from 1."""
+    number: int
+    """Its place in the order, from 1."""
     test_run: int
     """How many test runs there had been, this one included."""
     seconds: float
@@ -50,15 +51,49 @@ class Search:
     """What a search has come to so far."""
 
     passing: list[Passing] = field(default_factory=list)
-    """By their places in the policy's order, as they were found."""
-    runs: TestRuns = field(default_factory=TestRuns)
+    """As they were found."""
+    runs: list[TestRuns] = field(default_factory=list)
+    """Of each task that was begun."""
     seconds: float = 0.0
-    ended: Ended = Ended.TRIED_ALL
+    ended: Ended = Ended.INTERRUPTED
+    _numbers: dict[str, int] = field(default_factory=dict)
+    """Mark of each edited text -> its place in the order: a task may bring those of another."""
+
+    def begin(self) -> None:
+        """Notes that another task begins."""
+        self.runs.append(TestRuns())
+
+    def add(self, one: Try[State], path: str) -> None:
+        """Counts a try, and keeps what passes."""
+        self.runs[-1].add(one)
+        entry = one.result.files.entry(path)
+        assert entry is not None
+        number = self._numbers.setdefault(entry.mark, len(self._numbers) + 1)
+        if passed(one.result) and not one.open:
+            text = one.result.files[path]
+            if all(text != other.text for other in self.passing):
+                self.passing.append(Passing(text, number, self.test_runs, self.seconds))
+
+    @property
+    def edits(self) -> int:
+        """Edits that were tried."""
+        return len(self._numbers)
+
+    @property
+    def test_runs(self) -> int:
+        """Runs of the tests, all in all."""
+        return sum(one.runs for one in self.runs)
+
+    @property
+    def timed_out(self) -> int:
+        """Edits without a verdict: they ran out of time under a short limit."""
+        return sum(one.timed_out for one in self.runs)
 
 
 def search(
     policy: Proposer | RankedPolicy,
     env: SoftwareEnv,
+    tasks: Sequence[str],
     path: str,
     *,
     runs: int,
@@ -73,6 +108,7 @@ def search(
     Args:
         policy: Puts the edits in order.
         env: Of an `OwnProject`.
+        tasks: Ids of its tasks; each is begun when all edits of the one before were in vain.
         path: The file.
         runs: Most runs of the tests.
         seconds: Most seconds; None: no limit.
@@ -83,23 +119,19 @@ def search(
         SandboxError: the sandbox failed, and there was no edit yet.
     """
     found, started = Search(), time.monotonic()
-    found.ended = Ended.INTERRUPTED
     try:
         with compute_threads(1):
-            for one in tries(policy, env, path, runs, seed):
-                found.runs.add(one)
-                found.seconds = time.monotonic() - started
-                if passed(one.result) and not one.open:
-                    text = one.result.files[path]
-                    if all(text != other.text for other in found.passing):
-                        found.passing.append(Passing(text, one.number, one.run, found.seconds))
-                on_try(found)
-                if _enough(found.passing, one.run, found.seconds):
-                    found.ended = Ended.FOUND
-                    return found
-                if seconds is not None and found.seconds >= seconds:
-                    found.ended = Ended.FOUND if found.passing else Ended.SECONDS
-                    return found
+            for task in tasks:
+                found.begin()
+                for one in tries(policy, env, task, runs - found.test_runs, seed):
+                    found.seconds = time.monotonic() - started
+                    found.add(one, path)
+                    on_try(found)
+                    if (ended := _ended(found, seconds)) is not None:
+                        found.ended = ended
+                        return found
+                if found.passing or found.test_runs >= runs:
+                    break
     except KeyboardInterrupt:
         found.seconds = time.monotonic() - started
         return found
@@ -107,18 +139,21 @@ def search(
         if not found.passing:
             raise
     found.seconds = time.monotonic() - started
-    spent = found.runs.runs >= runs
-    found.ended = Ended.FOUND if found.passing else Ended.RUNS if spent else Ended.TRIED_ALL
+    spent = Ended.RUNS if found.test_runs >= runs else Ended.TRIED_ALL
+    found.ended = Ended.FOUND if found.passing else spent
     return found
 
 
-def _enough(passing: Sequence[Passing], runs: int, seconds: float) -> bool:
-    """Whether there is an edit, and others have been looked for long enough."""
-    if not passing:
-        return False
-    first = passing[0]
-    return (
-        len(passing) > MOST_OTHERS
-        or runs - first.test_run >= OTHER_RUNS
-        or seconds - first.seconds >= OTHER_S
-    )
+def _ended(found: Search, seconds: float | None) -> Ended | None:
+    """Why a search ends here; None where it goes on."""
+    if found.passing:
+        first = found.passing[0]
+        if (
+            len(found.passing) > MOST_OTHERS
+            or found.test_runs - first.test_run >= OTHER_RUNS
+            or found.seconds - first.seconds >= OTHER_S
+        ):
+            return Ended.FOUND
+    if seconds is not None and found.seconds >= seconds:
+        return Ended.FOUND if found.passing else Ended.SECONDS
+    return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.sandboxes.inside import selection
 from hrmgym.envs.task import Limits, PytestTests, Task, Workspace
-from hrmgym.experiments.projects.examining import Examined, TestsError
+from hrmgym.experiments.projects.examining import Examined, TestsError, functions_to_repair
 
 _SPLIT = "own"
 #: A run may take so many times what the tests took, and at least so many CPU seconds.
@@ -20,17 +21,17 @@ _OWN_PATIENCE, _FIRST_PATIENCE, _FIRST_LEAST_S = 1.25, 4.0, 0.25
 
 
 class OwnProject(Benchmark):
-    """One task, made of a person's own project."""
+    """A person's own project, as a task or as two: some functions first, then the whole file."""
 
     name, version, splits = "own-project", "1", (_SPLIT,)
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._tasks = tasks
 
     def tasks(self, split: str) -> Sequence[Task]:
-        """The one task."""
+        """The tasks, in the order in which they are to be tried."""
         self.check_split(split)
-        return [self._task]
+        return self._tasks
 
 
 def is_test_file(path: str) -> bool:
@@ -39,8 +40,10 @@ def is_test_file(path: str) -> bool:
     return name == "conftest.py" or name.startswith("test_") or name.endswith("_test.py")
 
 
-def task_of(files: Mapping[str, str], path: str, examined: Examined, cpu_s: float | None) -> Task:
-    """The task of repairing one file.
+def tasks_of(
+    files: Mapping[str, str], path: str, examined: Examined, cpu_s: float | None
+) -> list[Task]:
+    """The tasks of repairing one file: the functions of it that failing tests run, and all of it.
 
     Args:
         files: The project's copy; the file in its plain form.
@@ -71,7 +74,7 @@ def task_of(files: Mapping[str, str], path: str, examined: Examined, cpu_s: floa
         pass_to_pass=examined.passing,
         together="a project's own tests run with its code",
     )
-    return Task(
+    whole = Task(
         id=path,
         benchmark=OwnProject.name,
         language="python",
@@ -88,6 +91,10 @@ def task_of(files: Mapping[str, str], path: str, examined: Examined, cpu_s: floa
             processes=_PROCESSES,
         ),
     )
+    scope = functions_to_repair(examined, path, files[path])
+    if not scope:
+        return [whole]
+    return [replace(whole, id=f"{path}: what failing tests run", scope=tuple(scope)), whole]
 
 
 def stages_of(examined: Examined, task: Task) -> tuple[float, ...]:

@@ -61,10 +61,10 @@ def outcome(done: FileRepair, found: Search) -> Iterator[str]:
     first = found.passing[0]
     passes = f"all {total} tests pass" if total > 1 else "the test passes"
     yield (
-        f"{passes} after this edit: number {first.proposal} of the order, test run"
+        f"{passes} after this edit: number {first.number} of the order, test run"
         f" {first.test_run}, {first.seconds:.1f} s of search"
     )
-    more = found.runs.runs - first.test_run
+    more = found.test_runs - first.test_run
     stopped = ", interrupted" if found.ended is Ended.INTERRUPTED else ""
     if not found.passing[1:]:
         yield f"nothing else passed in {more} more test runs{stopped}"
@@ -75,17 +75,18 @@ def outcome(done: FileRepair, found: Search) -> Iterator[str]:
     )
     for other in found.passing[1:]:
         lines = [line for line in unified(done, other, context=0)[2:] if line]
-        yield f"  number {other.proposal}:"
+        yield f"  number {other.number}:"
         yield from (f"    {line}" for line in lines)
 
 
 def _why_none(found: Search) -> str:
-    runs, tried = found.runs.runs, found.runs.proposals
-    text = f"{tried} edits tried in {runs} test runs and {found.seconds:.1f} s"
-    if late := found.runs.timed_out:
-        text += f", {late} of them ran out of time"
+    spent = f"in {found.test_runs} test runs and {found.seconds:.1f} s"
+    if found.ended is Ended.TRIED_ALL:
+        return f"all {found.edits} edits tried {spent}"
+    text = f"{found.edits} edits tried {spent}"
+    if found.timed_out:
+        text += f", {found.timed_out} of them ran out of time"
     return {
-        Ended.TRIED_ALL: f"all {tried} edits tried in {runs} test runs and {found.seconds:.1f} s",
         Ended.RUNS: f"{text}; --runs allows more",
         Ended.SECONDS: f"{text}; --seconds allows more",
         Ended.INTERRUPTED: f"interrupted; {text}",
@@ -121,8 +122,9 @@ def to_dict(done: FileRepair, applied: bool) -> dict[str, Any]:
         if found is None
         else {
             "ended": found.ended.value,
-            "edits": found.runs.proposals,
-            **found.runs.to_dict(),
+            "edits": found.edits,
+            "test_runs": found.test_runs,
+            "timed_out": found.timed_out,
             "seconds": round(found.seconds, 3),
         },
         "repair": _edit(done, passing[0]) if passing else None,
@@ -135,7 +137,7 @@ def to_dict(done: FileRepair, applied: bool) -> dict[str, Any]:
 
 def _edit(done: FileRepair, one: Passing) -> dict[str, Any]:
     return {
-        "number": one.proposal,
+        "number": one.number,
         "test_run": one.test_run,
         "seconds": round(one.seconds, 3),
         "diff": "\n".join(unified(done, one)),

@@ -16,6 +16,7 @@ from hrmgym.experiments.projects.examining import (
     TestsError,
     examine,
     file_to_repair,
+    functions_to_repair,
     judged,
     settings_of,
 )
@@ -163,3 +164,17 @@ def test_the_file_is_that_of_the_failing_frame_else_the_most_suspicious_one() ->
     assert file_to_repair(called, both)[0] == "b.py"
     with pytest.raises(TestsError, match=r"no failing test runs a function.*a\.py, b\.py"):
         file_to_repair(examined(one=ran("failed", "c.py")), both)
+
+
+def test_the_functions_that_failing_tests_run_come_by_suspicion() -> None:
+    names = ["Box.open", "Box.close", "f.<locals>.<listcomp>", "f.<locals>.g", "<module>", "gone"]
+    bad = frozenset(("a.py", name) for name in names) | {("b.py", "h")}
+    good = frozenset({("a.py", "Box.open")})
+    found = examined(one=Observed("failed", ran=bad), two=Observed("passed", ran=good))
+    text = (
+        "class Box:\n    def open(self): pass\n    def close(self): pass\n"
+        "def f(x):\n    def g(): pass\n    return [i for i in x]\ndef h(): pass\n"
+    )
+    assert functions_to_repair(found, "a.py", text) == [
+        *("a.py::Box.close", "a.py::f", "a.py::f.g", "a.py::Box.open")
+    ]

@@ -41,9 +41,10 @@ def done(tmp_path: Path) -> FileRepair:
             Passing(BEFORE.replace("-", "+"), 3, 4, 0.25),
             Passing(BEFORE.replace("1", "0"), 9, 12, 0.5),
         ],
-        TestRuns(proposals=18, runs=20),
+        [TestRuns(runs=20)],
         1.0,
         Ended.FOUND,
+        {str(number): number for number in range(1, 19)},
     )
     return FileRepair(
         root=tmp_path,
