@@ -1,16 +1,15 @@
-"""Finding out what is to be repaired: which tests count, and which file an edit goes to."""
+"""Finding out what is to be repaired: which tests fail, and which of them count."""
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import takewhile
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hrmgym.envs.focus import span_of
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.errors import ConfigError, did_you_mean
+from hrmgym.experiments.projects.interpreter import Packages, plugins_in
 from hrmgym.experiments.projects.layout import Project, pytest_config, sets_path
 from hrmgym.experiments.projects.observing import USAGE_ERROR, Observation, observe
 
@@ -20,6 +19,8 @@ TEST_S, ALL_S = 10.0, 600.0
 REPEATS = 2
 _QUIET = ("-q", "--tb=no", "--continue-on-collection-errors", "-p", "no:cacheprovider")
 _MOST_NAMED = 5
+#: What pytest says of tests that need a plugin.
+_OF_PLUGINS = re.compile(r"fixture '\w+' not found|async def functions are not natively supported")
 
 
 class TestsError(ConfigError):
@@ -94,7 +95,7 @@ def examine(
     project: Project,
     target: str,
     sandbox: Sandbox,
-    packages: str = "",
+    packages: Packages,
 ) -> Examined:
     """Runs a project's tests on a copy of it, and again where some of them fail.
 
@@ -102,7 +103,7 @@ def examine(
         project: Its files.
         target: The tests: path of a file or folder, or a node id, relative to the root.
         sandbox: Where.
-        packages: Where the installed packages are from, for messages.
+        packages: What tests can import, and pytest's plugins among it.
 
     Raises:
         TestsError: no test could be collected, or all that fail are flaky.
@@ -117,12 +118,22 @@ def examine(
 
     first = run(True)
     if first.exit == USAGE_ERROR and not first.tests and settings.config:
-        bare = Settings(target, settings.config, (*settings.args, "-o", "addopts="))
-        told, settings = _usage(first), bare
+        told = _usage(first)
+        settings = replace(settings, args=(*settings.args, "-o", "addopts="))
         first = run(True)
         if first.exit != USAGE_ERROR:
             notes.append(f"addopts of {settings.config} left out: {told}")
-    _check_collected(first, target, packages)
+    if _wants_plugins(first) and (plugins := plugins_in(packages.folder)):
+        words = (*settings.args, *(word for name in plugins for word in ("-p", name)))
+        bare, settings = settings, replace(settings, args=words)
+        second = run(True)
+        if len(second.passing) > len(first.passing):
+            first = second
+            notes.append(f"plugins of pytest loaded: {', '.join(plugins)}")
+        else:
+            settings = bare
+    first = _without_lacking(first)
+    _check_collected(first, target, packages.owner)
     longest = max((one.seconds for one in first.tests.values() if not one.late), default=0.0)
     if any(one.late for one in first.tests.values()):  # it will be late again
         test_s = min(TEST_S, max(1.0, 4 * longest))
@@ -157,7 +168,7 @@ def judged(
     failing = tuple(name for name in first.failing if name in sure)
     if first.failing and not failing:
         raise TestsError(
-            f"flaky: {_listed(flaky)} did not come out the same in {len(more) + 1} runs of the same"
+            f"flaky: {listed(flaky)} did not come out the same in {len(more) + 1} runs of the same"
             " code: no edit could be told from chance"
         )
     return Examined(
@@ -175,6 +186,22 @@ def judged(
     )
 
 
+def _wants_plugins(seen: Observation) -> bool:
+    """Whether a test lacks what a plugin may bring."""
+    return any(one.failed and _OF_PLUGINS.search(one.message) for one in seen.tests.values())
+
+
+def _without_lacking(seen: Observation) -> Observation:
+    """The same with tests that lack a plugin among what cannot be collected: no edit mends that."""
+    lacking = {
+        name: one.message
+        for name, one in seen.tests.items()
+        if one.failed and _OF_PLUGINS.search(one.message)
+    }
+    tests = {name: one for name, one in seen.tests.items() if name not in lacking}
+    return replace(seen, tests=tests, broken={**seen.broken, **lacking})
+
+
 def _status(observation: Observation, name: str) -> str:
     found = observation.tests.get(name)
     return "missing" if found is None else found.status
@@ -185,7 +212,7 @@ def _check_collected(seen: Observation, target: str, packages: str) -> None:
         return
     if seen.broken:
         name, why = next(iter(seen.broken.items()))
-        missing = "ModuleNotFoundError" in why or "No module named" in why
+        missing = "No module named" in why or _OF_PLUGINS.search(why)
         where = f" (packages are those of {packages}; --python names others)" if missing else ""
         raise TestsError(f"--tests {target}: {name} cannot be collected: {why}{where}")
     if any(one.status == "skipped" for one in seen.tests.values()):
@@ -214,82 +241,7 @@ def _usage(seen: Observation) -> str:
     return (told or lines)[-1].rpartition("rror:")[2].strip()[:300]
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Some names as a message has them."""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more
-
-
-def suspicion(examined: Examined) -> dict[tuple[str, str], float]:
-    """File and name of each function that a failing test runs -> how suspicious it is, to 1.
-
-    By Ochiai's coefficient, as `hrmgym.policies.spectrum` has it for lines.
-    """
-    tests = examined.first.tests
-    failing = [tests[name].ran for name in examined.failing]
-    every = [*failing, *(tests[name].ran for name in examined.passing)]
-    found = {}
-    for one in set().union(*failing):
-        bad, all_ = (sum(one in ran for ran in runs) for runs in (failing, every))
-        found[one] = bad / math.sqrt(len(failing) * all_)
-    return found
-
-
-def file_to_repair(examined: Examined, candidates: Sequence[str]) -> tuple[str, str]:
-    """Which of some files to edit, and why that one.
-
-    It is the file that the exception of a failing test came out of. Where none did, as after a
-    failed `assert`, it is that with the most suspicious function; of several, the one that the
-    first failing test called last.
-
-    Args:
-        examined: What the tests said.
-        candidates: Paths of the files that may be edited.
-
-    Raises:
-        TestsError: no failing test runs anything of them.
-    """
-    tests, allowed = examined.first.tests, set(candidates)
-    for name in examined.failing:
-        if tests[name].path in allowed:
-            return tests[name].path, f"{name} fails in it"
-    most: dict[str, float] = {}
-    for (path, _), score in suspicion(examined).items():
-        if path in allowed:
-            most[path] = max(most.get(path, 0.0), round(score, 9))
-    if not most:
-        raise TestsError(
-            f"no failing test runs a function of the files to repair ({_listed(candidates)}); name"
-            " the file"
-        )
-    called = [tests[name].called for name in examined.failing]
-    best = max(most, key=lambda path: (most[path], -_place(called, path), path))
-    return best, "what failing tests run, and passing ones do not, points to it"
-
-
-def _place(paths: Sequence[str], path: str) -> int:
-    return paths.index(path) if path in paths else len(paths)
-
-
-def functions_to_repair(examined: Examined, path: str, text: str) -> list[str]:
-    """The functions of a file that failing tests run, the most suspicious first.
-
-    Args:
-        examined: What the tests said.
-        path: The file.
-        text: What is in it.
-
-    Returns:
-        Each as `Task.focus` has it.
-    """
-    scores = {name: score for (where, name), score in suspicion(examined).items() if where == path}
-    found: dict[str, None] = {}
-    for name in sorted(scores, key=lambda one: (-scores[one], one)):
-        parts = list(takewhile(_is_name, (p for p in name.split(".") if p != "<locals>")))
-        if parts and span_of(text, ".".join(parts)) is not None:
-            found[f"{path}::{'.'.join(parts)}"] = None
-    return list(found)
-
-
-def _is_name(part: str) -> bool:
-    """Whether a part of a qualified name is not that of a lambda, a comprehension or a module."""
-    return not part.startswith("<")

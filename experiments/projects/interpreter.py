@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from hrmgym.errors import ConfigError
@@ -29,6 +30,7 @@ class Packages:
     """Installed packages."""
 
     folder: str
+    """Empty where they are those of a container's image."""
     owner: str
     """The environment or interpreter that they belong to."""
     note: str = ""
@@ -58,6 +60,16 @@ def packages_of(python: Path | None, root: Path) -> Packages:
                 return Packages(str(found), str(folder), note)
             note = note or f"{folder} is not for Python {OURS}, which the sandbox runs"
     return Packages(sysconfig.get_path("purelib"), sys.prefix, note)
+
+
+def plugins_in(folder: str) -> list[str]:
+    """Modules of pytest's plugins among installed packages; none of them is imported."""
+    found = {
+        one.value
+        for distribution in metadata.distributions(path=[folder] if folder else [])
+        for one in distribution.entry_points.select(group="pytest11")
+    }
+    return sorted(one for one in found if ":" not in one)
 
 
 def _named(python: Path) -> Packages:

@@ -119,6 +119,8 @@ class Watch:
             if str(error.filename).startswith(self.root):
                 path = str(error.filename)[len(self.root) :]
                 message += f" of {path}"
+        if info.typename == "FixtureLookupError":
+            message = f"fixture {getattr(error, 'argname', None)!r} not found"
         with contextlib.suppress(Exception):
             if isinstance(error, pytest.Collector.CollectError):
                 message = str(error)

@@ -13,15 +13,10 @@ from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.errors import ConfigError, DataError, did_you_mean
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.projects import interpreter, layout
-from hrmgym.experiments.projects.examining import (
-    Examined,
-    TestsError,
-    examine,
-    file_to_repair,
-    suspicion,
-)
+from hrmgym.experiments.projects.examining import Examined, TestsError, examine
+from hrmgym.experiments.projects.localising import elsewhere, file_to_repair, files_to_choose_from
 from hrmgym.experiments.projects.search import Ended, Search, search
-from hrmgym.experiments.projects.task import OwnProject, is_test_file, stages_of, tasks_of
+from hrmgym.experiments.projects.task import OwnProject, stages_of, tasks_of
 from hrmgym.experiments.projects.textfile import TextFile, read_text_file
 from hrmgym.experiments.schema import Experiment
 
@@ -132,18 +127,18 @@ def repair_file(request: Request, on_progress: OnProgress) -> FileRepair:
     else:
         project = layout.project_of(target, tests_path)
         root = project.root
-    sandbox, notes = _sandbox(experiment, request.python, root)
+    sandbox, packages = _sandbox(experiment, request.python, root)
     selected = (project.inside(tests_path) or ".") + node
     on_progress("tests as they are", 0, 1, "")
     with Sandbox(sandbox) as box:
-        examined = examine(project, selected, box, notes[0])
+        examined = examine(project, selected, box, packages)
     on_progress("tests as they are", 1, 1, f"{len(examined.failing)} fail")
     done = FileRepair(
         root=root,
         tests=selected,
         examined=examined,
         left_out=project.left_out,
-        notes=(*notes[1:], *examined.notes),
+        notes=(*filter(None, [packages.note]), *examined.notes),
         seconds=time.monotonic() - started,
     )
     if not examined.failing:
@@ -178,20 +173,19 @@ def _near(path: Path) -> str:
 
 def _sandbox(
     experiment: Experiment, python: Path | None, root: Path
-) -> tuple[ExecutorConfig, list[str]]:
-    """The sandbox with the packages, and whose they are, followed by what is to be told of it."""
+) -> tuple[ExecutorConfig, interpreter.Packages]:
+    """The sandbox that has the packages, and these."""
     config = experiment.sandbox
     if not config.locks:
         if python is not None:
             raise ConfigError(
                 f"--python: a {config.type!r} sandbox has the packages of its own image"
             )
-        return config, [f"the {config.type!r} sandbox"]
+        return config, interpreter.Packages("", f"the {config.type!r} sandbox")
     if python is None and (own := getattr(config, "packages", None)) is not None:
-        return config, [f"sandbox.packages={own}"]
+        return config, interpreter.Packages(own, f"sandbox.packages={own}")
     found = interpreter.packages_of(python, root)
-    notes = [found.owner, *([found.note] if found.note else [])]
-    return config.model_copy(update={"packages": found.folder}), notes
+    return config.model_copy(update={"packages": found.folder}), found
 
 
 def _searched(
@@ -211,13 +205,13 @@ def _searched(
     examined, why = done.examined, ""
     also: tuple[str, ...] = ()
     if target.is_dir():
-        candidates = _candidates(project, target)
+        candidates = files_to_choose_from(project, target)
         path, why = file_to_repair(examined, candidates)
         ran = {one for name in examined.failing for one, _ in examined.first.tests[name].ran}
         also = tuple(sorted(ran & set(candidates) - {path}))
     else:
         path = project.inside(target)
-        if note := _elsewhere(examined, path):
+        if note := elsewhere(examined, path):
             done = replace(done, notes=(*done.notes, note))
     file = read_text_file(project.root / path)
     try:
@@ -256,27 +250,3 @@ def _searched(
     finally:
         env.close()
     return replace(done, search=found, seconds=time.monotonic() - started)
-
-
-def _candidates(project: layout.Project, folder: Path) -> list[str]:
-    """Files of a folder that may be edited: Python files that are no tests by their names."""
-    prefix = "" if folder == project.root else f"{project.inside(folder)}/"
-    found = [
-        path
-        for path in project.files
-        if path.startswith(prefix) and path.endswith(".py") and not is_test_file(path)
-    ]
-    if not found:
-        raise ConfigError(f"{folder}: holds no Python file but tests")
-    return found
-
-
-def _elsewhere(examined: Examined, path: str) -> str:
-    """What is to be said where no failing test runs a function of the file; else nothing."""
-    ran = {where for where, _ in suspicion(examined)}
-    failing_in = {examined.first.tests[name].path for name in examined.failing}
-    if path in ran | failing_in:
-        return ""
-    others = sorted(one for one in ran if not is_test_file(one))
-    run = f"; they run functions of {', '.join(others)}" if others else ""
-    return f"no failing test runs a function of {path}{run}"

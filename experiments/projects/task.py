@@ -8,7 +8,8 @@ from dataclasses import replace
 from hrmgym.envs.benchmark import Benchmark
 from hrmgym.envs.sandboxes.inside import selection
 from hrmgym.envs.task import Limits, PytestTests, Task, Workspace
-from hrmgym.experiments.projects.examining import Examined, TestsError, functions_to_repair
+from hrmgym.experiments.projects.examining import Examined, TestsError
+from hrmgym.experiments.projects.localising import functions_to_repair
 
 _SPLIT = "own"
 #: A run may take so many times what the tests took, and at least so many CPU seconds.
@@ -32,12 +33,6 @@ class OwnProject(Benchmark):
         """The tasks, in the order in which they are to be tried."""
         self.check_split(split)
         return self._tasks
-
-
-def is_test_file(path: str) -> bool:
-    """Whether a path is, by its name, of what tests a project and not of the project itself."""
-    name = path.rpartition("/")[2]
-    return name == "conftest.py" or name.startswith("test_") or name.endswith("_test.py")
 
 
 def tasks_of(

@@ -9,6 +9,7 @@ import pytest
 from hrmgym.errors import ConfigError
 from hrmgym.experiments.projects import search
 from hrmgym.experiments.projects.examining import TestsError
+from hrmgym.experiments.projects.interpreter import OURS
 from hrmgym.experiments.projects.repairing import Request, experiment_of, repair_file
 from hrmgym.experiments.projects.search import Ended
 from hrmgym.tests.experiments.projects.small_projects import (
@@ -118,7 +119,7 @@ def f():
         root, {"a.py": attack, "test_a.py": "from a import f\ndef test_f():\n    assert f() == 2\n"}
     )
     before = contents(root)
-    done = repaired(root / "a.py", root / "test_a.py", runs=3)
+    done = repaired(root / "a.py", root / "test_a.py", runs=2)
     assert done.examined.failing == ("test_a.py::test_f",)
     assert contents(root) == before
 
@@ -188,3 +189,25 @@ def test_a_file_that_is_no_program_or_one_of_the_tests_is_refused(tmp_path: Path
         repaired(root / "a.py", root / "test_a.py")
     with pytest.raises(TestsError, match=r"test_a\.py is one of the tests' own files"):
         repaired(root / "test_a.py", root / "test_a.py")
+
+
+@pytest.mark.nightly
+def test_packages_and_plugins_of_an_environment_are_there_in_every_run(tmp_path: Path) -> None:
+    packages = f"env/lib/python{OURS}/site-packages"
+    root = write(
+        tmp_path / "p",
+        {
+            "env/pyvenv.cfg": "",
+            f"{packages}/rates.py": "RATE = 3\n",
+            f"{packages}/pytest_n.py": "import pytest\n@pytest.fixture\ndef n():\n    return 2\n",
+            f"{packages}/pytest_n-1.dist-info/METADATA": "Name: pytest-n\nVersion: 1\n",
+            f"{packages}/pytest_n-1.dist-info/entry_points.txt": "[pytest11]\nn = pytest_n\n",
+            "a.py": "from rates import RATE\n\n\ndef f(n):\n    return n + RATE\n",
+            "test_a.py": "from a import f\ndef test_a(n):\n    assert f(n) == 6\n"
+            "def test_b():\n    assert f(5) == 15\n",
+        },
+    )
+    done = repaired(root / "a.py", root / "test_a.py", python=root / "env")
+    assert done.status == "repaired"
+    assert done.search is not None
+    assert "return n * RATE" in done.search.passing[0].text
