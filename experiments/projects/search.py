@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hrmgym.policies.ranked import RankedPolicy
 
 #: After a first edit that passes, so many others are looked for, within so many runs and seconds.
-MOST_OTHERS, OTHER_RUNS, OTHER_S = 5, 200, 10.0
+MOST_OTHERS, OTHER_RUNS, OTHER_S = 5, 200, 20.0
 
 
 class Ended(StrEnum):
