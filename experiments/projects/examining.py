@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.errors import ConfigError, did_you_mean
 from hrmgym.experiments.projects.interpreter import Packages, plugins_in
@@ -96,6 +97,7 @@ def examine(
     target: str,
     sandbox: Sandbox,
     packages: Packages,
+    test_s: float = TEST_S,
 ) -> Examined:
     """Runs a project's tests on a copy of it, and again where some of them fail.
 
@@ -104,12 +106,13 @@ def examine(
         target: The tests: path of a file or folder, or a node id, relative to the root.
         sandbox: Where.
         packages: What tests can import, and pytest's plugins among it.
+        test_s: Seconds that a test may take.
 
     Raises:
         TestsError: no test could be collected, or all that fail are flaky.
         SandboxError: the sandbox failed.
     """
-    settings, notes, test_s = settings_of(project, target), [], TEST_S
+    settings, notes = settings_of(project, target), []
 
     def run(traced: bool) -> Observation:
         return observe(
@@ -136,7 +139,7 @@ def examine(
     _check_collected(first, target, packages.owner)
     longest = max((one.seconds for one in first.tests.values() if not one.late), default=0.0)
     if any(one.late for one in first.tests.values()):  # it will be late again
-        test_s = min(TEST_S, max(1.0, 4 * longest))
+        test_s = min(test_s, max(1.0, 4 * longest))
     more = [run(False) for _ in range(REPEATS)] if first.failing else []
     return judged(settings, first, more, tuple(notes))
 
@@ -183,6 +186,30 @@ def judged(
         cpu_s=last.cpu_s - sum(one.seconds for one in last.tests.values() if one.late),
         busy_s=last.busy_s,
         notes=notes,
+    )
+
+
+def as_judged(examined: Examined, outcome: Outcome) -> Examined:
+    """Without the tests that the runs by which edits are judged see otherwise.
+
+    Args:
+        examined: What was found out under pytest.
+        outcome: Of such a run, on the same code.
+
+    Raises:
+        TestsError: every failing test passes there.
+    """
+    wrong = (Status.FAILED, Status.ERROR, Status.SKIPPED)  # others may follow from a test before
+    odd = {name for name in examined.passing if outcome.tests.get(name) in wrong}
+    odd |= {name for name in examined.failing if outcome.tests.get(name) is Status.PASSED}
+    failing = tuple(name for name in examined.failing if name not in odd)
+    if not failing:
+        raise TestsError(
+            f"flaky: {listed(examined.failing)} failed, and passed in another run of the same code"
+        )
+    passing = tuple(name for name in examined.passing if name not in odd)
+    return replace(
+        examined, failing=failing, passing=passing, flaky=(*examined.flaky, *sorted(odd))
     )
 
 

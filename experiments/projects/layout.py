@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrmgym.errors import ConfigError
+from hrmgym.errors import ConfigError, did_you_mean
 
 #: Files that mark the root of a project.
 _MARKS = (
@@ -44,6 +44,29 @@ class Project:
     def inside(self, path: Path) -> str:
         """A path of this machine, relative to the root, with slashes."""
         return path.relative_to(self.root).as_posix()
+
+
+def tests_of(given: str) -> tuple[Path, str]:
+    """The file or folder of tests, and what a node id says behind it.
+
+    Raises:
+        ConfigError: there is no such file or folder, or pytest cannot collect it.
+    """
+    name, colons, rest = given.partition("::")
+    path = Path(name)
+    if not path.exists():
+        raise ConfigError(f"--tests {given}: no file or folder {name!r}{_near(path)}")
+    if path.is_file() and path.suffix != ".py":
+        raise ConfigError(f"--tests {given}: tests are Python files that pytest collects")
+    if path.is_dir() and colons:
+        raise ConfigError(f"--tests {given}: {name!r} is a folder; node ids begin with a file")
+    return path.resolve(), colons + rest
+
+
+def _near(path: Path) -> str:
+    folder = path.parent
+    names = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
+    return did_you_mean(path.name, names)
 
 
 class TooLargeError(ConfigError):

@@ -13,7 +13,13 @@ from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.errors import ConfigError, DataError, did_you_mean
 from hrmgym.experiments.loader import load
 from hrmgym.experiments.projects import interpreter, layout
-from hrmgym.experiments.projects.examining import Examined, TestsError, examine
+from hrmgym.experiments.projects.examining import (
+    TEST_S,
+    Examined,
+    TestsError,
+    as_judged,
+    examine,
+)
 from hrmgym.experiments.projects.localising import elsewhere, file_to_repair, files_to_choose_from
 from hrmgym.experiments.projects.search import Ended, Search, search
 from hrmgym.experiments.projects.task import OwnProject, stages_of, tasks_of
@@ -117,7 +123,7 @@ def repair_file(request: Request, on_progress: OnProgress) -> FileRepair:
     started = time.monotonic()
     experiment = experiment_of(request.overrides)
     target = request.target.resolve()
-    tests_path, node = _tests_of(request.tests)
+    tests_path, node = layout.tests_of(request.tests)
     if request.root is not None:
         root = request.root.resolve()
         for name, path in (("", target), ("--tests ", tests_path)):
@@ -131,7 +137,8 @@ def repair_file(request: Request, on_progress: OnProgress) -> FileRepair:
     selected = (project.inside(tests_path) or ".") + node
     on_progress("tests as they are", 0, 1, "")
     with Sandbox(sandbox) as box:
-        examined = examine(project, selected, box, packages)
+        patience = max(TEST_S, request.run_cpu_s or 0.0)
+        examined = examine(project, selected, box, packages, patience)
     on_progress("tests as they are", 1, 1, f"{len(examined.failing)} fail")
     done = FileRepair(
         root=root,
@@ -150,25 +157,6 @@ def repair_file(request: Request, on_progress: OnProgress) -> FileRepair:
             )
         return done
     return _searched(done, request, experiment, sandbox, project, target, on_progress, started)
-
-
-def _tests_of(given: str) -> tuple[Path, str]:
-    """The file or folder of tests, and what a node id says behind it."""
-    name, colons, rest = given.partition("::")
-    path = Path(name)
-    if not path.exists():
-        raise ConfigError(f"--tests {given}: no file or folder {name!r}{_near(path)}")
-    if path.is_file() and path.suffix != ".py":
-        raise ConfigError(f"--tests {given}: tests are Python files that pytest collects")
-    if path.is_dir() and colons:
-        raise ConfigError(f"--tests {given}: {name!r} is a folder; node ids begin with a file")
-    return path.resolve(), colons + rest
-
-
-def _near(path: Path) -> str:
-    folder = path.parent
-    names = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
-    return did_you_mean(path.name, names)
 
 
 def _sandbox(
@@ -219,16 +207,25 @@ def _searched(
     except DataError as error:
         raise ConfigError(f"{path}: {error}") from None
     files = {**project.files, path: file.plain}
-    tasks = tasks_of(files, path, examined, request.run_cpu_s)
-    stages = sandbox.stages or stages_of(examined, tasks[0])
-    env = SoftwareEnv(
-        OwnProject(tasks),
-        sandbox=sandbox.model_copy(update={"stages": stages}),
-        canvas=experiment.env.canvas,
-    )
-    done = replace(done, file=file, path=path, why=why, also=also)
+
+    def environment(examined: Examined) -> tuple[list[str], SoftwareEnv]:
+        tasks = tasks_of(files, path, examined, request.run_cpu_s)
+        stages = sandbox.stages or stages_of(examined, tasks[0])
+        block = sandbox.model_copy(update={"stages": stages})
+        env = SoftwareEnv(OwnProject(tasks), sandbox=block, canvas=experiment.env.canvas)
+        return [task.id for task in tasks], env
+
+    tasks, env = environment(examined)
     try:
         on_progress("edits put in order", 0, 1, "")
+        env.reset(options={"task": tasks[-1]})
+        if env.state.outcome is not None:
+            judged = as_judged(examined, env.state.outcome)
+            if judged != examined:
+                env.close()
+                examined = judged
+                tasks, env = environment(examined)
+        done = replace(done, examined=examined, file=file, path=path, why=why, also=also)
         policy = make_proposer(experiment, env)
 
         def on_try(found: Search) -> None:
@@ -240,7 +237,7 @@ def _searched(
         found = search(
             policy,
             env,
-            [task.id for task in tasks],
+            tasks,
             path,
             runs=request.runs,
             seconds=request.seconds,

@@ -14,8 +14,9 @@ from hrmgym.experiments.projects.localising import functions_to_repair
 _SPLIT = "own"
 #: A run may take so many times what the tests took, and at least so many CPU seconds.
 _PATIENCE, _LEAST_S = 4.0, 2.0
+#: The same in seconds of a clock, for tests that wait.
 _LEAST_WALL_S = 20.0
-_MEMORY_MB, _PROCESSES = 2048, 64
+_MEMORY_MB, _PROCESSES, _FILE_MB = 4096, 128, 256
 #: A first, short limit of a trial, in CPU seconds: somewhat more than a run of its own takes, since
 #: not every edit can be screened, and so many times what the tests alone take.
 _OWN_PATIENCE, _FIRST_PATIENCE, _FIRST_LEAST_S = 1.25, 4.0, 0.25
@@ -81,9 +82,10 @@ def tasks_of(
         hidden_tests=spec,  # there are no others; nothing is graded
         limits=Limits(
             cpu_s=own,
-            wall_s=max(_LEAST_WALL_S, 4 * own),
+            wall_s=max(_LEAST_WALL_S, _PATIENCE * (own + examined.busy_s)),
             memory_mb=_MEMORY_MB,
             processes=_PROCESSES,
+            file_mb=_FILE_MB,
         ),
     )
     scope = functions_to_repair(examined, path, files[path])

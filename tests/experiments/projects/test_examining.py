@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig
 from hrmgym.envs.sandboxes.handle import Sandbox
 from hrmgym.experiments.projects import examining
 from hrmgym.experiments.projects.examining import (
     Settings,
     TestsError,
+    as_judged,
     examine,
     judged,
     settings_of,
@@ -125,6 +127,21 @@ def test_where_every_failing_test_is_flaky_nothing_can_be_repaired() -> None:
         judged(Settings(".", ""), seen("failed"), [seen("failed"), seen("passed")])
     found = judged(Settings(".", ""), seen("failed"), [seen("failed"), seen("failed")])
     assert (found.failing, found.passing) == (("a",), ("b",))
+
+
+def test_what_the_judging_run_sees_otherwise_does_not_count() -> None:
+    tests = {name: Observed("failed") for name in "ab"} | {
+        name: Observed("passed") for name in "cde"
+    }
+    found = judged(Settings(".", ""), Observation(tests, {}, 1, 0.1, ""), [])
+    statuses = dict(zip("abcde", ("failed", "passed", "passed", "error", "timeout"), strict=True))
+    outcome = Outcome(tests={name: Status(status) for name, status in statuses.items()})
+    left = as_judged(found, outcome)
+    assert (left.failing, left.passing, left.flaky) == (("a",), ("c", "e"), ("b", "d"))
+    same = Outcome(tests={name: Status(one.status) for name, one in tests.items()})
+    assert as_judged(found, same) == found
+    with pytest.raises(TestsError, match="flaky: a, b failed, and passed in another run"):
+        as_judged(found, Outcome(tests=dict.fromkeys("abcde", Status.PASSED)))
 
 
 @pytest.mark.nightly
