@@ -42,7 +42,7 @@ def elsewhere(examined: Examined, path: str) -> str:
     if path in ran | failing_in:
         return ""
     others = sorted(one for one in ran if not is_test_file(one))
-    run = f"; they run functions of {', '.join(others)}" if others else ""
+    run = f"; they run functions of {listed(others)}" if others else ""
     return f"no failing test runs a function of {path}{run}"
 
 

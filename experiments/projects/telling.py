@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hrmgym.envs.showing import showable
+from hrmgym.experiments.projects.examining import listed
 from hrmgym.experiments.projects.repairing import FileRepair
 from hrmgym.experiments.projects.search import Ended, Passing, Search
 
@@ -38,7 +39,7 @@ def about(done: FileRepair) -> Iterator[str]:
     if examined.flaky:
         yield (
             "note: flaky, so they do not count: "
-            f"{', '.join(examined.flaky)} (not the same in two runs of the same code)"
+            f"{listed(examined.flaky)} (not the same in every run of the same code)"
         )
     total = len(examined.failing) + len(examined.passing)
     yield f"{done.tests}: {len(examined.failing)} of {total} tests fail"
@@ -47,7 +48,7 @@ def about(done: FileRepair) -> Iterator[str]:
     if len(examined.failing) > _MOST_FAILING:
         yield f"  and {len(examined.failing) - _MOST_FAILING} more"
     if done.why:
-        also = f"; failing tests also run {', '.join(done.also)}" if done.also else ""
+        also = f"; failing tests also run {listed(done.also)}" if done.also else ""
         yield f"file: {done.path} ({done.why}{also})"
 
 
