@@ -12,7 +12,7 @@ import typer
 
 from hrmgym.errors import ConfigError, UserError
 from hrmgym.keys_command import list_keys
-from hrmgym.options import home
+from hrmgym.options import JsonFile, home
 from hrmgym.repair_command import repair
 from hrmgym.score_command import score
 from hrmgym.train_command import train
@@ -104,12 +104,7 @@ def check(
         int | None,
         typer.Option(min=1, help="Sandboxes at once.", show_default="one a processor"),
     ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", callback=home, help="Also write everything here.", show_default=False
-        ),
-    ] = None,
+    json_file: JsonFile = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every task.")] = False,
 ) -> None:
     """Say whether a benchmark is sound on this machine: each task fails as it is, its reference

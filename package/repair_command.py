@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrmgym.errors import ConfigError, did_you_mean
-from hrmgym.options import Overrides, home
+from hrmgym.options import JsonFile, Overrides, home
 
 if TYPE_CHECKING:
     from hrmgym.experiments.projects.repairing import FileRepair, Request
@@ -67,12 +67,7 @@ def repair(
             show_default="the active one",
         ),
     ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", callback=home, help="Also write everything here.", show_default=False
-        ),
-    ] = None,
+    json_file: JsonFile = None,
 ) -> int:
     """Repair a file of yours until its tests pass, or watch a policy repair an experiment's tasks.
 
@@ -109,7 +104,7 @@ def repair(
     from hrmgym.experiments.projects.repairing import RUNS, Request
 
     request = Request(
-        target=Path(target),
+        target=Path(target).expanduser(),
         tests=tests,
         root=root,
         python=python,

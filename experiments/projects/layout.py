@@ -53,7 +53,7 @@ def tests_of(given: str) -> tuple[Path, str]:
         ConfigError: there is no such file or folder, or pytest cannot collect it.
     """
     name, colons, rest = given.partition("::")
-    path = Path(name)
+    path = Path(name).expanduser()
     if not path.exists():
         raise ConfigError(f"--tests {given}: no file or folder {name!r}{_near(path)}")
     if path.is_file() and path.suffix != ".py":
