@@ -10,7 +10,6 @@ import pytest
 from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.sandboxes.config import LocalSandboxConfig
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.experiments.projects import examining
 from hrmgym.experiments.projects.examining import (
     Settings,
     TestsError,
@@ -145,12 +144,9 @@ def test_what_the_judging_run_sees_otherwise_does_not_count() -> None:
 
 
 @pytest.mark.nightly
-def test_a_test_that_never_ends_fails_and_the_others_run(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(examining, "TEST_S", 0.5)
+def test_a_test_that_never_ends_fails_and_the_others_run(sandbox: Sandbox) -> None:
     files = {"test_a.py": "def test_a():\n    while True:\n        pass\ndef test_b(): pass\n"}
-    found = examine(project(files), ".", sandbox, HERE)
+    found = examine(project(files), ".", sandbox, HERE, test_s=0.5)
     assert found.failing == ("test_a.py::test_a",)
     assert found.passing == ("test_a.py::test_b",)
     assert "took longer than 0.5 s" in found.messages["test_a.py::test_a"]
