@@ -183,15 +183,18 @@ class _Known:
     focus: str = ""
     """The function that the agent is told of, as `path::Qualified.name`: where it looks first.
     Empty: the whole of each editable file counts."""
+    scope: tuple[str, ...] = ()
+    """Functions, each as the focus is, that legal edits are kept to; empty: as the focus says."""
 
     def __post_init__(self) -> None:
-        """Checks that the focus can be what it is said to be.
+        """Checks that the focus, and what the scope names, can be what they are said to be.
 
         Raises:
-            DataError: it has another form, or its file may not be edited.
+            DataError: one has another form, or its file may not be edited.
         """
-        if why := focuses.fault(self.focus, self.editable):
-            raise DataError(f"task {self.id!r}: {why}")
+        for one in (self.focus, *self.scope):
+            if why := focuses.fault(one, self.editable):
+                raise DataError(f"task {self.id!r}: {why}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

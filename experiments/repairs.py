@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -40,6 +41,17 @@ class Repair:
     """Why there is no verdict: a `hrmgym.envs.task.FailureCode`; empty where there is one."""
     runs: TestRuns = field(default_factory=TestRuns)
     """How many runs of the visible tests it took, and how many proposals have timed out."""
+
+
+def within(found: Sequence[Repair], ks: Sequence[int]) -> dict[int, int]:
+    """Number of test runs -> how many tasks were solved within so many."""
+    return {k: sum(one.solved and one.runs.runs <= k for one in found) for k in ks}
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of those that it has started, as far as they have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def repairs(experiment: Experiment) -> Iterator[Repair]:

@@ -6,18 +6,16 @@ import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hrmgym.errors import ConfigError, UserError
 from hrmgym.keys_command import list_keys
-from hrmgym.options import CONFIG, Overrides, home
+from hrmgym.options import JsonFile, home
+from hrmgym.repair_command import repair
 from hrmgym.score_command import score
 from hrmgym.train_command import train
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="hrmgym",
@@ -50,45 +48,7 @@ def _options(
 
 app.command()(train)
 app.command()(score)
-
-
-@app.command()
-def repair(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help=CONFIG)] = "repair-katas",
-    overrides: Overrides = None,
-) -> int:
-    """Watch a policy repair tasks: each repair as a diff, and what the tests say.
-
-    Exit status 3: some tasks have no verdict.
-    """
-    from rich.text import Text
-
-    from hrmgym.envs.failures import EXIT_STATUS
-    from hrmgym.experiments.loader import load
-    from hrmgym.experiments.progress import console
-    from hrmgym.experiments.repairs import repairs
-
-    tasks, solved, failures = 0, 0, 0
-    try:
-        for one in repairs(load(config, overrides or ())):
-            tasks, solved = tasks + 1, solved + one.solved
-            failures += bool(one.failure)
-            if one.failure:
-                print(f"{one.task}: no verdict, the sandbox failed: {one.failure}\n")
-                continue
-            if one.proposal is None:
-                late = one.runs.timed_out
-                but = f", {late} of them timed out, for want of test runs" if late else ""
-                text = f"{one.task}: no proposal passes the visible tests{but}"
-                print(f"{text} ({one.seconds:.1f} s)\n")
-                continue
-            verdict = "pass" if one.solved else "FAIL"
-            console().print(Text.from_ansi(one.shown.rstrip()), soft_wrap=True)
-            print(f"proposal {one.proposal}, {one.seconds:.1f} s; hidden tests: {verdict}\n")
-    finally:
-        if tasks:
-            print(f"{solved} of {tasks} solved (hidden tests)")
-    return EXIT_STATUS if failures else 0
+app.command()(repair)
 
 
 @app.command()
@@ -144,12 +104,7 @@ def check(
         int | None,
         typer.Option(min=1, help="Sandboxes at once.", show_default="one a processor"),
     ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", callback=home, help="Also write everything here.", show_default=False
-        ),
-    ] = None,
+    json_file: JsonFile = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every task.")] = False,
 ) -> None:
     """Say whether a benchmark is sound on this machine: each task fails as it is, its reference

@@ -29,6 +29,10 @@ def home(path: Path | None) -> Path | None:
     return None if path is None else Path(expand_home(path))
 
 
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", callback=home, help="Also write everything here.", show_default=False),
+]
 Runs = Annotated[
     Path | None,
     typer.Option(

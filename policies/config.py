@@ -84,6 +84,9 @@ class RankedConfig(Block):
     takes a test run; `hrm`, the network's probability of it. Empty: chance alone, the control."""
     checkpoint: PathWord | None = None
     """Checkpoint folder of `hrm`."""
+    shortlist: Count | None = None
+    """`hrm` is asked of so many edits alone, those that the others find most probable; the rest get
+    the least probability of these. Null: of all, which takes some milliseconds for ten edits."""
     most: Count = 50_000
     """No more edits of a program are put in order; those of kinds with few members come first."""
 
@@ -93,6 +96,8 @@ class RankedConfig(Block):
             raise ValueError("by: a value is repeated")
         if ("hrm" in self.by) != (self.checkpoint is not None):
             raise ValueError("checkpoint: goes with hrm among `by`; give both, or neither")
+        if self.shortlist is not None and ("hrm" not in self.by or len(self.by) < 2):
+            raise ValueError("shortlist: goes with hrm and at least one other among `by`")
         return self
 
 

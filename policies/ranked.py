@@ -13,6 +13,7 @@ from hrmgym.policies.base import Spaces
 from hrmgym.policies.baselines import edits_only
 from hrmgym.policies.config import HRMPolicyConfig, RankedConfig
 from hrmgym.policies.ranking import Combined, LogProbs, Ranker, Spectra, order
+from hrmgym.policies.shortlist import Shortlisted
 
 #: Path -> which of the file's lines each visible test runs; it runs them.
 Look = Callable[[str], Coverage]
@@ -95,6 +96,7 @@ def make_ranked_policy(
     """
     edits_only(spaces, "ranked")
     rankers: list[Ranker] = []
+    network: Ranker | None = None
     for name in config.by:
         if name == "frequencies":
             from hrmgym.policies.frequencies import Frequencies
@@ -112,5 +114,9 @@ def make_ranked_policy(
             block = HRMPolicyConfig(kind="hrm", checkpoint=config.checkpoint)
             interface = EditInterface(check_spaces(spaces.observation_space, spaces.action_space))
             policy = make_hrm_policy(block, spaces, seed).to(device)
-            rankers.append(HRMRanker(policy, interface))
+            network = HRMRanker(policy, interface)
+    if network is not None and config.shortlist is not None:
+        rankers = [Shortlisted(rankers, network, config.shortlist)]
+    elif network is not None:
+        rankers.append(network)
     return RankedPolicy(rankers, config.most, seed)

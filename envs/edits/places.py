@@ -36,20 +36,36 @@ class FileEdit(NamedTuple):
 
 
 def places(state: State) -> list[Place]:
-    """The function that the task tells its agent of; where it tells of none, all editable files.
+    """The functions that the task's scope names, in their order; without a scope, the one that it
+    tells its agent of; where it tells of none, all editable files.
 
     Raises:
-        DataError: the file does not hold that function.
+        DataError: the file does not hold such a function.
     """
     files, task = state.files, state.task
-    if task.focus:
-        path, name = parts_of(task.focus)
-        span = span_of(files.get(path, ""), name, task.language)
-        if span is None:
-            raise DataError(f"task {task.id!r}: focus {task.focus!r}: {path!r} defines no {name!r}")
-        return [Place(path, *span)]
+    if named := task.scope or ((task.focus,) if task.focus else ()):
+        found = [_function(state, one) for one in named]
+        # A function in another one of them is no place of its own.
+        return [
+            one for one in dict.fromkeys(found) if not any(_inside(one, all_) for all_ in found)
+        ]
     editable = [path for path in editable_in(task.editable, sorted(files)) if path in files]
     return [Place(path, 0, len(files[path])) for path in editable]
+
+
+def _function(state: State, named: str) -> Place:
+    path, name = parts_of(named)
+    span = span_of(state.files.get(path, ""), name, state.task.language)
+    if span is None:
+        what = "scope" if state.task.scope else "focus"
+        raise DataError(f"task {state.task.id!r}: {what} {named!r}: {path!r} defines no {name!r}")
+    return Place(path, *span)
+
+
+def _inside(one: Place, other: Place) -> bool:
+    """Whether a place is a part of another one."""
+    within = other.start <= one.start and one.end <= other.end
+    return one.path == other.path and one != other and within
 
 
 def edits_of(state: State, most: int) -> list[FileEdit]:

@@ -28,6 +28,7 @@ from hrmgym.envs.interfaces.base import TOOLS, RefusedError, ToolCall
 from hrmgym.envs.interfaces.canvas import Canvas, lay_out, tokenise, window_ranges
 from hrmgym.envs.interfaces.code import Code
 from hrmgym.envs.interfaces.differences import differences, waypoint
+from hrmgym.envs.interfaces.splicing import common_end, common_start
 from hrmgym.envs.showing import is_utf8
 from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import LANGUAGES
@@ -262,6 +263,8 @@ class EditInterface:
         old = canvas.code
         new = tokenise(old.text[:start] + text + old.text[end:])
         begin, stop, high = _differing(old, new)
+        if canvas.to_canvas(begin) is None or canvas.to_canvas(stop) is None:
+            return None
         try:
             entries = copied(canvas, new.data[new.offsets[begin] : new.offsets[high]].decode())
         except UnicodeDecodeError:
@@ -415,15 +418,10 @@ def _differing(old: Code, new: Code) -> tuple[int, int, int]:
     """`(begin, stop, high)`: old tokens begin:stop became new tokens begin:high, whole lexemes."""
     old_starts, new_starts = (*old.starts, True), (*new.starts, True)
     shortest = min(len(old.ids), len(new.ids))
-    same = 0
-    while same < shortest and old.ids[same] == new.ids[same]:
-        same += 1
-    begin = same
+    begin = common_start(old.ids, new.ids, shortest)
     while not (old_starts[begin] and new_starts[begin]):
         begin -= 1
-    tail = 0
-    while tail < shortest - begin and old.ids[-1 - tail] == new.ids[-1 - tail]:
-        tail += 1
+    tail = common_end(old.ids, new.ids, shortest - begin)
     stop, high = len(old.ids) - tail, len(new.ids) - tail
     while not (old_starts[stop] and new_starts[high]):
         stop, high = stop + 1, high + 1

@@ -73,6 +73,9 @@ def test_the_command_says_what_was_solved(capsys: pytest.CaptureFixture[str]) ->
     assert "hidden tests: pass" in printed
     assert f"{TASKS[1]}: no proposal passes the visible tests" in printed
     assert printed.rstrip().endswith("1 of 2 solved (hidden tests)")
+    row = next(line for line in printed.splitlines() if line.startswith("│ 2 "))
+    # Within 1 and within 2 test runs, all runs, CPU seconds.
+    assert [part.strip() for part in row.split("│")[1:5]] == ["2", "0", "1", "4"]
 
 
 def test_only_proposals_can_be_watched(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,9 +22,9 @@ def test_it_repairs_what_it_never_saw() -> None:
     scores = score(load("score-heldout-edits", changes)).to_dict()["scores"]
     assert scores["exact@32"]["value"] >= 0.3
     assert scores["exact@1"]["value"] > 0
-    found = [one.solved for one in repairs(load("repair-katas"))]
+    found = [one.solved for one in repairs(load("repair-katas", ["score.k=[100]"]))]
     assert len(found) == 24
-    assert sum(found) >= 3
+    assert sum(found) >= 10
 
 
 def test_it_is_small_and_its_card_names_its_weights_data_and_limits() -> None:

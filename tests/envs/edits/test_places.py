@@ -52,6 +52,27 @@ def test_edits_are_those_of_the_function_in_focus(name: str) -> None:
     assert len(found) < len(edits_of(state_of(ONE), 10_000))
 
 
+def test_a_scope_names_all_places_whatever_the_focus_is() -> None:
+    scope = ("f.py::Box.second", "f.py::first", "f.py::first")
+    scoped = state_of(replace(ONE, focus="f.py::first", scope=scope))
+    assert [TEXT[one.start : one.end].split("(")[0].strip() for one in places(scoped)] == [
+        "def second",
+        "def first",
+    ]
+    ids = {one.edit.id for one in edits_of(scoped, 10_000)}
+    assert ids == {
+        one.edit.id
+        for name in scope
+        for one in edits_of(state_of(replace(ONE, focus=name)), 10_000)
+    }
+    whole = state_of(replace(ONE, scope=("f.py::Box.second", "f.py::Box")))
+    assert [TEXT[one.start : one.end].split(":")[0] for one in places(whole)] == ["class Box"]
+    with pytest.raises(DataError, match=r"scope 'f\.py::gone': 'f\.py' defines no 'gone'"):
+        places(state_of(replace(ONE, scope=("f.py::gone",))))
+    with pytest.raises(DataError, match=r"focus 'g\.py::g': 'g\.py' is not editable"):
+        replace(ONE, scope=("g.py::g",))
+
+
 def test_a_focus_that_the_file_has_lost_is_an_error() -> None:
     lost = state_of(replace(ONE, focus="f.py::first"), files={"f.py": "x = 1\n"})
     with pytest.raises(DataError, match=r"task 'f': focus 'f\.py::first': 'f\.py' defines no 'fir"):
