@@ -130,9 +130,10 @@ def checkpoint_options(config: HRMPolicyConfig) -> dict[str, Any]:
     Raises:
         CheckpointError: the block gives a key that the checkpoint contradicts.
     """
-    options: dict[str, Any] = {key: config.model_dump()[key] for key in _SHAPE}
+    block = config.model_dump(mode="json")  # reports hold the options
+    options: dict[str, Any] = {key: block[key] for key in _SHAPE}
     if config.checkpoint is not None:
-        saved = load_checkpoint(config.checkpoint)[0].config.model_dump()
+        saved = load_checkpoint(config.checkpoint)[0].config.model_dump(mode="json")
         for key in _SHAPE:
             given = key in config.model_fields_set
             if given and key in _FREE:
