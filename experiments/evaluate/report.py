@@ -46,6 +46,8 @@ class Report:
     interval: str
     correct: bool = False
     """Whether it was asked what of the solved is correct, too."""
+    shared_outcomes: bool = False
+    """Whether edits that another score had run were not run again: seconds then mean nothing."""
     records: tuple[TaskRecord, ...]
     """Tasks that were attempted to the end, in the benchmark's order."""
     official: tuple[str, Estimate] | None = None
@@ -190,10 +192,11 @@ class Report:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def timing_json(self) -> str:
-        """Wall-clock seconds of each task, as JSON text."""
+        """Wall-clock seconds of each task, as JSON text, and whether outcomes were shared."""
         each = {one.task: round(one.seconds, 3) for one in self.records}
         total = round(sum(one.seconds for one in self.records), 3)
-        return json.dumps({"seconds": each, "total": total}, indent=2) + "\n"
+        data = {"seconds": each, "total": total, "shared_outcomes": self.shared_outcomes}
+        return json.dumps(data, indent=2) + "\n"
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
