@@ -13,6 +13,7 @@ import hashlib
 import json
 import platform
 import sqlite3
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from importlib import resources
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from hrmgym import __version__
 from hrmgym.envs.edits.screen import Coverage, Screened
 from hrmgym.envs.outcome import Outcome
 from hrmgym.envs.outcome_cache import describe
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
 
 Found = TypeVar("Found", Screened, Outcome, Coverage)
+_ADAPTERS: Mapping[type, TypeAdapter[Any]] = {
+    kind: TypeAdapter(kind) for kind in (Screened, Outcome, Coverage)
+}
 _WAIT_S = 60.0  # for another process that is writing
 _MADE = """
 create table if not exists outcomes (
@@ -128,7 +131,7 @@ class TaskOutcomes:
         if text is None:
             return None
         try:
-            return _adapter(kind).validate_json(text)  # type: ignore[no-any-return]
+            return _ADAPTERS[kind].validate_json(text)  # type: ignore[no-any-return]
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"]))
@@ -144,19 +147,14 @@ class TaskOutcomes:
         """
         if found.why if isinstance(found, Coverage) else found.failure is not None:
             return
-        text = _adapter(type(found)).dump_json(found).decode()
+        text = _ADAPTERS[type(found)].dump_json(found).decode()
         self._file.write(self._task, how, files.key, cpu_s, text)
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 @cache
 def _code() -> str:
     """Digest of what could change an outcome beside the task: this package's code, and Python's."""
-    digest = hashlib.sha256(f"{__version__} {platform.python_version()}".encode())
+    digest = hashlib.sha256(platform.python_version().encode())
     with resources.as_file(resources.files("hrmgym.envs")) as folder:
         for path in sorted(folder.rglob("*.py")):
             digest.update(f"\0{path.relative_to(folder).as_posix()}\0".encode())

@@ -192,11 +192,11 @@ class Report:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def timing_json(self) -> str:
-        """Wall-clock seconds of each task, as JSON text, and whether outcomes were shared."""
+        """Wall-clock seconds of each task, as JSON text, and whether outcomes were shared, if so."""
         each = {one.task: round(one.seconds, 3) for one in self.records}
         total = round(sum(one.seconds for one in self.records), 3)
-        data = {"seconds": each, "total": total, "shared_outcomes": self.shared_outcomes}
-        return json.dumps(data, indent=2) + "\n"
+        shared = {"shared_outcomes": True} if self.shared_outcomes else {}
+        return json.dumps({"seconds": each, "total": total, **shared}, indent=2) + "\n"
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
