@@ -192,7 +192,7 @@ class Report:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def timing_json(self) -> str:
-        """Wall-clock seconds of each task, as JSON text, and whether outcomes were shared, if so."""
+        """Wall-clock seconds of each task, as JSON text; whether outcomes were shared, if so."""
         each = {one.task: round(one.seconds, 3) for one in self.records}
         total = round(sum(one.seconds for one in self.records), 3)
         shared = {"shared_outcomes": True} if self.shared_outcomes else {}
