@@ -125,6 +125,7 @@ def score(
         records=tuple(records),
         official=_official(benchmark, records, experiment.score.confidence),
         modes=modes,
+        visible_tests={task.id: len(task.visible_tests.test_ids) for task in tasks},
     )
 
 
