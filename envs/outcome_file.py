@@ -78,6 +78,7 @@ class OutcomeFile:
             *(_code(), benchmark.name, benchmark.version, task.id, env.state.files.key),
             sandbox.model_dump_json(),
             *(repr(one) for one in (task.limits, task.environment, task.editable)),
+            sorted(task.reference.items()),  # a test that it skips does not count
             *(repr(describe(tests)) for tests in (task.visible_tests, task.hidden_tests)),
         )
         return TaskOutcomes(self, hashlib.sha256(json.dumps(about).encode()).hexdigest())

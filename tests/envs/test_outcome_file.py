@@ -76,6 +76,7 @@ OTHERS: dict[str, Callable[[Path], TaskOutcomes]] = {
         path, visible_tests=calls("double.py", "double", ((3,), 7))
     ),
     "hidden tests": lambda path: opened(path, hidden_tests=calls("double.py", "double", ((3,), 7))),
+    "reference": lambda path: opened(path, reference={"double.py": "1"}),
     "limits": lambda path: opened(path, limits=replace(double_task().limits, memory_mb=512)),
     "files": lambda path: opened(
         path, workspace=replace(double_task().workspace, files={"double.py": "1"})
