@@ -30,7 +30,7 @@ _OWN = (Status.PASSED, Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
+class Described:
     """What decides about the outcome of a set of tests, and names it."""
 
     suite: Hashable
@@ -60,7 +60,7 @@ class Outcomes:
         self._most = most
         self._whole: OrderedDict[Hashable, Outcome] = OrderedDict()
         self._begun: OrderedDict[Hashable, _Found] = OrderedDict()
-        self._specs: OrderedDict[int, tuple[TestSpec, _Described]] = OrderedDict()
+        self._specs: OrderedDict[int, tuple[TestSpec, Described]] = OrderedDict()
         self._turn = threading.Lock()
 
     def recall(
@@ -101,16 +101,16 @@ class Outcomes:
             about = self._described(tests)
             self._keep((where, files.key, limits, about.suite, fresh), about, tests, outcome)
 
-    def _described(self, tests: TestSpec) -> _Described:
+    def _described(self, tests: TestSpec) -> Described:
         """What tests are; worked out once per set of tests."""
         known = self._specs.get(id(tests))
         if known is None:
-            known = tests, _describe(tests)
+            known = tests, describe(tests)
             self._specs[id(tests)] = known  # with the tests: their id is theirs while they live
             _trim(self._specs, self._most)
         return known[1]
 
-    def _recall(self, there: Hashable, about: _Described, tests: TestSpec) -> Outcome | None:
+    def _recall(self, there: Hashable, about: Described, tests: TestSpec) -> Outcome | None:
         whole = self._whole.get((there, about.whole))
         if whole is not None:
             self._whole.move_to_end((there, about.whole))
@@ -127,7 +127,7 @@ class Outcomes:
             return None
         return Outcome(tests=statuses, message=message, path=path, line=line)
 
-    def _keep(self, there: Hashable, about: _Described, tests: TestSpec, outcome: Outcome) -> None:
+    def _keep(self, there: Hashable, about: Described, tests: TestSpec, outcome: Outcome) -> None:
         self._whole[there, about.whole] = outcome
         _trim(self._whole, self._most)
         where = "", "", 0
@@ -146,13 +146,14 @@ def _trim(kept: OrderedDict[Any, Any], most: int) -> None:
         kept.popitem(last=False)
 
 
-def _describe(tests: TestSpec) -> _Described:
+def describe(tests: TestSpec) -> Described:
+    """What decides about the outcome of a set of tests."""
     kind = f"{type(tests).__module__}.{type(tests).__qualname__}"
     if (known := kind_of(tests).in_order(tests)) is not None:
         suite, told = known
-        return _Described((kind, suite), told, _beginnings(told))
+        return Described((kind, suite), told, _beginnings(told))
     rest = tuple((one.name, _flat(getattr(tests, one.name))) for one in fields(tests))
-    return _Described((kind, rest), tests.test_ids, ())
+    return Described((kind, rest), tests.test_ids, ())
 
 
 def _beginnings(tests: Iterable[str]) -> tuple[str, ...]:

@@ -65,6 +65,10 @@ class ScoreConfig(Block):
     correct: bool = False
     """Also call what is solved with inputs that stand in no test, and compare with the reference:
     reports then say how much is correct, beside solved, and how much could not be judged."""
+    outcomes: PathWord | None = None
+    """SQLite file in which scores with `policy: ranked` share what edits came to, made where there
+    is none: an edit that another score has run is not run again, and counts as if it had been.
+    Results are the same; seconds then mean nothing."""
     workers: Count = 1
     """Processes that work on tasks; the report does not depend on it."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -139,6 +143,11 @@ class Experiment(Block):
         if self.trainer is not None and self.score.mode == "edits":
             raise ValueError(
                 "score.mode: edits has nothing to train on; score the checkpoint apart"
+            )
+        if self.score.outcomes is not None and self.policy.kind != "ranked":
+            raise ValueError(
+                f"score.outcomes is of legal edits: it goes with policy: ranked, not "
+                f"{self.policy.kind}"
             )
         if self.policy.kind == "ranked" and self.score.mode != "proposals":
             raise ValueError(

@@ -92,6 +92,10 @@ class HRMRanker:
     ) -> tuple[list[int], list[Action]]:
         """Numbers and actions of the edits that one action in this window makes."""
         numbers, actions = [], []
+        spans = [one.edit.edit for one in edits.values()]
+        low, high = min((e.start for e in spans), default=0), max((e.end for e in spans), default=0)
+        if not self._interface.shows(shown, low, high):  # most windows of a long file
+            return [], []
         for number, edit in edits.items():
             action = self._interface.encode_edit(shown, *edit.edit.edit)
             if action is not None:

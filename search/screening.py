@@ -1,7 +1,8 @@
 """Trying legal edits hot: in a screen, which tries many of them in one process.
 
 An edit that fails there has failed. What passes is run again at once, cold, as every other proposal
-is, and so is what was cut off; screens give no verdict that an edit is right.
+is, and so is what was cut off; screens give no verdict that an edit is right. What another score
+has kept in a file of outcomes is not run again, and counts as if it had been.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from hrmgym.envs.edits.places import FileEdit
 from hrmgym.envs.edits.screen import Screen, Screened
+from hrmgym.envs.outcome import Outcome
+from hrmgym.envs.outcome_file import TaskOutcomes
 from hrmgym.envs.state import State
 from hrmgym.envs.transitions import verdict
 from hrmgym.search.stages import Ran
@@ -28,17 +31,32 @@ class Screening:
         env: Where they are tried; it stays where it is.
         edits: In the order of their first runs.
         first_s: Limit of a first run, in CPU seconds.
+        outcomes: What is known of the state's edits, and gets to know what is run here.
     """
 
-    def __init__(self, env: SoftwareEnv, edits: Sequence[FileEdit], first_s: float) -> None:
+    def __init__(
+        self,
+        env: SoftwareEnv,
+        edits: Sequence[FileEdit],
+        first_s: float,
+        outcomes: TaskOutcomes | None = None,
+    ) -> None:
         self._env, self._state, self._first_s = env, env.state, first_s
+        self._outcomes = outcomes
         self._hot = {path: self._screen(path, edits) for path in {one.path for one in edits}}
 
     def _screen(self, path: str, edits: Sequence[FileEdit]) -> Iterator[Screened]:
         env, state = self._env, self._state
         screen = Screen(env.benchmark, env.task, state.candidate(), path, env.sandbox)
         texts = (one.applied(state) for one in edits if one.path == path)
-        return screen.run(texts, cpu_s=self._first_s)
+        unknown = (text for text in texts if self._screened(path, text) is None)
+        return screen.run(unknown, cpu_s=self._first_s)
+
+    def _screened(self, path: str, text: str) -> Screened | None:
+        if self._outcomes is None:
+            return None
+        files = self._state.files.with_text(path, text)
+        return self._outcomes.recall("screen", files, self._first_s, Screened)
 
     def __call__(self, edit: FileEdit, cpu_s: float, final: bool) -> Ran[State]:
         """Tries one edit.
@@ -46,14 +64,20 @@ class Screening:
         Raises:
             SandboxError: the sandbox failed, so there is no verdict.
         """
-        text = edit.applied(self._state)
+        text, outcomes = edit.applied(self._state), self._outcomes
+        files = self._state.files.with_text(edit.path, text)
         if final or cpu_s > self._first_s:
-            after = self._env.edited(self._state, edit.path, text, cpu_s=cpu_s)
+            known = None if outcomes is None else outcomes.recall("run", files, cpu_s, Outcome)
+            after = self._env.edited(self._state, edit.path, text, cpu_s=cpu_s, known=known)
+            if outcomes is not None and known is None and after.ran is not None:
+                outcomes.keep("run", files, cpu_s, after.ran)
             return within(after, cpu_s, after)
-        found = next(self._hot[edit.path])
+        kept = self._screened(edit.path, text)
+        found = next(self._hot[edit.path]) if kept is None else kept
         if found.outcome is not None:  # it had an ordinary run
             verdict(found.outcome)
-        files = self._state.files.with_text(edit.path, text)
+        if outcomes is not None and kept is None:
+            outcomes.keep("screen", files, self._first_s, found)
         after = replace(
             self._state,
             files=files,

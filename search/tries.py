@@ -7,12 +7,14 @@ Nothing here sees a hidden test: proposals are made from observations, and tried
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hrmgym.envs.edits.screen import Coverage, spectrum
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
+from hrmgym.envs.outcome_file import OutcomeFile, TaskOutcomes
 from hrmgym.errors import ConfigError, SandboxError
 from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.search.screening import Screening
@@ -35,7 +37,12 @@ def passed(state: State) -> bool:
 
 
 def tries(
-    policy: Proposer | RankedPolicy, env: SoftwareEnv, task: str, k: int, seed: int
+    policy: Proposer | RankedPolicy,
+    env: SoftwareEnv,
+    task: str,
+    k: int,
+    seed: int,
+    outcomes: OutcomeFile | None = None,
 ) -> Iterator[Try[State]]:
     """Tries the k best edits of a task's program, each on the original, best first.
 
@@ -49,6 +56,7 @@ def tries(
         k: Most proposals, and most runs of the visible tests, repeats included, and the one that a
             policy needs which asks what each test runs.
         seed: Of the environment, and of a policy that draws.
+        outcomes: Legal edits whose outcome it has are not run, and count as if they had been.
 
     Yields:
         Each try, with the state that it leads to.
@@ -66,8 +74,9 @@ def tries(
         policy.seed(seed)
     limits = limits_of(env.sandbox_config.stages, env.state.task.limits.cpu_s)
     if isinstance(policy, RankedPolicy):
-        ranked = policy.rank(env.state, partial(_look, env))
-        run = Screening(env, ranked.edits[:k], limits[0])
+        known = None if outcomes is None else outcomes.of(env)
+        ranked = policy.rank(env.state, partial(_look, env, known))
+        run = Screening(env, ranked.edits[:k], limits[0], known)
         yield from in_stages(ranked.edits, run, limits, k, ranked.test_runs)
     else:
         yield from in_stages(best_edits(policy, env, k), partial(_run, env), limits, k)
@@ -97,9 +106,14 @@ def _run(env: SoftwareEnv, proposal: Tried, cpu_s: float, final: bool) -> Ran[St
     return within(after, cpu_s, after)
 
 
-def _look(env: SoftwareEnv, path: str) -> Coverage:
+def _look(env: SoftwareEnv, outcomes: TaskOutcomes | None, path: str) -> Coverage:
     """Which lines of a file each visible test runs; where that is not known, a warning says why."""
-    found = spectrum(env.benchmark, env.task, env.state.candidate(), path, env.sandbox)
+    files, about = env.state.candidate(), (f"lines of {path}", env.state.files, math.inf)
+    found = None if outcomes is None else outcomes.recall(*about, Coverage)
+    if found is None:
+        found = spectrum(env.benchmark, env.task, files, path, env.sandbox)
+        if outcomes is not None:
+            outcomes.keep(*about, found)
     if found.why:
         _log.warning("task %s: %s has no spectrum: %s", env.state.task.id, path, found.why)
     return found

@@ -141,8 +141,10 @@ class Screen:
         Args:
             texts: Whole new texts of the file. Up to four thousand are read ahead, few at first.
             cpu_s: CPU seconds for each, if less than the task's limit.
-            stop: Whether nothing is tried after a text that passes before the next one is asked
-                for. Without it, texts are tried ahead.
+            stop: Whether nothing is tried after the first text that passes before the next one is
+                asked for. Without it, and from then on, texts are tried ahead: where one that
+                passes does not end the search, many do, and each end of a process costs as much
+                as hundreds of texts.
 
         Yields:
             What each came to.
@@ -171,6 +173,7 @@ class Screen:
                     yield replace(again, runs=again.runs + 1)
                 else:
                     yield _screened(record)
+                stop = stop and record.status is not Tried.PASSED
             if not records:
                 yield self._cold(waiting.popleft(), limits.cpu_s)
             elif len(records) >= size // 2:

@@ -260,16 +260,17 @@ class EditInterface:
             nothing changes.
         """
         canvas = self.canvas(state)
-        old = canvas.code
-        new = tokenise(old.text[:start] + text + old.text[end:])
-        begin, stop, high = _differing(old, new)
-        if canvas.to_canvas(begin) is None or canvas.to_canvas(stop) is None:
+        begin, stop, new = _replaced(canvas.code.text, start, end, text)
+        if new is None or canvas.to_canvas(begin) is None or canvas.to_canvas(stop) is None:
             return None
-        try:
-            entries = copied(canvas, new.data[new.offsets[begin] : new.offsets[high]].decode())
-        except UnicodeDecodeError:
-            return None
-        return self._edit_action(canvas, begin, stop, entries)
+        return self._edit_action(canvas, begin, stop, copied(canvas, new))
+
+    def shows(self, state: State, start: int, end: int) -> bool:
+        """Whether any of the characters start:end of the shown file, or either end, is in view."""
+        canvas = self.canvas(state)
+        text, offsets = canvas.code.text, canvas.code.offsets
+        low, high = (len(text[:at].encode("utf-8", "surrogateescape")) for at in (start, end))
+        return low <= offsets[canvas.window[1]] and offsets[canvas.window[0]] <= high
 
     def _edit_action(
         self, canvas: Canvas, begin: int, stop: int, entries: list[int]
@@ -414,18 +415,40 @@ def _count_others(state: State) -> int:
     return len(files) + missing - (path in files or path in editable)
 
 
+@lru_cache(maxsize=1 << 15)  # the edits of a file are asked for in each of its windows
+def _replaced(old: str, start: int, end: int, text: str) -> tuple[int, int, str | None]:
+    """`(begin, stop, new)`: tokens begin:stop of a file become that text, whole lexemes.
+
+    Args:
+        old: The file.
+        start: Of the characters that are replaced.
+        end: Of the same.
+        text: What takes their place. `new` is None where it cuts a character in two.
+    """
+    changed = tokenise(old[:start] + text + old[end:])
+    begin, stop, high = _differing(tokenise(old), changed)
+    try:
+        return begin, stop, changed.data[changed.offsets[begin] : changed.offsets[high]].decode()
+    except UnicodeDecodeError:
+        return begin, stop, None
+
+
 def _differing(old: Code, new: Code) -> tuple[int, int, int]:
     """`(begin, stop, high)`: old tokens begin:stop became new tokens begin:high, whole lexemes."""
-    old_starts, new_starts = (*old.starts, True), (*new.starts, True)
     shortest = min(len(old.ids), len(new.ids))
     begin = common_start(old.ids, new.ids, shortest)
-    while not (old_starts[begin] and new_starts[begin]):
+    while not (_begins(old, begin) and _begins(new, begin)):
         begin -= 1
     tail = common_end(old.ids, new.ids, shortest - begin)
     stop, high = len(old.ids) - tail, len(new.ids) - tail
-    while not (old_starts[stop] and new_starts[high]):
+    while not (_begins(old, stop) and _begins(new, high)):
         stop, high = stop + 1, high + 1
     return begin, stop, high
+
+
+def _begins(code: Code, index: int) -> bool:
+    """Whether a lexeme begins with that token, or the file ends before it."""
+    return index == len(code.ids) or code.starts[index]
 
 
 def _character(code: Code, index: int, step: int) -> int:

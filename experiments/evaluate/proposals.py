@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.failures import REPEATS
-from hrmgym.envs.task import Reason
+from hrmgym.envs.outcome_file import OutcomeFile
+from hrmgym.envs.task import Outcome, Reason
 from hrmgym.envs.transitions import reason
 from hrmgym.errors import SandboxError, SandboxUnavailableError, UnknownNameError
 from hrmgym.experiments.evaluate.correct import UNASKED, UNSOLVED, judge_state
@@ -27,6 +28,7 @@ from hrmgym.trainers.data.real_edits import VERSION
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
+    from hrmgym.envs.state import State
     from hrmgym.policies.base import Action, Proposer
     from hrmgym.trainers.fixes import Fix
 
@@ -119,6 +121,7 @@ def score_task(
     stop: Callable[[], bool] = lambda: False,
     *,
     correct: bool = False,
+    outcomes: OutcomeFile | None = None,
 ) -> TaskRecord | None:
     """Scores one task: `solved@k` (the first to pass the visible tests) and `oracle@k` (any).
 
@@ -126,7 +129,7 @@ def score_task(
 
     It is tried once with each seed. Where the sandbox fails it is tried again, and then has no
     verdict. None if `stop` came true before the end. With `correct`, what is solved is also judged
-    on inputs that stand in no test.
+    on inputs that stand in no test. What `outcomes` has of legal edits is not run.
 
     Raises:
         ConfigError: as `tries` does.
@@ -135,7 +138,7 @@ def score_task(
     attempts: list[Attempt] = []
     for seed in seeds:
         for _ in range(1 + REPEATS):
-            one = _attempt(task, policy, env, max(ks), seed, stop, correct)
+            one = _attempt(task, policy, env, max(ks), seed, stop, correct, outcomes)
             if one is None:
                 return None
             if not one.failure:
@@ -156,12 +159,13 @@ def _attempt(
     seed: int,
     stop: Callable[[], bool],
     correct: bool,
+    outcomes: OutcomeFile | None,
 ) -> Attempt | None:
     passes, solves = None, None
     submitted, ended, failure = False, Reason.FAILED.value, ""
     counts, judged = TestRuns(), UNSOLVED if correct else UNASKED
     try:
-        for one in tries(policy, env, task, most, seed):
+        for one in tries(policy, env, task, most, seed, outcomes):
             if stop():
                 return None
             if passes is None and one.number >= counts.proposals:  # as the last one's verdict is
@@ -169,7 +173,7 @@ def _attempt(
             counts.add(one)
             if not passed(one.result):
                 continue
-            grade = env.grade(one.result)
+            grade = _graded(env, one.result, outcomes)
             if passes is None:
                 passes, submitted, ended = one.run, grade.resolved, grade.reason.value
                 if correct and submitted:
@@ -200,3 +204,15 @@ def _attempt(
             **(staged if env.sandbox_config.stages or isinstance(policy, RankedPolicy) else {}),
         },
     )
+
+
+def _graded(env: SoftwareEnv, state: State, outcomes: OutcomeFile | None) -> Outcome:
+    """The grade of a state; it is kept with the outcomes, where there is a file of them."""
+    if outcomes is None:
+        return env.grade(state)
+    known, own_s = outcomes.of(env), env.task.limits.cpu_s
+    found = known.recall("grade", state.files, own_s, Outcome)
+    if found is None:
+        found = env.grade(state)
+        known.keep("grade", state.files, own_s, found)
+    return found

@@ -19,6 +19,8 @@ from hrmgym.experiments.evaluate.records import TaskRecord
 #: Numbers of attempts that are summed over all tasks; of the others, means are told.
 _SUMMED = ("repeats", "timed_out", "near_limit")
 _MEANS = ("tests_passed", "steps", "test_runs", "reward")
+#: Rows of tasks by how many visible tests they have: name, least and most.
+_FEW = (("1", 1, 1), ("2 to 4", 2, 4), ("5 or more", 5, math.inf))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,16 @@ class Report:
     interval: str
     correct: bool = False
     """Whether it was asked what of the solved is correct, too."""
+    shared_outcomes: bool = False
+    """Whether edits that another score had run were not run again: seconds then mean nothing."""
     records: tuple[TaskRecord, ...]
     """Tasks that were attempted to the end, in the benchmark's order."""
     official: tuple[str, Estimate] | None = None
     """The benchmark's own metric, by its name; None without any verdict."""
     modes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Task -> how its tests run, and why so; see `hrmgym.envs.sandboxes.verdicts.modes`."""
+    visible_tests: Mapping[str, int] = field(default_factory=dict)
+    """Task -> how many visible tests it has; empty where nothing is run."""
 
     @property
     def complete(self) -> bool:
@@ -71,9 +77,16 @@ class Report:
         records = self.records if records is None else records
         return self._estimates([values(self.mode, one, self.k) for one in records])
 
-    def solved_within(self) -> dict[str, Estimate | None]:
-        """Shares of tasks that are solved within so many test runs, of those of the budget."""
-        rows: list[Values] = [{str(n): within(one, n) for n in WITHIN} for one in self.records]
+    def solved_within(
+        self, records: Sequence[TaskRecord] | None = None
+    ) -> dict[str, Estimate | None]:
+        """Shares of tasks that are solved within so many test runs, of those of the budget.
+
+        Args:
+            records: By default all.
+        """
+        records = self.records if records is None else records
+        rows: list[Values] = [{str(n): within(one, n) for n in WITHIN} for one in records]
         return self._estimates(rows)
 
     def _estimates(self, rows: Sequence[Values]) -> dict[str, Estimate | None]:
@@ -100,6 +113,15 @@ class Report:
         """The records with each tag, tags in alphabetical order."""
         tags = sorted({tag for one in self.records for tag in one.tags})
         return {tag: tuple(one for one in self.records if tag in one.tags) for tag in tags}
+
+    def by_visible_tests(self) -> dict[str, tuple[TaskRecord, ...]]:
+        """The records of tasks with 1, with 2 to 4, and with more visible tests."""
+        counts = self.visible_tests
+        rows = {
+            name: tuple(one for one in self.records if least <= counts.get(one.task, 0) <= most)
+            for name, least, most in _FEW
+        }
+        return {name: records for name, records in rows.items() if records}
 
     def mean(self, name: str) -> float | None:
         """Mean of a number over all attempts with a verdict that have it; None: none has."""
@@ -174,6 +196,7 @@ class Report:
                 tag: {"tasks": len(records), **_plain(self.scores(records))}
                 for tag, records in self.by_tag().items()
             },
+            **self._rows_by_visible_tests(),
             "outcomes": [
                 {
                     "task": one.task,
@@ -185,15 +208,27 @@ class Report:
             ],
         }
 
+    def _rows_by_visible_tests(self) -> dict[str, Any]:
+        rows = {
+            name: {
+                "tasks": len(records),
+                **_plain(self.scores(records)),
+                "solved_within": _plain(self.solved_within(records)),
+            }
+            for name, records in self.by_visible_tests().items()
+        }
+        return {"by_visible_tests": rows} if rows else {}
+
     def to_json(self) -> str:
         """The report as JSON text: the same bytes for the same outcomes."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def timing_json(self) -> str:
-        """Wall-clock seconds of each task, as JSON text."""
+        """Wall-clock seconds of each task, as JSON text; whether outcomes were shared, if so."""
         each = {one.task: round(one.seconds, 3) for one in self.records}
         total = round(sum(one.seconds for one in self.records), 3)
-        return json.dumps({"seconds": each, "total": total}, indent=2) + "\n"
+        shared = {"shared_outcomes": True} if self.shared_outcomes else {}
+        return json.dumps({"seconds": each, "total": total, **shared}, indent=2) + "\n"
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hrmgym.envs.benchmark import Benchmark, find_task, make_benchmark
+from hrmgym.envs.outcome_file import OutcomeFile
 from hrmgym.envs.sandboxes.verdicts.trial import task_apart
 from hrmgym.envs.scoring import Estimate
 from hrmgym.envs.task import Task
@@ -120,9 +121,11 @@ def score(
         confidence=experiment.score.confidence,
         interval=experiment.score.interval,
         correct=experiment.score.correct,
+        shared_outcomes=experiment.score.outcomes is not None,
         records=tuple(records),
         official=_official(benchmark, records, experiment.score.confidence),
         modes=modes,
+        visible_tests={task.id: len(task.visible_tests.test_ids) for task in tasks},
     )
 
 
@@ -154,9 +157,12 @@ class _Proposing:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self._made: tuple[SoftwareEnv, Proposer | RankedPolicy] | None = None
+        self._outcomes: OutcomeFile | None = None
 
     def open(self) -> None:
         """Makes the environment and the policy, if there are none."""
+        if self._outcomes is None:
+            self._outcomes = outcome_file(self.experiment)
         if self._made is None:
             env = make_env(self.experiment)
             self._made = env, make_proposer(self.experiment, env)
@@ -171,19 +177,32 @@ class _Proposing:
             return score_fix(item, policy, env, ks, seed)
         task, tags = item
         seeds = range(seed, seed + self.experiment.score.seeds)
-        correct = self.experiment.score.correct
-        return score_task(task, tags, policy, env, ks, seeds, stop, correct=correct)
+        options: Any = {"correct": self.experiment.score.correct, "outcomes": self._outcomes}
+        return score_task(task, tags, policy, env, ks, seeds, stop, **options)
 
     def close(self) -> None:
         """Gives the sandbox back."""
+        if self._outcomes is not None:
+            self._outcomes.close()
+            self._outcomes = None
         if self._made is not None:
             self._made[0].close()
             self._made = None
 
 
+def outcome_file(experiment: Experiment) -> OutcomeFile | None:
+    """The file of outcomes that an experiment shares with others, if it names one.
+
+    Raises:
+        DataError: it cannot be had.
+    """
+    path = experiment.score.outcomes
+    return None if path is None else OutcomeFile(Path(path))
+
+
 def same_results(experiment: Experiment) -> Experiment:
     """The experiment without what changes no result, for comparison with another."""
-    score = experiment.score.model_copy(update={"workers": 1})
+    score = experiment.score.model_copy(update={"workers": 1, "outcomes": None})
     return experiment.model_copy(update={"score": score, "trainer": None, "name": "same"})
 
 
@@ -254,6 +273,8 @@ def check(experiment: Experiment) -> None:
         benchmark.check_split(config.train_split)
         if experiment.trainer.evaluates:
             benchmark.check_split(config.valid_split)
+    if (outcomes := outcome_file(experiment)) is not None:
+        outcomes.close()
     env = make_env(experiment)
     try:
         episodes = experiment.score.mode == "episodes"

@@ -58,7 +58,21 @@ def report_table(report: ReportData) -> Group:
         *_failure_lines(report),
         *_mode_lines(report),
     ]
-    return Group(_title(report), table, *([tags] if report["by_tag"] else []), *map(Text, lines))
+    tables = [table, *([tags] if report["by_tag"] else []), *_visible_test_tables(report)]
+    return Group(_title(report), *tables, *map(Text, lines))
+
+
+def _visible_test_tables(report: ReportData) -> list[Table]:
+    """What is solved of tasks with few and with many visible tests."""
+    rows = report.get("by_visible_tests", {})
+    if not rows:
+        return []
+    columns = [f"within {int(number):,}" for number in report["solved_within"]]
+    numbers = (Column(name, justify="right") for name in ("tasks", *columns))
+    table = Table("visible tests", *numbers)
+    for name, part in rows.items():
+        table.add_row(name, str(part["tasks"]), *map(estimate, part["solved_within"].values()))
+    return [table]
 
 
 def _correct_lines(report: ReportData) -> list[str]:

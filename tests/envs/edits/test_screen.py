@@ -280,6 +280,16 @@ def test_more_texts_go_at_once_but_never_too_much(chars: int, stop: bool, sizes:
     assert executor.sizes == sizes
 
 
+def test_texts_are_tried_ahead_once_a_pass_has_not_ended_the_search(sandbox: Sandbox) -> None:
+    task = task_of(DOUBLES)
+    made = Screen(Doubling(), task, task.workspace.start, "solution.py", sandbox)
+    found = made.run([BUGGY, RIGHT] + 200 * [RIGHT, BUGGY])
+    assert [next(found).passed for _ in range(2)] == [False, True]
+    runs = sandbox.counts.runs
+    assert [one.passed for one in found] == 200 * [True, False]
+    assert sandbox.counts.runs - runs < 20  # not one for each text that passes
+
+
 def test_ordinary_runs_are_made_as_they_are_asked_for() -> None:
     unsure = Record(Tried.UNSURE, 0, 0.0)
     executor = Screening(0, Reply((unsure,) * 5))

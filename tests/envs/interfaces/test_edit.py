@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hrmgym.envs.interfaces import TOOLS, EditInterface, RefusedError, make_interface
 from hrmgym.envs.interfaces.edit import BUDGET, REPLACEMENT, legal_tools, tool_action
-from hrmgym.envs.state import State
+from hrmgym.envs.state import Cursor, State
 from hrmgym.envs.task import Outcome, Status
 from hrmgym.envs.tokens import Tokens, load_tokens
 from hrmgym.errors import ActionError, ConfigError, UnknownNameError
@@ -144,6 +144,19 @@ def test_a_long_file_is_reachable_window_by_window() -> None:
     task = clamp_task()
     state = state_of(task, files={"clamp.py": code})
     assert reach(state, {"clamp.py": target}).files["clamp.py"] == target
+
+
+def test_an_edit_is_of_the_windows_that_show_it() -> None:
+    code = "".join(f"válue_{n} = {n}\n" for n in range(100))
+    state = state_of(clamp_task(), files={"clamp.py": code})
+    others = int(EDIT.observe(state)["budget"][BUDGET.index("other_windows")])
+    shown = [replace(state, cursor=Cursor("clamp.py", number)) for number in range(others + 1)]
+    for start in (0, code.index("válue_50"), len(code) - 3):
+        made = [EDIT.encode_edit(one, start, start + 2, "x") is not None for one in shown]
+        seen = [EDIT.shows(one, start, start + 2) for one in shown]
+        assert any(made)
+        assert not all(seen)
+        assert all(see or not make for see, make in zip(seen, made, strict=True))
 
 
 def test_the_known_solution_is_reachable_in_two_files() -> None:

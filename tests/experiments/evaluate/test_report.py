@@ -12,6 +12,8 @@ from hrmgym.envs.scoring import bootstrap, estimate, wilson
 from hrmgym.experiments.evaluate.html import report_html
 from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.evaluate.report import Report
+from hrmgym.experiments.evaluate.tables import report_table
+from hrmgym.tests.experiments.evaluate.test_tables import drawn
 
 
 def attempts(*solved: bool) -> tuple[Attempt, ...]:
@@ -70,6 +72,19 @@ def test_report_breaks_down_by_tag() -> None:
         "swap": (2, 0.25),
     }
     assert list(found) == ["loop", "swap"]
+
+
+def test_report_breaks_down_by_how_many_visible_tests_there_are() -> None:
+    report = replace(make_report(A, B, C), visible_tests={"a": 4, "b": 5, "c": 2})
+    rows = report.to_dict()["by_visible_tests"]
+    assert {name: (row["tasks"], row["pass@1"]["value"]) for name, row in rows.items()} == {
+        "2 to 4": (2, 0.75),
+        "5 or more": (1, 0.0),
+    }
+    assert rows["2 to 4"]["solved_within"]["1"]["value"] == 0.0
+    assert rows["2 to 4"]["solved_within"]["10"]["value"] == 0.75
+    assert "2 to 4" in drawn(report_table(report.to_dict()))
+    assert "by_visible_tests" not in make_report(A, B, C).to_dict()  # nothing is run
 
 
 def test_report_is_the_same_text_whatever_the_clock_says() -> None:
