@@ -75,6 +75,24 @@ def _make_env(split: str) -> SoftwareEnv:
     return SoftwareEnv(Tiny(), split=split, canvas=96, max_steps=2, rewards=rewards)
 
 
+def supervised_job(folder: Path, of: Any) -> Job[Any]:
+    """A supervised training on the tiny benchmark."""
+    few_threads()
+    return Job(
+        config=of,
+        model=SHAPE,
+        checkpoint=None,
+        make_env=_make_env,
+        train_split="train",
+        eval_split="test",
+        seed=0,
+        device="cpu",
+        folder=folder,
+        tensorboard=folder / "tensorboard",
+        card="card",
+    )
+
+
 def ppo_job(folder: Path, warm: bool = False, **options: Any) -> Job[PPOConfig]:
     """A short PPO run on the tiny benchmark; `options` are those of its config."""
     few_threads()

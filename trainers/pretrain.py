@@ -31,10 +31,10 @@ from hrmgym.trainers.sources import (
 from hrmgym.trainers.supervised_config import SupervisedConfig
 from hrmgym.trainers.supervised_run import (
     LATEST,
-    Progress,
     Run,
     keep,
     starting_network,
+    telling,
     train_supervised,
     training_env,
 )
@@ -135,10 +135,6 @@ def supervised_run(
     order = np.random.default_rng(job.seed).permutation(len(real))[:most]
     held_out = {"made": made, "real": [real[at] for at in order]}
 
-    def on_update(now: Progress) -> None:
-        text = f"{now.samples_per_s:.0f} samples/s, loss {now.loss:.2f}"
-        job.on_progress(phase, now.samples, now.total, text)
-
     def on_save() -> None:
         if name == "pretrain":
             keep(job, learner, "running")
@@ -156,7 +152,7 @@ def supervised_run(
         logger=logger,
         state_file=job.folder / f"{name}.pt",
         evaluate=watch,
-        on_update=on_update,
+        on_update=telling(job, phase),
         on_save=on_save,
     )
 

@@ -25,10 +25,10 @@ from hrmgym.trainers.ranking import RankLearner, rank_rates
 from hrmgym.trainers.sources import Mixed, held_out_programs, training_programs
 from hrmgym.trainers.supervised_run import (
     LATEST,
-    Progress,
     Run,
     keep,
     starting_network,
+    telling,
     train_supervised,
     training_env,
 )
@@ -62,10 +62,6 @@ def train_rank(job: Job[RankConfig], *, resume: bool = False, only_finish: bool 
     def make_run(logger: Logger, name: str, phase: str) -> Run[RankSample]:
         best = Best(job.folder, ("mrr",), lambda name, more: keep(job, learner, name, more))
 
-        def on_update(now: Progress) -> None:
-            text = f"{now.samples_per_s:.0f} samples/s, loss {now.loss:.2f}"
-            job.on_progress(phase, now.samples, now.total, text)
-
         def watch(between: Callable[[], None]) -> None:
             found = evaluate(learner, held_out, logger, between)
             best.offer({"mrr": float(np.mean([one["mrr"] for one in found.values()]))})
@@ -80,7 +76,7 @@ def train_rank(job: Job[RankConfig], *, resume: bool = False, only_finish: bool 
             logger=logger,
             state_file=job.folder / f"{name}.pt",
             evaluate=watch,
-            on_update=on_update,
+            on_update=telling(job, phase),
             on_save=on_save,
         )
 

@@ -258,6 +258,16 @@ def train_supervised(
         finish(learner, make_run(logger, "finish", phase), state)
 
 
+def telling(job: Job[Any], phase: str) -> Callable[[Progress], None]:
+    """What tells a job's progress bar of each update."""
+
+    def on_update(now: Progress) -> None:
+        text = f"{now.samples_per_s:.0f} samples/s, loss {now.loss:.2f}"
+        job.on_progress(phase, now.samples, now.total, text)
+
+    return on_update
+
+
 def keep(
     job: Job[Any],
     learner: SupervisedLearner[S],

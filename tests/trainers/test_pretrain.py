@@ -8,11 +8,11 @@ import pytest
 import torch
 from stable_baselines3.common.logger import Logger
 
-from hrmgym.envs.software import SoftwareEnv
 from hrmgym.errors import CheckpointError, ConfigError
 from hrmgym.hrm.checkpoint import load_checkpoint
-from hrmgym.tests.learning import INTERFACE, SHAPE, config, learner, run, stream
-from hrmgym.tests.tiny import CLAMP_FIXED, Tiny
+from hrmgym.tests.learning import INTERFACE, config, learner, run, stream, supervised_job
+from hrmgym.tests.tiny import CLAMP_FIXED
+from hrmgym.trainers.config import PretrainConfig
 from hrmgym.trainers.data.bug_stream import Program
 from hrmgym.trainers.fixes import KS, Fix
 from hrmgym.trainers.job import Job
@@ -43,24 +43,8 @@ def test_it_learns_what_it_is_shown(tmp_path: Path) -> None:
     }
 
 
-def make_env(split: str) -> SoftwareEnv:
-    return SoftwareEnv(Tiny(), split=split, canvas=96, max_steps=2)
-
-
-def job(folder: Path, **changes: object) -> Job:  # type: ignore[type-arg]
-    return Job(
-        config=config(held_out=1, max_lines=4, samples=64, **changes),
-        model=SHAPE,
-        checkpoint=None,
-        make_env=make_env,
-        train_split="train",
-        eval_split="test",
-        seed=0,
-        device="cpu",
-        folder=folder,
-        tensorboard=folder / "tensorboard",
-        card="card",
-    )
+def job(folder: Path, **changes: object) -> Job[PretrainConfig]:
+    return supervised_job(folder, config(held_out=1, max_lines=4, samples=64, **changes))
 
 
 def test_a_job_leaves_a_state_and_weights_to_ship(tmp_path: Path) -> None:

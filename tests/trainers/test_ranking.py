@@ -13,7 +13,7 @@ from hrmgym.errors import ConfigError
 from hrmgym.hrm.checkpoint import load_checkpoint
 from hrmgym.hrm.edit_model import EditModel
 from hrmgym.policies.hrm import edit_model_config
-from hrmgym.tests.learning import INTERFACE, PROGRAMS, SHAPE, few_threads
+from hrmgym.tests.learning import INTERFACE, PROGRAMS, SHAPE, few_threads, supervised_job
 from hrmgym.tests.tiny import Tiny
 from hrmgym.trainers.config import RankConfig
 from hrmgym.trainers.data.ranked_bugs import RankedBugs, RankSample
@@ -91,20 +91,7 @@ def test_ranks_are_those_of_sorting(samples: list[RankSample]) -> None:
 
 
 def job(folder: Path, **changes: object) -> Job[RankConfig]:
-    few_threads()
-    return Job(
-        config=config(max_lines=4, **changes),
-        model=SHAPE,
-        checkpoint=None,
-        make_env=lambda split: SoftwareEnv(Tiny(), split=split, canvas=96, max_steps=2),
-        train_split="train",
-        eval_split="test",
-        seed=0,
-        device="cpu",
-        folder=folder,
-        tensorboard=folder / "tensorboard",
-        card="card",
-    )
+    return supervised_job(folder, config(max_lines=4, **changes))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Sample i depends on the seed and on i alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -20,7 +20,7 @@ from hrmgym.envs.focus import span_of
 from hrmgym.envs.interfaces.edit import EditInterface, Observation
 from hrmgym.envs.outcome import Outcome
 from hrmgym.envs.state import Cursor, State
-from hrmgym.envs.task import CallTests, PublicTask, Workspace
+from hrmgym.envs.task import CallTests, Limits, Task, Workspace
 from hrmgym.errors import ConfigError, DataError
 from hrmgym.policies.listing import Listing, listed
 from hrmgym.policies.trace import trace
@@ -37,6 +37,9 @@ _PER_PROGRAM = 4  # samples in a row of one program, whose edits are then made o
 _PROMPT_SHARE = 0.5
 _BLEND = 0.5
 _STEPS = 2  # counts of a budget that are steps and runs left
+_MOST_STEPS = 8
+LIMITS = Limits(cpu_s=0.1, wall_s=2.0, memory_mb=256)
+"""Of one run of a program's tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +252,9 @@ def _thinned(
     return found if answer in found else [answer, *found[: most - 1]]
 
 
-def _shown(broken: Broken, interface: EditInterface) -> State:
-    """The state in which an episode of the broken program begins."""
-    task = PublicTask(
+def task_of(broken: Broken, tests: CallTests) -> Task:
+    """The task of repairing a broken program, whose tests are all visible."""
+    return Task(
         id=broken.function,
         benchmark="self-made",
         language="python",
@@ -259,15 +262,17 @@ def _shown(broken: Broken, interface: EditInterface) -> State:
         prompt=broken.prompt,
         workspace=Workspace(files={broken.path: broken.code}),
         editable=(broken.path,),
-        visible_tests=CallTests(path=broken.path, function=broken.function, cases=()),
+        visible_tests=tests,
+        hidden_tests=tests,
         focus=f"{broken.path}::{broken.function}",
+        limits=LIMITS,
     )
-    state = State(
-        task=task,
-        files=task.workspace.start,
-        cursor=Cursor(broken.path),
-        outcome=broken.outcome,
-        max_steps=8,
-        max_test_runs=8,
-    )
-    return interface.start(state)
+
+
+def _shown(broken: Broken, interface: EditInterface) -> State:
+    """The state in which an episode of the broken program begins."""
+    none = CallTests(path=broken.path, function=broken.function, cases=())
+    task = task_of(broken, none).public
+    cursor = Cursor(broken.path)
+    state = State(task=task, files=task.workspace.start, cursor=cursor, outcome=broken.outcome)
+    return interface.start(replace(state, max_steps=_MOST_STEPS, max_test_runs=_MOST_STEPS))

@@ -17,15 +17,14 @@ from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.outcome import Outcome
 from hrmgym.envs.sandboxes.executor import TestRunner
 from hrmgym.envs.sandboxes.handle import Sandbox
-from hrmgym.envs.task import CallTests, Limits, Task, TestSpec, Workspace
+from hrmgym.envs.task import CallTests, Task, TestSpec
 from hrmgym.trainers.data.bug_stream import Program, first_paragraph
 from hrmgym.trainers.data.found_tests import CheckedFunction
-from hrmgym.trainers.data.ranked_bugs import Broken, RankedBugs
+from hrmgym.trainers.data.ranked_bugs import LIMITS, Broken, RankedBugs, task_of
 
 _SEED_STEP = 500_009
 _FAILURE_SHARE = 0.9
 _LINES_SHARE = 0.9
-_LIMITS = Limits(cpu_s=0.1, wall_s=2.0, memory_mb=256)
 
 
 class RankedTested(RankedBugs):
@@ -86,7 +85,7 @@ def with_tests(
     Raises:
         SandboxError: the sandbox failed, so nothing is known.
     """
-    task = _task(broken, tests)
+    task = task_of(broken, tests)
     files = task.workspace.start
     every = spectrum(_Plain(), task, files, broken.path, sandbox).tests
     failing = [name for name, one in every.items() if not one.passed]
@@ -94,7 +93,7 @@ def with_tests(
         return None
     shown = _thinned(list(every), failing, rng)
     few = replace(tests, cases=tuple(case for case in tests.cases if case.id in shown))
-    outcome = sandbox.run_tests(files, few, _LIMITS)
+    outcome = sandbox.run_tests(files, few, LIMITS)
     if outcome.resolved or outcome.trouble:
         return None
     if rng.random() > _FAILURE_SHARE:
@@ -109,21 +108,6 @@ def _thinned(names: Sequence[str], failing: Sequence[str], rng: np.random.Genera
     rest = [name for name in names if name != first]
     more = int(rng.integers(len(rest) + 1))
     return {first, *(rest[at] for at in rng.permutation(len(rest))[:more].tolist())}
-
-
-def _task(broken: Broken, tests: CallTests) -> Task:
-    return Task(
-        id=broken.function,
-        benchmark="self-made",
-        language="python",
-        split="train",
-        prompt=broken.prompt,
-        workspace=Workspace(files={broken.path: broken.code}),
-        editable=(broken.path,),
-        visible_tests=tests,
-        hidden_tests=tests,
-        limits=_LIMITS,
-    )
 
 
 class _Plain:
