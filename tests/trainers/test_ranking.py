@@ -21,6 +21,7 @@ from hrmgym.trainers.gradients import gradient_norms
 from hrmgym.trainers.job import Job
 from hrmgym.trainers.rank import numbers, train_rank
 from hrmgym.trainers.ranking import KS, RankLearner, rank_rates, ranked, ranks
+from hrmgym.trainers.tags import PPO_TAGS, RANKING_TAGS
 
 KINDS = ("comparison", "arithmetic", "identifier", "swap_arguments", "callee", "number")
 
@@ -122,6 +123,19 @@ def test_a_job_ships_a_network_that_knows_all_kinds_and_goes_on_to_the_bit(tmp_p
     again = load_checkpoint(train_rank(stopped, resume=True))[0]
     for one, two in zip(model.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+@pytest.mark.usefixtures("small_data")
+def test_a_run_logs_the_documented_tags_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hrmgym.trainers.supervised_run._LOG_EVERY", 2)
+    seen: set[str] = set()
+    listening = {"on_metrics": lambda step, scalars: seen.update(scalars)}
+    train_rank(Job(**{**fields(job(tmp_path)), **listening}))  # type: ignore[arg-type]
+    heads = {tag for tag in PPO_TAGS if tag.startswith("hrm/grad_norm")}
+    assert seen <= {*RANKING_TAGS, *heads}
+    assert {tag for tag in RANKING_TAGS if not tag.startswith("heldout_real")} <= seen
 
 
 def fields(of: Job[RankConfig]) -> dict[str, object]:
