@@ -27,7 +27,7 @@ for _module in os.environ.get("HRMGYM_CONFORMANCE", "").split():
     importlib.import_module(_module)
 
 #: Benchmarks whose data takes the network, and minutes.
-_NIGHTLY = ("fixes",)
+_NIGHTLY = ("fixes", "madebugs")
 ENTRIES = [
     pytest.param(entry, marks=[pytest.mark.nightly] if entry.name in _NIGHTLY else [])
     for entry in catalogue().values()
