@@ -15,6 +15,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from hrmgym.envs.changes import diff
+from hrmgym.envs.outcome import FailureCode
 from hrmgym.envs.showing import showable
 from hrmgym.envs.state import State
 from hrmgym.envs.task import Status
@@ -35,6 +36,13 @@ ROWS = 200
 _MOST_SHOWN, _MOST_TESTS = 8_000, 40
 
 Line = list[Segment]
+
+
+def verdict_text(solved: bool, failure: FailureCode | None) -> str:
+    """What the hidden tests said of an episode that is over, in words."""
+    if failure is not None:
+        return f"no verdict: {failure.value}"
+    return "solved" if solved else "not solved"
 
 
 def render(state: State, verdict: str = "", width: int = 100, rows: int = ROWS) -> str:

@@ -21,7 +21,7 @@ from hrmgym.envs.copying import Copied
 from hrmgym.envs.editable import first_shown, may_edit
 from hrmgym.envs.interfaces import Interface, make_interface
 from hrmgym.envs.outcome_cache import Remembered
-from hrmgym.envs.rendering import render
+from hrmgym.envs.rendering import render, verdict_text
 from hrmgym.envs.rewards import Rewards, RewardTerm, Transition
 from hrmgym.envs.sandboxes.config import ExecutorConfig, sandbox_config
 from hrmgym.envs.sandboxes.executor import TestRunner
@@ -307,17 +307,11 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
     ) -> State:
         """The state after one edit that makes an editable file read `text`; see `transition`.
 
-        Args:
-            state: Of a task of this environment's benchmark.
-            path: The file.
-            text: All of its new text.
-            cpu_s: CPU seconds of a run of the visible tests, if less than the task's own.
-            known: What that run is known to come to; nothing is run then.
+        Where it is `known` what the visible tests come to, they are not run.
         """
         assert may_edit(state.task.editable, path), f"nobody may edit {path!r}"
         rules = self._transitions(cpu_s)
-        if known is not None:
-            rules = replace(rules, run_visible=lambda _: known)
+        rules = rules if known is None else replace(rules, run_visible=lambda _: known)
         return rules.edited(state, path, text)
 
     def grade(self, state: State) -> Outcome:
@@ -490,11 +484,7 @@ class SoftwareEnv(Copied, gymnasium.Env[Any, Any]):
         return None
 
     def _verdict_text(self) -> str:
-        if not self._done:
-            return ""
-        if self._failure is not None:
-            return f"no verdict: {self._failure.value}"
-        return "solved" if self._success else "not solved"
+        return verdict_text(self._success, self._failure) if self._done else ""
 
     def close(self) -> None:
         """Gives the sandbox back; closing twice is fine."""
