@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hrmgym.envs.edits.legal import LegalEdit, legal_edits
-from hrmgym.envs.interfaces.canvas import Canvas
+from hrmgym.envs.interfaces.canvas import Canvas, lexeme_end
 from hrmgym.envs.interfaces.edit import EditInterface
 from hrmgym.envs.tokens import load_tokens
 from hrmgym.hrm.ranking import FILLING
@@ -85,7 +85,8 @@ def test_copies_stand_where_the_canvas_has_the_lexeme() -> None:
     found = listed(canvas, [edit], KINDS)
     for token, at in zip(found.tokens.tolist(), found.copies.tolist(), strict=True):
         if at >= 0:
-            assert canvas.tokens[at] == token or canvas.lexemes
+            stop = lexeme_end(canvas.roles.tolist(), at)
+            assert token in canvas.tokens[at:stop]
     text = filling(found, 0).decode()
     assert "unknown_name" in text
     assert (found.copies >= 0).any()
