@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hrmgym.envs.edits.places import FileEdit
 from hrmgym.envs.edits.screen import Screen, Screened
-from hrmgym.envs.outcome import Outcome
+from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.outcome_file import TaskOutcomes
 from hrmgym.envs.state import State
 from hrmgym.envs.transitions import verdict
@@ -47,7 +47,9 @@ class Screening:
 
     def _screen(self, path: str, edits: Sequence[FileEdit]) -> Iterator[Screened]:
         env, state = self._env, self._state
-        screen = Screen(env.benchmark, env.task, state.candidate(), path, env.sandbox)
+        screen = Screen(
+            env.benchmark, env.task, state.candidate(), path, env.sandbox, _start_s(state.outcome)
+        )
         texts = (one.applied(state) for one in edits if one.path == path)
         unknown = (text for text in texts if self._screened(path, text) is None)
         return screen.run(unknown, cpu_s=self._first_s)
@@ -86,3 +88,13 @@ class Screening:
             steps=self._state.steps + 1,
         )
         return Ran(after, found.cpu_s, found.cut, found.passed and found.hot, found.runs)
+
+
+def _start_s(untouched: Outcome | None) -> float:
+    """CPU seconds that any run of a program's tests takes, by that of the untouched program.
+
+    Where that one was cut off, it says nothing of how long a start takes.
+    """
+    if untouched is None or Status.TIMEOUT in untouched.tests.values():
+        return 0.0
+    return untouched.cpu_s

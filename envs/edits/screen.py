@@ -51,6 +51,7 @@ class Screened:
     cut: bool = False
     """Whether it ran out of time, so that a longer limit may say otherwise."""
     cpu_s: float = 0.0
+    """CPU seconds that it took, without the start of an ordinary run: see `Screen`."""
     tests: int = 0
     """How many tests ran; a screen stops at the first that fails."""
     runs: int = 1
@@ -97,6 +98,9 @@ class Screen:
         files: The workspace.
         path: The file that the texts are of.
         sandbox: Where; one without screens runs every text by itself.
+        start_s: CPU seconds of an ordinary run of the workspace as it is. A text that has an
+            ordinary run has them beside its limit: most of them go to the start of the
+            interpreter, the test runner and the package, which a screen makes once.
     """
 
     def __init__(
@@ -106,8 +110,10 @@ class Screen:
         files: Files,
         path: str,
         sandbox: TestRunner,
+        start_s: float = 0.0,
     ) -> None:
         self._benchmark, self._task, self._path = benchmark, task, path
+        self._start_s = start_s
         self._files = files
         self._sandbox = sandbox
         self._runner: ScreeningRunner | None = None
@@ -198,11 +204,11 @@ class Screen:
         return reply.records
 
     def _cold(self, text: str, cpu_s: float) -> Screened:
-        outcome = self.confirm(text, cpu_s=cpu_s)
+        outcome = self.confirm(text, cpu_s=cpu_s + self._start_s)
         return Screened(
             passed=outcome.resolved,
             cut=outcome.reason is Reason.TIMEOUT,
-            cpu_s=outcome.cpu_s,
+            cpu_s=max(0.0, outcome.cpu_s - self._start_s),
             tests=len(outcome.tests),
             hot=False,
             outcome=outcome,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hrmgym.envs.outcome_file import OutcomeFile
+from hrmgym.envs.sandboxes import executor as executors
 from hrmgym.envs.software import SoftwareEnv
 from hrmgym.envs.state import State
-from hrmgym.envs.task import Task
+from hrmgym.envs.task import Outcome, Task, TestSpec, Workspace
 from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.policies.spectrum import Spectrum
 from hrmgym.search.stages import TURN, Try
@@ -30,12 +32,25 @@ ENDLESS = LOOP.replace("i += 0", "i -= 0")
 WRONG, RIGHT = DOUBLE.replace("+", "-"), DOUBLE_FIXED
 
 
+class OwnRules(OneTask):
+    """The one task, under rules of its own, so that every edit has an ordinary run."""
+
+    def counted(
+        self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: executors.TestRunner
+    ) -> Outcome:
+        return outcome
+
+
 def tried(
-    path: Path | None, *texts: str, task: Task | None = None, k: int = 12
+    path: Path | None,
+    *texts: str,
+    task: Task | None = None,
+    k: int = 12,
+    kind: type[OneTask] = OneTask,
 ) -> tuple[list[Try[State]], int]:
     """All tries of k, those of the texts first, and how often the sandbox was asked for a run."""
     task = task or double_task()
-    env = SoftwareEnv(OneTask(task), canvas=96, sandbox={"type": "local", "stages": [0.05]})
+    env = SoftwareEnv(kind(task), canvas=96, sandbox={"type": "local", "stages": [0.05]})
     outcomes = None if path is None else OutcomeFile(path)
     try:
         policy = RankedPolicy([Spectrum(), Wanted(*texts)], MANY)
@@ -85,3 +100,17 @@ def test_what_another_order_has_left_unknown_is_run(tmp_path: Path, first: int) 
     mixed, ran = tried(tmp_path / "outcomes", WRONG, RIGHT)
     assert told(mixed) == told(plain)
     assert ran > 0
+
+
+def test_an_edit_that_is_not_screened_is_not_cut_off_by_the_start_of_its_run() -> None:
+    """The start takes ten times the stage's limit, of the untouched program and of each edit."""
+    slow = "import time\nwhile time.process_time() < 0.5:\n    pass\n"
+    task = double_task()
+    start = Workspace(files={"double.py": slow + DOUBLE})
+    found, _ = tried(
+        None, slow + WRONG, slow + RIGHT, task=replace(task, workspace=start), k=4, kind=OwnRules
+    )
+    assert [(one.repeats, one.open, one.result.passes) for one in found[:2]] == [
+        (0, False, False),
+        (0, False, True),
+    ]

@@ -309,14 +309,32 @@ def test_tests_that_take_long_to_collect_are_not_cut(sandbox: Sandbox) -> None:
     assert [(one.passed, one.cut) for one in found] == [(False, False), (True, False)]
 
 
-def test_a_benchmark_with_rules_of_its_own_has_ordinary_runs() -> None:
-    class Lenient(Doubling):
-        def counted(
-            self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: executors.TestRunner
-        ) -> Outcome:
-            return outcome
+class Lenient(Doubling):
+    """A benchmark with rules of its own, so that every text has an ordinary run."""
 
+    def counted(
+        self, task: Task, tests: TestSpec, outcome: Outcome, sandbox: executors.TestRunner
+    ) -> Outcome:
+        return outcome
+
+
+def test_a_benchmark_with_rules_of_its_own_has_ordinary_runs() -> None:
     task = task_of(DOUBLES)
     with Sandbox() as sandbox:
         made = Screen(Lenient(), task, task.workspace.start, "solution.py", sandbox)
     assert "rules of its own" in made.why
+
+
+@pytest.mark.parametrize(("start_s", "cut"), [(0.0, True), (1.5, False)])
+def test_an_ordinary_run_has_the_time_of_its_start_beside_the_limit(
+    sandbox: Sandbox, start_s: float, cut: bool
+) -> None:
+    slow = "import time\nwhile time.process_time() < 0.5:\n    pass\n"
+    task = task_of(DOUBLES)
+    made = Screen(Lenient(), task, task.workspace.start, "solution.py", sandbox, start_s)
+    found = list(made.run([slow + RIGHT, LOOPS], cpu_s=0.1))
+    assert [(one.passed, one.cut, one.hot) for one in found] == [
+        (not cut, cut, False),
+        (False, True, False),
+    ]
+    assert found[0].cpu_s < 0.5
