@@ -87,7 +87,7 @@ def list_path(seed: int) -> Path:
 
 def _list_of(seed: int) -> Path:
     """The list of a seed that ships, or else the one in the cache."""
-    shipped = Path(str(resources.files("hrmgym.envs").joinpath(f"data/madebugs-{seed}.jsonl")))
+    shipped = Path(str(resources.files("hrmgym.envs").joinpath(f"data/madebugs-{seed}.jsonl.gz")))
     for path in (shipped, list_path(seed)):
         if path.is_file():
             return path

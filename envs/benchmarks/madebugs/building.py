@@ -30,6 +30,7 @@ from hrmgym.envs.benchmarks.madebugs.listed import (
     Tries,
     Try,
     digest,
+    is_compressed,
     line_of,
     read_list,
 )
@@ -160,7 +161,10 @@ class Building:
     def __post_init__(self) -> None:
         head = Head(seed=self.seed, hosts=self.hosts.name, hosts_version=self.hosts.version)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists() or not self.path.read_bytes().count(b"\n"):
+        there = self.path.read_bytes() if self.path.exists() else b""
+        if is_compressed(there):
+            raise DataError(f"{self.path}: to go on with this list, decompress it (gunzip)")
+        if b"\n" not in there:
             self.path.write_text(head.model_dump_json() + "\n", encoding="utf-8")
         found, self.tries = read_list(self.path)
         if found != head:
@@ -170,6 +174,10 @@ class Building:
                 f"{head.hosts_version}; give another --out, or remove it"
             )
         whole = self.path.read_bytes()
+        if is_compressed(whole):
+            raise DataError(
+                f"{self.path}: gone on with is a list that is not compressed: gunzip it"
+            )
         self.path.write_bytes(whole[: whole.rfind(b"\n") + 1])
 
     def build(self, split: str, sandbox: TestRunner, workers: int = 1) -> Counter[str]:

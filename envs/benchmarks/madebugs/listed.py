@@ -12,8 +12,10 @@ last line that was cut off is dropped.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -126,15 +128,21 @@ def line_of(of: Try, result: MadeBug | str) -> str:
     return json.dumps({**of._asdict(), **said}) + "\n"
 
 
+def is_compressed(data: bytes) -> bool:
+    """Whether a list's bytes are those of gzip."""
+    return data[:2] == b"\x1f\x8b"
+
+
 def read_list(path: Path) -> tuple[Head, Tries]:
-    """A list.
+    """A list, as it is made or compressed by gzip.
 
     Raises:
         DataError: it cannot be read, or a line is none of a list; the message says which.
     """
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if is_compressed(data) else data).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     lines = text[: text.rfind("\n") + 1].splitlines()
     if not lines:

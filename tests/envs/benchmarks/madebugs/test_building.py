@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -119,6 +120,17 @@ def test_another_seed_makes_other_bugs(made: tuple[Path, Counter[str]], sandbox:
 def test_a_list_of_something_else_is_refused(made: tuple[Path, Counter[str]]) -> None:
     with pytest.raises(DataError, match="a list of seed 7 for hosts 1, not of seed 8"):
         Building(made[0], Hosts(), 8)
+
+
+def test_a_compressed_list_is_left_as_it_is(
+    tmp_path: Path, made: tuple[Path, Counter[str]]
+) -> None:
+    path = tmp_path / "made.jsonl.gz"
+    path.write_bytes(gzip.compress(made[0].read_bytes()))
+    before = path.read_bytes()
+    with pytest.raises(DataError, match=r"made\.jsonl\.gz: .*decompress"):
+        Building(path, Hosts())
+    assert path.read_bytes() == before
 
 
 def test_hosts_are_functions_with_a_solution_each_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def test_a_list_reads_as_it_was_written(tmp_path: Path) -> None:
     assert head.seed == 3
     assert tries == {bug().of: bug(), other: "runs differ"}
     assert bugs_by_split(tries) == {"tuning": [bug()]}
+
+
+def test_a_compressed_list_reads_as_the_plain_one(tmp_path: Path) -> None:
+    plain = Path(listed(tmp_path, line_of(bug().of, bug())))
+    packed = tmp_path / "made.jsonl.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_list(packed) == read_list(plain)
+    packed.write_bytes(packed.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"made\.jsonl\.gz: cannot be read"):
+        read_list(packed)
 
 
 def test_a_bug_becomes_a_task(tmp_path: Path) -> None:
