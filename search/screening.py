@@ -47,8 +47,12 @@ class Screening:
 
     def _screen(self, path: str, edits: Sequence[FileEdit]) -> Iterator[Screened]:
         env, state = self._env, self._state
+        ran = state.outcome
+        failing = None if ran is None else _failing(ran)
         screen = Screen(
-            env.benchmark, env.task, state.candidate(), path, env.sandbox, _start_s(state.outcome)
+            *(env.benchmark, env.task, state.candidate(), path, env.sandbox),
+            _start_s(ran),
+            failing,
         )
         texts = (one.applied(state) for one in edits if one.path == path)
         unknown = (text for text in texts if self._screened(path, text) is None)
@@ -88,6 +92,11 @@ class Screening:
             steps=self._state.steps + 1,
         )
         return Ran(after, found.cpu_s, found.cut, found.passed and found.hot, found.runs)
+
+
+def _failing(untouched: Outcome) -> set[str]:
+    """Ids of the tests that a program did not pass."""
+    return {name for name, was in untouched.tests.items() if was is not Status.PASSED}
 
 
 def _start_s(untouched: Outcome | None) -> float:

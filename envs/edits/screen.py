@@ -9,7 +9,7 @@ Each screen, each repeat of one and each confirmation is a test run, and to be c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
@@ -17,7 +17,7 @@ from typing import Protocol
 from hrmgym.envs.kinds import kind_of
 from hrmgym.envs.outcome import FailureCode, Outcome, Reason
 from hrmgym.envs.sandboxes.executor import ScreeningRunner, TestRunner
-from hrmgym.envs.sandboxes.verdicts.screens import Plan, Record, Request, Tried
+from hrmgym.envs.sandboxes.verdicts.screens import Behaviour, Plan, Record, Request, Tried
 from hrmgym.envs.task import NO_ENVIRONMENT, Task, TestSpec
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError, SandboxUnavailableError
@@ -26,6 +26,7 @@ _FEWEST, _MOST = 64, 4096  # texts that go into a sandbox at once
 _AHEAD = 1024  # at first, where texts are tried ahead
 _MOST_CHARS = 1 << 24  # of all texts that go into a sandbox at once
 _SLICE_S, _LONG_SLICE_S = 1.0, 4.0  # of a process: until the first pass, or for all
+_STARTS = 1.5  # how long a start may take, measured by another one
 _PATIENCE = 5.0  # how many times a test's CPU seconds it has while it is traced
 
 
@@ -60,6 +61,8 @@ class Screened:
     """Whether it was screened; if not, this is the verdict of an ordinary run."""
     outcome: Outcome | None = None
     """Of an ordinary run."""
+    behaviour: Behaviour | None = None
+    """Of the test that failed in a screen, where that was wanted and is known."""
 
     @property
     def failure(self) -> FailureCode | None:
@@ -76,6 +79,8 @@ class TestLines:
     passed: bool
     lines: frozenset[int]
     """Lines of the file that it runs, from 1; not those that importing it runs."""
+    behaviour: Behaviour | None = None
+    """What it did, if it failed and that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,10 @@ class Screen:
         path: The file that the texts are of.
         sandbox: Where; one without screens runs every text by itself.
         start_s: CPU seconds of an ordinary run of the workspace as it is. A text that has an
-            ordinary run has them beside its limit: most of them go to the start of the
-            interpreter, the test runner and the package, which a screen makes once.
+            ordinary run has half as much again beside its limit: most of it goes to the start
+            of the interpreter, the test runner and the package, which a screen makes once.
+        failing: Ids of the tests that the workspace fails as it is: they run first, so that what
+            turns none of them is soon through. By default those that a solution must turn.
     """
 
     def __init__(
@@ -111,9 +118,13 @@ class Screen:
         path: str,
         sandbox: TestRunner,
         start_s: float = 0.0,
+        failing: Collection[str] | None = None,
     ) -> None:
         self._benchmark, self._task, self._path = benchmark, task, path
         self._start_s = start_s
+        tests = task.visible_tests
+        failing = frozenset(tests.fail_to_pass if failing is None else failing)
+        self._first = tuple(at for at, name in enumerate(tests.test_ids) if name in failing)
         self._files = files
         self._sandbox = sandbox
         self._runner: ScreeningRunner | None = None
@@ -140,7 +151,12 @@ class Screen:
         return kind_of(task.visible_tests).screen(self._files, task.visible_tests, self._path)
 
     def run(
-        self, texts: Iterable[str], *, cpu_s: float | None = None, stop: bool = True
+        self,
+        texts: Iterable[str],
+        *,
+        cpu_s: float | None = None,
+        stop: bool = True,
+        told: bool = False,
     ) -> Iterator[Screened]:
         """Try texts, in their order.
 
@@ -151,6 +167,7 @@ class Screen:
                 asked for. Without it, and from then on, texts are tried ahead: where one that
                 passes does not end the search, many do, and each end of a process costs as much
                 as hundreds of texts.
+            told: Whether it is wanted how the first test fails that does.
 
         Yields:
             What each came to.
@@ -169,7 +186,10 @@ class Screen:
             records: Sequence[Record] = ()
             if self._plan is not None and self._runner is not None:
                 request = Request(
-                    self._plan, self._files, self._path, limits, stop, slice_s=slice_s
+                    *(self._plan, self._files, self._path, limits, stop),
+                    first=self._first,
+                    told=told,
+                    slice_s=slice_s,
                 )
                 records = self._records(self._runner, request, list(waiting))
             for record in records:
@@ -204,7 +224,7 @@ class Screen:
         return reply.records
 
     def _cold(self, text: str, cpu_s: float) -> Screened:
-        outcome = self.confirm(text, cpu_s=cpu_s + self._start_s)
+        outcome = self.confirm(text, cpu_s=cpu_s + _STARTS * self._start_s)
         return Screened(
             passed=outcome.resolved,
             cut=outcome.reason is Reason.TIMEOUT,
@@ -223,7 +243,9 @@ class Screen:
         if self._plan is None or self._runner is None:
             return Coverage({}, self.why, 0)
         limits = replace(self._task.limits, cpu_s=_PATIENCE * self._task.limits.cpu_s)
-        request = Request(self._plan, self._files, self._path, limits, stop=False, traced=True)
+        request = Request(
+            *(self._plan, self._files, self._path, limits), stop=False, traced=True, told=True
+        )
         ids = list(self._task.visible_tests.test_ids)
         found: dict[str, TestLines] = {}
         while len(found) < len(ids):
@@ -236,7 +258,8 @@ class Screen:
             if reply is None or not reply.records:
                 return Coverage({}, "" if reply is None else reply.unfit)
             for name, record in zip(ids[len(found) :], reply.records, strict=False):
-                found[name] = TestLines(record.status is Tried.PASSED, record.lines)
+                passed = record.status is Tried.PASSED
+                found[name] = TestLines(passed, record.lines, record.behaviour)
         return Coverage(found)
 
     def confirm(self, text: str, *, cpu_s: float | None = None) -> Outcome:
@@ -282,4 +305,5 @@ def _screened(record: Record) -> Screened:
         cut=record.status is Tried.CUT,
         cpu_s=record.cpu_s,
         tests=record.tests,
+        behaviour=record.behaviour,
     )

@@ -95,8 +95,7 @@ class Pytest(TestKind[PytestTests]):
             return f"{path} is one of the tests' own files"
         body = dict(aparttests.plan(tests, Limits()).prepare)
         del body["files"], body["eager"], body["seeds"]
-        fields = {**body, "first": tests.fail_to_pass}
-        return Plan("pytest", "tests", fields, whole, _MORE_MEMORY_MB)
+        return Plan("pytest", "tests", body, whole, _MORE_MEMORY_MB)
 
 
 async def _run_apart(

@@ -103,8 +103,8 @@ def test_what_another_order_has_left_unknown_is_run(tmp_path: Path, first: int) 
 
 
 def test_an_edit_that_is_not_screened_is_not_cut_off_by_the_start_of_its_run() -> None:
-    """The start takes ten times the stage's limit, of the untouched program and of each edit."""
-    slow = "import time\nwhile time.process_time() < 0.5:\n    pass\n"
+    """The start takes five times the stage's limit, of the untouched program and of each edit."""
+    slow = "import time\nwhile time.process_time() < 0.25:\n    pass\n"
     task = double_task()
     start = Workspace(files={"double.py": slow + DOUBLE})
     found, _ = tried(

@@ -56,9 +56,10 @@ def direct_call(item: Any) -> Callable[[], Any] | None:
     if isinstance(item, TestCaseFunction):
         kind: Any = item.cls
         plain = unittest.TestCase
+        # The fixture of `setUpClass` asks for `request`, which does nothing by itself.
         names = [name for name in item.fixturenames if not name.startswith("_unittest_setUpClass")]
         if (
-            names
+            set(names) - {"request"}
             or any(getattr(kind, name) is not getattr(plain, name) for name in _RUNNING)
             or any(vars(one).keys() & _OF_CLASS for one in kind.__mro__ if one is not plain)
             or any(hasattr(function, f"__unittest_{what}__") for what in _WISHES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import marshal
 import re
 import sys
@@ -13,7 +14,7 @@ from types import CodeType
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import calls, sourcecode, values
-from hrmgym.envs.sandboxes.screening import chunks, harmless, own, trying
+from hrmgym.envs.sandboxes.screening import behaviour, chunks, harmless, own, trying
 
 _SCALARS = frozenset({int, str, bool, float, bytes, type(None)})
 _MORE_FRAMES = 4  # between the process's first function and the tested one, than `calls.run` has
@@ -82,9 +83,11 @@ class Calls:
 
     def __init__(self, request: Mapping[str, Any], root: str) -> None:
         self._root, self._path = root, request["path"]
+        self._told, self.said = request["told"], behaviour.NOTHING
         self._names = request["function"].split(".")
         self._cap = request["limits"]["output_kb"] * 1024
         self._cases = [_Case(case, self._cap) for case in request["cases"]]
+        self._order = behaviour.order(len(self._cases), request["first"])
         self._modules = own.modules_of(request["files"])
         self.own = self._modules | own.folders_of(request["files"])
         calls.forget(request["files"])
@@ -123,7 +126,7 @@ class Calls:
             raise
         except BaseException:
             return trying.FAILED, 1, clean
-        status, ran = self._run(function, self._cases)
+        status, ran = self._run(function, self._order)
         return status, ran, clean
 
     def _loaded(self, codes: list[CodeType]) -> Any:
@@ -143,14 +146,15 @@ class Calls:
             function = self._loaded([sourcecode.compiled(self._text, self._file)])
         except BaseException:
             return trying.FAILED
-        return self._run(function, self._cases[number : number + 1])[0]
+        return self._run(function, [number])[0]
 
     def intact(self) -> bool:
         """Nothing of it outlives a text."""
         return True
 
-    def _run(self, function: Callable[..., Any], cases: list[_Case]) -> tuple[int, int]:
-        for number, case in enumerate(cases):
+    def _run(self, function: Callable[..., Any], numbers: list[int]) -> tuple[int, int]:
+        for ran, number in enumerate(numbers, start=1):
+            case = self._cases[number]
             try:
                 result = function(*case.args())
                 if case.consume:
@@ -159,8 +163,19 @@ class Calls:
                 raise
             except BaseException as error:
                 right = case.raised(error, self._root)
+                if not right and self._told:
+                    self.said = behaviour.of_error(number, error, self._root, self._file)
             else:
                 right = case.returned(result)
+                if not right and self._told:
+                    self.said = behaviour.of_result(number, self._packed(result))
             if not right:
-                return trying.FAILED, number + 1
-        return trying.PASSED, len(cases)
+                return trying.FAILED, ran
+        return trying.PASSED, len(numbers)
+
+    def _packed(self, result: Any) -> bytes:
+        """A result, short of what no plain value can tell."""
+        try:
+            return json.dumps(values.encode(result, self._cap)).encode("utf-8", "surrogatepass")
+        except values.Unfit:
+            return b""

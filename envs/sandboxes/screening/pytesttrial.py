@@ -20,7 +20,15 @@ from typing import Any, NoReturn
 
 from hrmgym.envs.sandboxes.between import direct, examination
 from hrmgym.envs.sandboxes.inside import calls, selection, sourcecode
-from hrmgym.envs.sandboxes.screening import harmless, own, patching, pristine, reach, trying
+from hrmgym.envs.sandboxes.screening import (
+    behaviour,
+    harmless,
+    own,
+    patching,
+    pristine,
+    reach,
+    trying,
+)
 
 _MORE_FRAMES = 3
 
@@ -73,6 +81,7 @@ class Pytest:
 
     def __init__(self, request: Mapping[str, Any], root: str) -> None:
         self._request, self._root = request, root
+        self._told, self.said = request["told"], behaviour.NOTHING
         self.own = own.modules_of(request["files"]) | own.folders_of(request["files"])
         self._path = f"{root}/{request['edited']}"
         self._text = str(request["files"][request["edited"]])
@@ -88,9 +97,9 @@ class Pytest:
         plain = request["plain"] and not self._hooked
         #: Each test, and how it is called where it needs nothing of pytest.
         self._pairs = [(item, direct.direct_call(item) if plain else None) for item in items]
+        first = frozenset(request["first"])
         if all(call is not None for _, call in self._pairs):  # then their order is of no account
-            first = set(request["first"])
-            self._pairs.sort(key=lambda pair: pair[0].nodeid not in first)
+            self._pairs.sort(key=lambda pair: self._numbers[pair[0].nodeid] not in first)
         self._imports = harmless.imports_of(self._text)
         self._bodies = patching.Bodies(self._text, self._path, run)
         params = [item.callspec.params for item in items if hasattr(item, "callspec")]
@@ -123,6 +132,11 @@ class Pytest:
         if not all(selected.values()):
             raise NotCollected
         wanted = list(dict.fromkeys(node for tests in selected.values() for node in tests))
+        #: Node -> number of the test that it is of, or of the first.
+        self._numbers: dict[str, int] = {}
+        for number, name in enumerate(request["ids"]):
+            for node in selected[name]:
+                self._numbers.setdefault(node, number)
         by_node = {item.nodeid: item for item in session.items}
         return [by_node[node] for node in wanted]
 
@@ -173,7 +187,7 @@ class Pytest:
                 for name in ("_obj", "_instance"):
                     vars(item).pop(name, None)
             following = pairs[number + 1][0] if number < last else None
-            said = self._call(call) if call is not None else self._through(item, following)
+            said = self._call(item, call) if call is not None else self._through(item, following)
             if said == "failed":
                 if call is None:
                     with suppress(BaseException):
@@ -182,8 +196,7 @@ class Pytest:
             skipped |= said == "skipped"
         return trying.UNSURE if skipped else trying.PASSED, len(pairs)
 
-    @staticmethod
-    def _call(test: Callable[[], Any]) -> str:
+    def _call(self, item: Any, test: Callable[[], Any]) -> str:
         import unittest
 
         import pytest
@@ -194,7 +207,8 @@ class Pytest:
             raise
         except (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest):
             return "skipped"
-        except BaseException:
+        except BaseException as error:
+            self.note_error(item, error)
             return "failed"
         return "passed"
 
@@ -210,6 +224,13 @@ class Pytest:
         """Take what pytest says of a phase of a test."""
         self._events.append((phase, outcome))
 
+    def note_error(self, item: Any, error: BaseException) -> None:
+        """Take what a test has raised; of several, the first."""
+        if self._told and self.said == behaviour.NOTHING:
+            number = self._numbers[item.nodeid]
+            where = self._root, self._path, str(item.path)
+            self.said = behaviour.of_error(number, error, *where)
+
 
 def _plugin(trial: Pytest) -> object:
     import pytest
@@ -221,6 +242,10 @@ def _plugin(trial: Pytest) -> object:
             if report.failed:
                 raise NotCollected
             return report
+
+        def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+            if call.excinfo is not None:
+                trial.note_error(item, call.excinfo.value)
 
         def pytest_runtest_logreport(self, report: Any) -> None:
             trial.note(report.when, report.outcome)

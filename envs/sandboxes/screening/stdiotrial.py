@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import calls, sourcecode, stdio
-from hrmgym.envs.sandboxes.screening import chunks, harmless, own, trying
+from hrmgym.envs.sandboxes.screening import behaviour, chunks, harmless, own, trying
 
 
 class Stdio:
@@ -22,10 +22,12 @@ class Stdio:
         self._root, self._path = root, request["path"]
         self._file = f"{root}/{self._path}"
         self._compare = request["compare"]
+        self._told, self.said = request["told"], behaviour.NOTHING
         self._cases = [
             (case["stdin"].encode("utf-8", "surrogateescape"), self._normal(case["expected"]))
             for case in request["cases"]
         ]
+        self._order = behaviour.order(len(self._cases), request["first"])
         self._cap = request["limits"]["output_kb"] * 1024
         self._modules = own.modules_of(request["files"])
         self.own = self._modules | own.folders_of(request["files"])
@@ -61,11 +63,11 @@ class Stdio:
         clean = self._alone and all(harmless.is_harmless(code, self._imports) for code in codes)
         if not clean:
             watch()
-        for number in range(len(self._cases)):
-            if number:  # each run has its time
+        for ran, number in enumerate(self._order, start=1):
+            if ran > 1:  # each run has its time
                 more_time()
             if not self._passes(codes, number):
-                return trying.FAILED, number + 1, clean
+                return trying.FAILED, ran, clean
         return trying.PASSED, len(self._cases), clean
 
     def single(self, number: int) -> int:
@@ -94,7 +96,16 @@ class Stdio:
             io.BufferedWriter(io.FileIO(1, "w", closefd=False)), stdout.encoding, stdout.errors
         )
         try:
-            return self._runs(codes) == 0 and self._printed() == expected
+            status, error = self._runs(codes)
+            printed = self._printed() if status == 0 or self._told else []
+            if status == 0 and printed == expected:
+                return True
+            if self._told and error is not None:
+                self.said = behaviour.of_error(number, error, self._root, self._file)
+            elif self._told:
+                told = "\n".join((str(status), *printed)).encode("utf-8", "surrogateescape")
+                self.said = behaviour.of_result(number, told)
+            return False
         finally:
             with suppress(Exception):
                 sys.stdin.close()
@@ -102,13 +113,13 @@ class Stdio:
             sys.stdin, sys.stdout = stdin, stdout
             sys.modules["__main__"] = ModuleType("__main__")
 
-    def _runs(self, codes: list[CodeType]) -> int:
-        """Run the program as its only module; its exit code."""
+    def _runs(self, codes: list[CodeType]) -> tuple[int, BaseException | None]:
+        """Run the program as its only module; its exit code, and what it has raised."""
         main = ModuleType("__main__")
         main.__file__ = self._file
         main.__dict__["__builtins__"] = __builtins__
         sys.modules["__main__"] = main
-        status = 0
+        status, raised = 0, None
         try:
             for code in codes:
                 exec(code, main.__dict__)
@@ -116,9 +127,9 @@ class Stdio:
             status = stdio.exit_code(error.code)
         except MemoryError:
             raise
-        except BaseException:
-            status = 1
-        return stdio.wind_up(status)
+        except BaseException as error:
+            status, raised = 1, error
+        return stdio.wind_up(status), raised
 
     def _printed(self) -> list[str]:
         data = os.pread(1, self._cap + 1, 0)

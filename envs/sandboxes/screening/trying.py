@@ -20,10 +20,11 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, NoReturn, Protocol
 
-from hrmgym.envs.sandboxes.screening import pristine, timing, tracing
+from hrmgym.envs.sandboxes.screening import behaviour, pristine, timing, tracing
 
-#: Of one text: a status, how many of its tests ran, and microseconds of CPU.
-RECORD = struct.Struct("<BxHI")
+#: Of one text: a status, how the last of its tests failed, how many of them ran, microseconds of
+#: CPU, and the rest of what that test did, as `behaviour.Said` has it.
+RECORD = struct.Struct("<BBHIHIII")
 _HEAD = struct.Struct("<IHH")
 #: Statuses. `UNSURE`: no screen can tell, an ordinary run has to.
 OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
@@ -68,11 +69,20 @@ class Board:
         """Whether the process has come to its first text."""
         return bool(_HEAD.unpack_from(self._memory)[2])
 
-    def write(self, at: int, status: int, tests: int, cpu_s: float) -> None:
+    def write(
+        self,
+        at: int,
+        status: int,
+        tests: int,
+        cpu_s: float,
+        said: behaviour.Said = behaviour.NOTHING,
+    ) -> None:
         """Say what a text came to."""
         micros = min(int(cpu_s * 1e6), (1 << 32) - 1)
         place = _HEAD.size + RECORD.size * at
-        RECORD.pack_into(self._memory, place, status, min(tests, 0xFFFF), micros)
+        how, number, *rest = said
+        few = min(tests, 0xFFFF), micros, min(number, 0xFFFF)
+        RECORD.pack_into(self._memory, place, status, how, *few, *rest)
 
     def status(self, at: int) -> int:
         """What a text came to."""
@@ -88,6 +98,8 @@ class Trial(Protocol):
 
     own: frozenset[str]
     """Names of the workspace's modules, of its folders, too."""
+    said: behaviour.Said
+    """What the last test did, if it failed and was told of."""
 
     def attempt(
         self, text: str, watch: Callable[[], None], more_time: Callable[[], None]
@@ -120,8 +132,8 @@ def act(
 
     Args:
         kind: Makes the tests.
-        request: files, path, texts (bytes), board, from, slice_s, stop, limits, and what the tests'
-            kind needs.
+        request: files, path, texts (bytes), board, from, slice_s, stop, first, told, limits, and
+            what the tests' kind needs.
         root: The workspace, which holds the files.
         out: Not used.
     """
@@ -183,7 +195,7 @@ def try_texts(request: Mapping[str, Any], bench: Bench) -> NoReturn:
     while at < board.size:
         board.reach(at)
         text = request["texts"][at].decode("utf-8", "surrogateescape")
-        timer.rang = False
+        timer.rang, trial.said = False, behaviour.NOTHING
         timer.start()
         try:
             try:
@@ -205,7 +217,8 @@ def try_texts(request: Mapping[str, Any], bench: Bench) -> NoReturn:
             status, harmless = CUT, False
         sys.setrecursionlimit(depth)
         before, now = now, clock()
-        board.write(at, status, tests, now - before)
+        said = trial.said if status == FAILED else behaviour.NOTHING
+        board.write(at, status, tests, now - before, said)
         at += 1
         if not harmless:
             _signal.setitimer(_signal.ITIMER_PROF, slice_s)

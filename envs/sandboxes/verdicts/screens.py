@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal
 
-from hrmgym.envs.sandboxes.screening import trying
+from hrmgym.envs.sandboxes.screening import behaviour, trying
 from hrmgym.envs.task import Limits
 
 
@@ -57,6 +57,11 @@ class Request:
     """Whether to stop at the first text that passes."""
     traced: bool = False
     """Whether the lines that tests run are wanted, of the tests named by the texts, one by one."""
+    first: tuple[int, ...] = ()
+    """Numbers of the tests that run first, where their order is of no account: a text is through as
+    soon as one fails."""
+    told: bool = False
+    """Whether it is wanted how the tests fail."""
     slice_s: float = 1.0
     """CPU seconds of one process, and about the wall-clock seconds of all, but for one text."""
 
@@ -87,11 +92,38 @@ class Request:
             "limits": self.all_limits.fields(),
             "sizes": [len(one) for one in data],
             "stop": self.stop,
+            "first": self.first,
+            "told": self.told,
             "slice_s": self.slice_s,
             "lines": self.lines,
             **self.plan.fields,
         }
         return header, b"".join(data)
+
+
+class How(IntEnum):
+    """How a test failed."""
+
+    UNKNOWN = behaviour.UNKNOWN
+    WRONG = behaviour.WRONG
+    """What was tested came to its end, and to something else than it is to."""
+    RAISED = behaviour.RAISED
+    """Something was raised that is no failed assertion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a test did that failed; another time it did the same if the digests are equal."""
+
+    how: How
+    test: int
+    """Its number."""
+    line: int
+    """The innermost line of the edited file that an exception came through, from 1; 0: none."""
+    reached: int
+    """The line that the test itself got to, from 1; 0 where that is not known."""
+    digest: int
+    """Of the exception's class and message, or of what the tested code came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +136,8 @@ class Record:
     cpu_s: float
     lines: frozenset[int] = frozenset()
     """Lines of the file that it ran, from 1, where that is traced."""
+    behaviour: Behaviour | None = None
+    """Of the test that failed, where that is wanted and known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +171,11 @@ def read(header: Mapping[str, Any], data: bytes, lines: int) -> Reply:
 
 
 def _records(data: bytes) -> Iterator[Record]:
-    for status, tests, micros in trying.RECORD.iter_unpack(data):
+    for status, how, tests, micros, *rest in trying.RECORD.iter_unpack(data):
         known = Tried(status) if status in _KNOWN else Tried.UNSURE
-        yield Record(known, tests, micros / 1e6)
+        said = Behaviour(How(how), *rest) if how in _HOWS and how != How.UNKNOWN else None
+        yield Record(known, tests, micros / 1e6, behaviour=said)
 
 
+_HOWS = frozenset(map(int, How))
 _KNOWN = frozenset(map(int, Tried)) - {int(Tried.OPEN)}
