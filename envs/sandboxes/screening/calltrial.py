@@ -88,6 +88,7 @@ class Calls:
         self._cap = request["limits"]["output_kb"] * 1024
         self._cases = [_Case(case, self._cap) for case in request["cases"]]
         self._order = behaviour.order(len(self._cases), request["first"])
+        self._first = len(request["first"])
         self._modules = own.modules_of(request["files"])
         self.own = self._modules | own.folders_of(request["files"])
         calls.forget(request["files"])
@@ -154,7 +155,7 @@ class Calls:
 
     def _run(self, function: Callable[..., Any], numbers: list[int]) -> tuple[int, int]:
         for ran, number in enumerate(numbers, start=1):
-            case = self._cases[number]
+            case, turned = self._cases[number], min(ran - 1, self._first)
             try:
                 result = function(*case.args())
                 if case.consume:
@@ -164,11 +165,11 @@ class Calls:
             except BaseException as error:
                 right = case.raised(error, self._root)
                 if not right and self._told:
-                    self.said = behaviour.of_error(number, error, self._root, self._file)
+                    self.said = behaviour.of_error(number, turned, error, self._root, self._file)
             else:
                 right = case.returned(result)
                 if not right and self._told:
-                    self.said = behaviour.of_result(number, self._packed(result))
+                    self.said = behaviour.of_result(number, turned, self._packed(result))
             if not right:
                 return trying.FAILED, ran
         return trying.PASSED, len(numbers)

@@ -97,7 +97,8 @@ class Pytest:
         plain = request["plain"] and not self._hooked
         #: Each test, and how it is called where it needs nothing of pytest.
         self._pairs = [(item, direct.direct_call(item) if plain else None) for item in items]
-        first = frozenset(request["first"])
+        self._first = first = frozenset(request["first"])
+        self._turned = 0
         if all(call is not None for _, call in self._pairs):  # then their order is of no account
             self._pairs.sort(key=lambda pair: self._numbers[pair[0].nodeid] not in first)
         self._imports = harmless.imports_of(self._text)
@@ -181,7 +182,7 @@ class Pytest:
         return self._reach.whole and self._reach.intact()
 
     def _run(self, pairs: list[tuple[Any, Callable[[], Any] | None]]) -> tuple[int, int]:
-        skipped, last = False, len(pairs) - 1
+        skipped, last, self._turned = False, len(pairs) - 1, 0
         for number, (item, call) in enumerate(pairs):
             if item.cls is not None:  # an object of its own for each run
                 for name in ("_obj", "_instance"):
@@ -193,6 +194,7 @@ class Pytest:
                     with suppress(BaseException):
                         self._session._setupstate.teardown_exact(None)
                 return trying.FAILED, number + 1
+            self._turned += self._numbers[item.nodeid] in self._first
             skipped |= said == "skipped"
         return trying.UNSURE if skipped else trying.PASSED, len(pairs)
 
@@ -229,7 +231,7 @@ class Pytest:
         if self._told and self.said == behaviour.NOTHING:
             number = self._numbers[item.nodeid]
             where = self._root, self._path, str(item.path)
-            self.said = behaviour.of_error(number, error, *where)
+            self.said = behaviour.of_error(number, self._turned, error, *where)
 
 
 def _plugin(trial: Pytest) -> object:

@@ -28,6 +28,7 @@ class Stdio:
             for case in request["cases"]
         ]
         self._order = behaviour.order(len(self._cases), request["first"])
+        self._first = len(request["first"])
         self._cap = request["limits"]["output_kb"] * 1024
         self._modules = own.modules_of(request["files"])
         self.own = self._modules | own.folders_of(request["files"])
@@ -66,21 +67,21 @@ class Stdio:
         for ran, number in enumerate(self._order, start=1):
             if ran > 1:  # each run has its time
                 more_time()
-            if not self._passes(codes, number):
+            if not self._passes(codes, number, min(ran - 1, self._first)):
                 return trying.FAILED, ran, clean
         return trying.PASSED, len(self._cases), clean
 
     def single(self, number: int) -> int:
         """See `trying.Trial`."""
         codes = [sourcecode.compiled(self._text, self._file)]
-        return trying.PASSED if self._passes(codes, number) else trying.FAILED
+        return trying.PASSED if self._passes(codes, number, 0) else trying.FAILED
 
     def intact(self) -> bool:
         """Nothing of it outlives a text."""
         return True
 
-    def _passes(self, codes: list[CodeType], number: int) -> bool:
-        """Whether the program passes a case."""
+    def _passes(self, codes: list[CodeType], number: int, turned: int) -> bool:
+        """Whether the program passes a case; so many of those that run first it had passed."""
         given, expected = self._cases[number]
         os.ftruncate(0, 0)
         os.pwrite(0, given, 0)
@@ -101,10 +102,10 @@ class Stdio:
             if status == 0 and printed == expected:
                 return True
             if self._told and error is not None:
-                self.said = behaviour.of_error(number, error, self._root, self._file)
+                self.said = behaviour.of_error(number, turned, error, self._root, self._file)
             elif self._told:
                 told = "\n".join((str(status), *printed)).encode("utf-8", "surrogateescape")
-                self.said = behaviour.of_result(number, told)
+                self.said = behaviour.of_result(number, turned, told)
             return False
         finally:
             with suppress(Exception):

@@ -24,7 +24,7 @@ from hrmgym.envs.sandboxes.screening import behaviour, pristine, timing, tracing
 
 #: Of one text: a status, how the last of its tests failed, how many of them ran, microseconds of
 #: CPU, and the rest of what that test did, as `behaviour.Said` has it.
-RECORD = struct.Struct("<BBHIHIII")
+RECORD = struct.Struct("<BBHIHHIII")
 _HEAD = struct.Struct("<IHH")
 #: Statuses. `UNSURE`: no screen can tell, an ordinary run has to.
 OPEN, PASSED, FAILED, CUT, UNSURE = range(5)
@@ -80,8 +80,8 @@ class Board:
         """Say what a text came to."""
         micros = min(int(cpu_s * 1e6), (1 << 32) - 1)
         place = _HEAD.size + RECORD.size * at
-        how, number, *rest = said
-        few = min(tests, 0xFFFF), micros, min(number, 0xFFFF)
+        how, number, turned, *rest = said
+        few = min(tests, 0xFFFF), micros, min(number, 0xFFFF), min(turned, 0xFFFF)
         RECORD.pack_into(self._memory, place, status, how, *few, *rest)
 
     def status(self, at: int) -> int:

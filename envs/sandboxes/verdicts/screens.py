@@ -118,6 +118,8 @@ class Behaviour:
     how: How
     test: int
     """Its number."""
+    turned: int
+    """How many of the tests that run first had passed before; cases of one test count each."""
     line: int
     """The innermost line of the edited file that an exception came through, from 1; 0: none."""
     reached: int
