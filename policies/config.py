@@ -87,6 +87,10 @@ class RankedConfig(Block):
     shortlist: Count | None = None
     """`hrm` is asked of so many edits alone, those that the others find most probable; the rest get
     the least probability of these. Null: of all, which takes some milliseconds for ten edits."""
+    feedback: bool = False
+    """Whether every edit that fails changes the order of those that are left: by what it changes in
+    what the failing tests do, its place becomes more or less probable. Takes the test run that
+    `spectrum` takes."""
     most: Count = 50_000
     """No more edits of a program are put in order; those of kinds with few members come first."""
 

@@ -29,6 +29,8 @@ class Ranked:
     """Their log-probabilities in nats; they sum to 1 over all edits."""
     test_runs: int
     """Runs of the visible tests that it took to put them in order."""
+    spectra: Spectra
+    """What was looked at for it."""
 
 
 class RankedPolicy:
@@ -40,12 +42,15 @@ class RankedPolicy:
         rankers: What they say is multiplied.
         most: No more edits of a state are put in order, those of lean kinds before others.
         seed: Of the order of edits that are equally probable.
+        feedback: Whether what an edit changes is to change the order of those that are left.
     """
 
-    def __init__(self, rankers: Sequence[Ranker], most: int, seed: int = 0) -> None:
-        self.rankers, self.most = tuple(rankers), most
+    def __init__(
+        self, rankers: Sequence[Ranker], most: int, seed: int = 0, *, feedback: bool = False
+    ) -> None:
+        self.rankers, self.most, self.feedback = tuple(rankers), most, feedback
         self.seed(seed)
-        self._last: tuple[object, Sequence[FileEdit], LogProbs, int] | None = None
+        self._last: tuple[object, Sequence[FileEdit], LogProbs, Spectra] | None = None
 
     def seed(self, seed: int) -> None:
         """Seeds the order of edits that are equally probable."""
@@ -68,14 +73,15 @@ class RankedPolicy:
         if self._last is None or self._last[0] != key:  # else it is another seed's turn
             edits: Sequence[FileEdit] = edits_of(state, self.most)
             spectra: Spectra = {}
-            if any(getattr(one, "needs_spectra", False) for one in self.rankers):
+            if self.feedback or any(getattr(one, "needs_spectra", False) for one in self.rankers):
                 spectra = {path: look(path) for path in dict.fromkeys(one.path for one in edits)}
             found = Combined(self.rankers).log_probs(state, edits, spectra)
-            runs = sum(one.runs for one in spectra.values())
-            self._last = key, edits, found, runs
-        _, edits, log_probs, test_runs = self._last
+            self._last = key, edits, found, spectra
+        _, edits, log_probs, spectra = self._last
         numbers = order(log_probs, self._seed)
-        return Ranked([edits[number] for number in numbers], log_probs[numbers], test_runs)
+        test_runs = sum(one.runs for one in spectra.values())
+        ordered = [edits[number] for number in numbers]
+        return Ranked(ordered, log_probs[numbers], test_runs, spectra)
 
 
 def make_ranked_policy(
@@ -119,4 +125,4 @@ def make_ranked_policy(
         rankers = [Shortlisted(rankers, network, config.shortlist)]
     elif network is not None:
         rankers.append(network)
-    return RankedPolicy(rankers, config.most, seed)
+    return RankedPolicy(rankers, config.most, seed, feedback=config.feedback)

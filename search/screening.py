@@ -7,7 +7,7 @@ has kept in a file of outcomes is not run again, and counts as if it had been.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,15 @@ from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.outcome_file import TaskOutcomes
 from hrmgym.envs.state import State
 from hrmgym.envs.transitions import verdict
+from hrmgym.search.belief import Belief
+from hrmgym.search.changes import Before
 from hrmgym.search.stages import Ran
 from hrmgym.search.steps import within
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
+
+_AHEAD = 64  # texts that are screened together
 
 
 class Screening:
@@ -34,6 +38,8 @@ class Screening:
         outcomes: What is known of the state's edits, and gets to know what is run here.
     """
 
+    _how = "screen"  # as what outcomes are kept
+
     def __init__(
         self,
         env: SoftwareEnv,
@@ -43,26 +49,31 @@ class Screening:
     ) -> None:
         self._env, self._state, self._first_s = env, env.state, first_s
         self._outcomes = outcomes
-        self._hot = {path: self._screen(path, edits) for path in {one.path for one in edits}}
+        self._screens = {path: self._screen(path) for path in {one.path for one in edits}}
+        self._hot = {path: self._in_order(path, edits) for path in self._screens}
 
-    def _screen(self, path: str, edits: Sequence[FileEdit]) -> Iterator[Screened]:
-        env, state = self._env, self._state
-        ran = state.outcome
-        failing = None if ran is None else _failing(ran)
-        screen = Screen(
-            *(env.benchmark, env.task, state.candidate(), path, env.sandbox),
+    def _screen(self, path: str) -> Screen:
+        env, ran = self._env, self._state.outcome
+        return Screen(
+            *(env.benchmark, env.task, self._state.candidate(), path, env.sandbox),
             _start_s(ran),
-            failing,
+            None if ran is None else _failing(ran),
         )
-        texts = (one.applied(state) for one in edits if one.path == path)
+
+    def _in_order(self, path: str, edits: Sequence[FileEdit]) -> Iterator[Screened]:
+        texts = (one.applied(self._state) for one in edits if one.path == path)
         unknown = (text for text in texts if self._screened(path, text) is None)
-        return screen.run(unknown, cpu_s=self._first_s)
+        return self._screens[path].run(unknown, cpu_s=self._first_s)
 
     def _screened(self, path: str, text: str) -> Screened | None:
         if self._outcomes is None:
             return None
         files = self._state.files.with_text(path, text)
-        return self._outcomes.recall("screen", files, self._first_s, Screened)
+        return self._outcomes.recall(self._how, files, self._first_s, Screened)
+
+    def _try(self, path: str, text: str) -> Screened:
+        """What a text comes to whose outcome is not kept."""
+        return next(self._hot[path])
 
     def __call__(self, edit: FileEdit, cpu_s: float, final: bool) -> Ran[State]:
         """Tries one edit.
@@ -79,11 +90,11 @@ class Screening:
                 outcomes.keep("run", files, cpu_s, after.ran)
             return within(after, cpu_s, after)
         kept = self._screened(edit.path, text)
-        found = next(self._hot[edit.path]) if kept is None else kept
+        found = self._try(edit.path, text) if kept is None else kept
         if found.outcome is not None:  # it had an ordinary run
             verdict(found.outcome)
         if outcomes is not None and kept is None:
-            outcomes.keep("screen", files, self._first_s, found)
+            outcomes.keep(self._how, files, self._first_s, found)
         after = replace(
             self._state,
             files=files,
@@ -91,7 +102,62 @@ class Screening:
             tool="edit",
             steps=self._state.steps + 1,
         )
+        self._note(edit, found)
         return Ran(after, found.cpu_s, found.cut, found.passed and found.hot, found.runs)
+
+    def _note(self, edit: FileEdit, found: Screened) -> None:
+        """Takes notice of what a first run came to."""
+
+
+class LearningScreening(Screening):
+    """Screens edits as a belief asks for them, and tells it what each has changed.
+
+    Texts are screened ahead, those that are most probable then. What a text came to that was
+    screened ahead is not looked at, and no test run, until its turn comes.
+
+    Args:
+        env: See `Screening`.
+        belief: Of the edits of the environment's state.
+        before: Path -> what the tests do before any edit.
+        first_s: See `Screening`.
+        outcomes: See `Screening`.
+    """
+
+    _how = "screen, told"
+
+    def __init__(
+        self,
+        env: SoftwareEnv,
+        belief: Belief,
+        before: Mapping[str, Before],
+        first_s: float,
+        outcomes: TaskOutcomes | None = None,
+    ) -> None:
+        super().__init__(env, belief.edits, first_s, outcomes)
+        self._belief, self._before = belief, before
+        self._ahead: dict[tuple[str, str], Screened] = {}
+        self._numbers = {edit: number for number, edit in enumerate(belief.edits)}
+
+    def _try(self, path: str, text: str) -> Screened:
+        screen = self._screens[path]
+        if (path, text) not in self._ahead:
+            next_ = [self._belief.edits[number] for number in self._belief.best(_AHEAD)]
+            texts = (one.applied(self._state) for one in next_ if one.path == path)
+            wanted = [text, *(one for one in texts if self._unknown(path, one))]
+            done = screen.ahead(wanted, cpu_s=self._first_s)
+            self._ahead |= {(path, one): found for one, found in zip(wanted, done, strict=False)}
+        found = self._ahead.pop((path, text))
+        if found.hot:
+            return found
+        cold = screen.cold(text, cpu_s=self._first_s)
+        return replace(cold, runs=cold.runs + found.runs)
+
+    def _unknown(self, path: str, text: str) -> bool:
+        return (path, text) not in self._ahead and self._screened(path, text) is None
+
+    def _note(self, edit: FileEdit, found: Screened) -> None:
+        if not found.passed:
+            self._belief.learn(self._numbers[edit], self._before[edit.path].change(found))
 
 
 def _failing(untouched: Outcome) -> set[str]:

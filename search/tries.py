@@ -16,8 +16,10 @@ from hrmgym.envs.edits.screen import Coverage, spectrum
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
 from hrmgym.envs.outcome_file import OutcomeFile, TaskOutcomes
 from hrmgym.errors import ConfigError, SandboxError
-from hrmgym.policies.ranked import RankedPolicy
-from hrmgym.search.screening import Screening
+from hrmgym.policies.ranked import Ranked, RankedPolicy
+from hrmgym.search.belief import Belief
+from hrmgym.search.changes import Before
+from hrmgym.search.screening import LearningScreening, Screening
 from hrmgym.search.stages import Ran, Try, in_stages, limits_of
 from hrmgym.search.steps import within
 
@@ -76,10 +78,29 @@ def tries(
     if isinstance(policy, RankedPolicy):
         known = None if outcomes is None else outcomes.of(env)
         ranked = policy.rank(env.state, partial(_look, env, known))
+        if policy.feedback:
+            yield from _learning(env, ranked, limits, k, known)
+            return
         run = Screening(env, ranked.edits[:k], limits[0], known)
         yield from in_stages(ranked.edits, run, limits, k, ranked.test_runs)
     else:
         yield from in_stages(best_edits(policy, env, k), partial(_run, env), limits, k)
+
+
+def _learning(
+    env: SoftwareEnv,
+    ranked: Ranked,
+    limits: Sequence[float],
+    k: int,
+    outcomes: TaskOutcomes | None,
+) -> Iterator[Try[State]]:
+    """Tries legal edits in an order that each outcome changes; see `tries`."""
+    texts = {path: env.state.files[path] for path in ranked.spectra}
+    belief = Belief(ranked.edits, ranked.log_probs, texts)
+    before = {path: Before(coverage) for path, coverage in ranked.spectra.items()}
+    run = LearningScreening(env, belief, before, limits[0], outcomes)
+    edits = (ranked.edits[number] for number in belief.in_turn())
+    yield from in_stages(edits, run, limits, k, ranked.test_runs)
 
 
 def best_edits(policy: Proposer, env: SoftwareEnv, k: int) -> list[Tried]:

@@ -18,7 +18,7 @@ from hrmgym.envs.kinds import kind_of
 from hrmgym.envs.outcome import FailureCode, Outcome, Reason
 from hrmgym.envs.sandboxes.executor import ScreeningRunner, TestRunner
 from hrmgym.envs.sandboxes.verdicts.screens import Behaviour, Plan, Record, Request, Tried
-from hrmgym.envs.task import NO_ENVIRONMENT, Task, TestSpec
+from hrmgym.envs.task import NO_ENVIRONMENT, Limits, Task, TestSpec
 from hrmgym.envs.workspace import Files
 from hrmgym.errors import SandboxError, SandboxUnavailableError
 
@@ -58,7 +58,8 @@ class Screened:
     runs: int = 1
     """How many test runs it took."""
     hot: bool = True
-    """Whether it was screened; if not, this is the verdict of an ordinary run."""
+    """Whether it was screened; if not, this is the verdict of an ordinary run, if there is an
+    outcome, and else only such a run can tell."""
     outcome: Outcome | None = None
     """Of an ordinary run."""
     behaviour: Behaviour | None = None
@@ -172,9 +173,7 @@ class Screen:
         Yields:
             What each came to.
         """
-        limits = self._task.limits
-        if cpu_s is not None and cpu_s < limits.cpu_s:
-            limits = replace(limits, cpu_s=cpu_s)
+        limits = self._limits(cpu_s)
         coming = iter(texts)
         most = min(_MOST, max(_FEWEST, _MOST_CHARS // (len(self._files[self._path]) + 1)))
         size, slice_s = (_FEWEST, _SLICE_S) if stop else (min(_AHEAD, most), _LONG_SLICE_S)
@@ -195,17 +194,51 @@ class Screen:
             for record in records:
                 text = waiting.popleft()
                 if record.status is Tried.UNSURE:
-                    again = self._cold(text, limits.cpu_s)
+                    again = self.cold(text, cpu_s=limits.cpu_s)
                     yield replace(again, runs=again.runs + 1)
                 else:
                     yield _screened(record)
                 stop = stop and record.status is not Tried.PASSED
             if not records:
-                yield self._cold(waiting.popleft(), limits.cpu_s)
+                yield self.cold(waiting.popleft(), cpu_s=limits.cpu_s)
             elif len(records) >= size // 2:
                 size = min(4 * size, most)
             else:
                 size = max(size // 2, _FEWEST)
+
+    def ahead(self, texts: Sequence[str], *, cpu_s: float | None = None) -> list[Screened]:
+        """Try the first of some texts, as many as there is time for in about a second.
+
+        Args:
+            texts: Whole new texts of the file.
+            cpu_s: CPU seconds for each, if less than the task's limit.
+
+        Returns:
+            What each of the first texts came to, with how the first test fails that does. One that
+            is not `hot` and has no outcome needs an ordinary run: `cold`.
+        """
+        records: Sequence[Record] = ()
+        if self._plan is not None and self._runner is not None:
+            limits = self._limits(cpu_s)
+            request = Request(
+                *(self._plan, self._files, self._path, limits),
+                stop=False,
+                first=self._first,
+                told=True,
+                slice_s=_SLICE_S,
+            )
+            records = self._records(self._runner, request, list(texts))
+        if not records:
+            return [Screened(passed=False, hot=False, runs=0)]
+        return [
+            Screened(passed=False, hot=False) if one.status is Tried.UNSURE else _screened(one)
+            for one in records
+        ]
+
+    def _limits(self, cpu_s: float | None) -> Limits:
+        """Of one text."""
+        limits = self._task.limits
+        return limits if cpu_s is None or cpu_s >= limits.cpu_s else replace(limits, cpu_s=cpu_s)
 
     def _records(
         self, runner: ScreeningRunner, request: Request, texts: list[str]
@@ -223,7 +256,13 @@ class Screen:
             return ()
         return reply.records
 
-    def _cold(self, text: str, cpu_s: float) -> Screened:
+    def cold(self, text: str, *, cpu_s: float) -> Screened:
+        """An ordinary run of a text that cannot be screened: one test run.
+
+        Args:
+            text: A whole new text of the file.
+            cpu_s: CPU seconds, beside those of a start, if less than the task's limit.
+        """
         outcome = self.confirm(text, cpu_s=cpu_s + _STARTS * self._start_s)
         return Screened(
             passed=outcome.resolved,
