@@ -45,20 +45,25 @@ class GumbelRoot(Generic[State, Action]):
         self._begun = 0
 
     def choose(self, root: Node[State, Action]) -> int:
-        """The root's edge for the next simulation; the number of opened ones for a new edge."""
+        """The root's edge for the next simulation."""
         at = self._plan[min(self._begun, len(self._plan) - 1)]
         self._begun += 1
-        opened = len(root.visits)
-        alive = [edge for edge in range(opened) if not root.closed[edge]]
-        if opened < len(root.actions) and (at == 0 or not alive):
-            return opened
-        visits = [root.visits[edge] + root.pending[edge] for edge in range(opened)]
-        wanted = [edge for edge in alive if visits[edge] <= at] or alive
+        last = len(root.visits) - 1
+        fresh = root.children[last] is None
+        alive = [edge for edge in range(last + (not fresh)) if not root.closed[edge]]
+        if fresh and (at == 0 or not alive):
+            return last
+        visits = [n + waits for n, waits in zip(root.visits, root.pending, strict=True)]
+        wanted = [edge for edge in alive if visits[edge] == at]
+        if not wanted:
+            wanted = [edge for edge in alive if visits[edge] < at] or alive
+        if len(wanted) == 1:
+            return wanted[0]
         scores = self.scores(root)
-        return max(wanted, key=lambda edge: (visits[edge] == at, scores[edge]))
+        return max(wanted, key=scores.__getitem__)
 
     def scores(self, root: Node[State, Action]) -> list[float]:
-        """Logits, noise and sigma(q) of the root's opened edges [opened]."""
+        """Logits, noise and sigma(q) of the root's edges [open]."""
         scale = (C_VISIT + max(root.visits, default=0)) * C_SCALE
         return [
             score + scale * total / max(1, n)

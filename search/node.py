@@ -12,11 +12,23 @@ from hrmgym.search.problem import Action, Evaluation, State
 class Node(Generic[State, Action]):
     """A state that was reached, with an edge for each action, opened as they are followed.
 
-    Arrays are of the opened edges [opened], which are those of the most probable actions.
+    Arrays are of the opened edges, which are those of the most probable actions, and of the next
+    one, if there is one: [open], the opened ones and one more.
     """
 
     __slots__ = (
-        *("actions", "children", "closed", "counts", "depth", "edge", "evaluated", "left", "means"),
+        *(
+            "actions",
+            "chances",
+            "children",
+            "closed",
+            "counts",
+            "depth",
+            "edge",
+            "evaluated",
+            "left",
+            "means",
+        ),
         *("parent", "pending", "priors", "rewards", "state", "sums", "total", "value"),
         *("visits", "worth"),
     )
@@ -34,6 +46,8 @@ class Node(Generic[State, Action]):
         """Sum of what those returned, from here on."""
         self.left = 0
         """How many edges may still be followed, opened or not."""
+        self.chances: list[float] = []
+        """Priors of these edges."""
         self.visits: list[int] = []
         self.sums: list[float] = []
         self.counts: list[float] = []
@@ -53,23 +67,32 @@ class Node(Generic[State, Action]):
         self.value = evaluation.value
         self.left = len(self.actions)
         self.evaluated = True
+        self._open()
 
     @property
     def expected(self) -> float:
         """What simulations from here returned on average, the evaluation's value among them."""
         return (self.value + self.worth) / (1 + self.total)
 
-    def open(self) -> int:
-        """Opens the next edge, and returns its number."""
+    def follow(self, edge: int, child: Node[State, Action], reward: float) -> None:
+        """Takes in where an edge leads; if it was the next one, there is another next one."""
+        self.children[edge], self.rewards[edge] = child, reward
+        if edge == len(self.visits) - 1:
+            self._open()
+
+    def _open(self) -> None:
+        at = len(self.visits)
+        if at == len(self.actions):
+            return
+        self.chances.append(self.priors[at])
         self.visits.append(0)
         self.counts.append(0)
         self.sums.append(0.0)
-        self.means.append(self.expected)
+        self.means.append(0.0)
         self.pending.append(0)
         self.rewards.append(0.0)
         self.children.append(None)
         self.closed.append(False)
-        return len(self.visits) - 1
 
     def close(self, edge: int) -> None:
         """Notes that nothing is left below an edge."""
@@ -97,7 +120,11 @@ class Node(Generic[State, Action]):
         self.sums[edge] += returned
         if self.pending[edge]:
             self.pending[edge] -= 1
-        self._count(edge, loss)
+            self._count(edge, loss)
+            return
+        self.counts[edge] = count = self.visits[edge]
+        if not self.closed[edge]:
+            self.means[edge] = self.sums[edge] / count
 
     def _count(self, edge: int, loss: float) -> None:
         self.counts[edge] = count = self.visits[edge] + loss * self.pending[edge]

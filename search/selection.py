@@ -105,12 +105,12 @@ def mixed_value(
         priors: P of each [edges].
         value: The node's own value, by the network.
     """
-    total = sum(visits)
-    mass = sum(prior for prior, n in zip(priors, visits, strict=True) if n)
-    if not total or mass <= 0:
-        return value
-    weighed = sum(p * q for p, q, n in zip(priors, means, visits, strict=True) if n) / mass
-    return (value + total * weighed) / (1 + total)
+    total, mass, weighed = sum(visits), 0.0, 0.0
+    for mean, n, prior in zip(means, visits, priors, strict=True):
+        if n:
+            mass += prior
+            weighed += prior * mean
+    return (value + total * weighed / mass) / (1 + total) if mass > 0 else value
 
 
 def improved_policy(
@@ -138,8 +138,9 @@ def improved_policy(
     """
     mixed = mixed_value(means, visits, priors, value)
     scale = (c_visit + max(visits, default=0)) * c_scale
+    exp = math.exp
     weights = [
-        prior * math.exp(scale * (mean - mixed)) if n else prior
+        prior * exp(scale * (mean - mixed)) if n else prior
         for mean, n, prior in zip(means, visits, priors, strict=True)
     ]
     rest = max(0.0, 1.0 - sum(priors))

@@ -104,8 +104,6 @@ class Tree(Generic[State, Action]):
         node = self._best_anywhere() if self.settings.rule == "swe-search" else self.root
         while True:
             edge = self._choose(node)
-            if edge == len(node.visits):
-                node.open()
             child = node.children[edge]
             if child is None:
                 child = self._follow(node, edge)
@@ -119,26 +117,27 @@ class Tree(Generic[State, Action]):
         return child
 
     def _choose(self, node: Node[State, Action]) -> int:
-        """The edge to follow; that of the number of opened ones is to be opened."""
-        means, counts, opened = node.means, node.counts, len(node.counts)
-        rule = self.settings.rule
-        if rule == "swe-search":
-            return opened
+        """The edge to follow."""
+        settings, means, counts = self.settings, node.means, node.counts
+        if node.children[-1] is None:  # the next one
+            if settings.rule == "swe-search":
+                return len(means) - 1
+            opens = settings.widening is None or self._may_open(node)
+            means[-1] = node.expected if opens else -math.inf
         if self._gumbel is not None and node is self.root:
             return self._gumbel.choose(node)
-        if opened < len(node.actions) and (self.settings.widening is None or self._may_open(node)):
-            means, counts = [*means, node.expected], [*counts, 0]
-        priors = node.priors[: len(counts)]
-        if rule == "puct":
-            c_init, c_base = self.settings.c_init, self.settings.c_base
-            return selection.puct(means, counts, priors, node.total, c_init, c_base)
-        if rule == "ucb1":
-            return selection.ucb1(means, counts, self.settings.c)
-        alive = [at for at in range(len(counts)) if means[at] > -math.inf]
+        if settings.rule == "puct":
+            c_init, c_base = settings.c_init, settings.c_base
+            return selection.puct(means, counts, node.chances, node.total, c_init, c_base)
+        if settings.rule == "ucb1":
+            return selection.ucb1(means, counts, settings.c)
+        alive = [at for at, mean in enumerate(means) if mean > -math.inf]
+        if len(alive) == len(means):
+            return selection.gumbel_interior(means, counts, node.chances, node.value)
         chosen = selection.gumbel_interior(
             [means[at] for at in alive],
             [counts[at] for at in alive],
-            [priors[at] for at in alive],
+            [node.chances[at] for at in alive],
             node.value,
         )
         return alive[chosen]
@@ -147,14 +146,14 @@ class Tree(Generic[State, Action]):
         """Whether progressive widening lets a node open another edge."""
         assert self.settings.widening is not None
         factor, power = self.settings.widening
-        alive = node.left - (len(node.actions) - len(node.visits))  # of the opened edges
+        alive = node.left - (len(node.actions) - len(node.visits) + 1)  # of the opened edges
         return bool(alive < max(1.0, factor * max(1, node.total) ** power))
 
     def _follow(self, node: Node[State, Action], edge: int) -> Node[State, Action]:
         """Takes an edge's action for the first time."""
         step = self.problem.step(node.state, node.actions[edge])
         child: Node[State, Action] = Node(step.state, node, edge)
-        node.children[edge], node.rewards[edge] = child, step.reward
+        node.follow(edge, child, step.reward)
         self.runs += step.runs
         if step.proven:
             self.proven = child
@@ -170,12 +169,15 @@ class Tree(Generic[State, Action]):
         self._take(leaf, found)
         loss = self.settings.virtual_loss if pending else 0.0
         returned, ended = leaf.value, not leaf.left
-        for node, edge in _way(leaf):
-            returned = node.rewards[edge] + self.settings.discount * returned
+        discount, below, node = self.settings.discount, leaf, leaf.parent
+        while node is not None:
+            edge = below.edge
+            returned = node.rewards[edge] + discount * returned
             if ended:
                 node.close(edge)
+                ended = not node.left
             node.back_up(edge, returned, loss)
-            ended = ended and not node.left
+            below, node = node, node.parent
         if self._log is not None:
             self._log(self._told(leaf))
 
@@ -185,7 +187,7 @@ class Tree(Generic[State, Action]):
         node.take(found, most=len(found.actions) if node.depth < self.settings.most_depth else 0)
         if self.settings.transpositions:
             self._known.setdefault(self.problem.key(node.state), found)
-        if self.settings.rule == "swe-search":
+        if self.settings.rule == "swe-search" and node.left:
             self._frontier.append(node)
 
     def _told(self, leaf: Node[State, Action]) -> dict[str, Any]:
@@ -205,7 +207,7 @@ class Tree(Generic[State, Action]):
 
     def _best_anywhere(self) -> Node[State, Action]:
         """SWE-Search's rule: the node, anywhere in the tree, whose next edge is the best."""
-        self._frontier = [one for one in self._frontier if len(one.visits) < len(one.actions)]
+        self._frontier = [one for one in self._frontier if one.children[-1] is None]
         chosen = selection.swe_search(
             [node.expected for node in self._frontier],
             [node.total for node in self._frontier],
@@ -216,11 +218,10 @@ class Tree(Generic[State, Action]):
         return self._frontier[chosen]
 
     def improved(self) -> list[float]:
-        """The improved policy over the root's opened edges, to train on [opened]."""
+        """The improved policy over the root's edges, to train on [open]."""
         root = self.root
         means = [total / max(1, n) for total, n in zip(root.sums, root.visits, strict=True)]
-        priors = root.priors[: len(means)]
-        return selection.improved_policy(means, root.visits, priors, root.value)
+        return selection.improved_policy(means, root.visits, root.chances, root.value)
 
     def best(self) -> int:
         """The root's edge to take: the proven one, or the most visited, or Gumbel's best."""
