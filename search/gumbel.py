@@ -11,7 +11,7 @@ from typing import Generic
 import numpy as np
 
 from hrmgym.search.node import Node
-from hrmgym.search.problem import Action, Evaluation, State
+from hrmgym.search.problem import Action, State
 from hrmgym.search.selection import C_SCALE, C_VISIT, halving
 
 
@@ -30,14 +30,13 @@ class GumbelRoot(Generic[State, Action]):
         self._plan: Sequence[int] = ()
         self._begun = 0
 
-    def ordered(self, found: Evaluation[Action]) -> Evaluation[Action]:
-        """The root's actions, the best by log-probability and noise first."""
-        logits = np.log(np.asarray(found.priors, dtype=np.float64))  # [actions]
+    def order(self, priors: Sequence[float]) -> list[int]:
+        """Numbers of the root's actions, the best by log-probability and noise first [actions]."""
+        logits = np.log(np.asarray(priors, dtype=np.float64))
         scores = logits + self._noise * self._rng.gumbel(size=len(logits))
         order = np.argsort(-scores, kind="stable")
         self._scores = scores[order].tolist()
-        actions = [found.actions[at] for at in order]
-        return Evaluation(actions, np.asarray(found.priors)[order].tolist(), found.value)
+        return [int(at) for at in order]
 
     def plan(self, actions: int, simulations: int) -> None:
         """Spreads so many simulations over the best of so many actions."""

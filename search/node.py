@@ -69,6 +69,12 @@ class Node(Generic[State, Action]):
         self.evaluated = True
         self._open()
 
+    def reorder(self, order: Sequence[int]) -> None:
+        """Puts the actions into another order, before any is followed [actions]."""
+        self.actions = [self.actions[at] for at in order]
+        self.priors = [self.priors[at] for at in order]
+        self.chances[:] = self.priors[:1]
+
     @property
     def expected(self) -> float:
         """What simulations from here returned on average, the evaluation's value among them."""

@@ -83,7 +83,9 @@ class Tree(Generic[State, Action]):
         gumbel = self._gumbel
         if not self.root.evaluated:
             found = self.problem.evaluate([self.root.state])[0]
-            self._take(self.root, found if gumbel is None else gumbel.ordered(found))
+            self._take(self.root, found)
+            if gumbel is not None:
+                self.root.reorder(gumbel.order(found.priors))
         if gumbel is not None:
             gumbel.plan(len(self.root.actions), count)
 
@@ -234,11 +236,21 @@ class Tree(Generic[State, Action]):
         return max(range(len(means)), key=lambda edge: (root.visits[edge], means[edge]))
 
     def advance(self, edge: int) -> None:
-        """Takes the root's edge; what was learnt below it stays."""
+        """Takes the root's edge. What was learnt below it stays, but with the Gumbel rule, which
+        plans the simulations of a root from its first one."""
         child = self.root.children[edge]
         assert child is not None, "the edge has been followed"
         assert child.evaluated, "and not by a pending simulation"
+        if self._gumbel is not None:
+            child = Node(child.state, None)
         self.root, child.parent = child, None
+        self._frontier = [node for node in self._frontier if self._is_below(node)]
+
+    def _is_below(self, node: Node[State, Action]) -> bool:
+        above = node
+        while above.parent is not None:
+            above = above.parent
+        return above is self.root
 
     def actions_to(self, node: Node[State, Action]) -> list[Action]:
         """The actions from the root to a node."""

@@ -137,6 +137,29 @@ def test_a_taken_edge_keeps_what_was_learnt_below_it() -> None:
     assert all(state[0] == action for state, _ in lock.steps[steps:])
 
 
+@pytest.mark.parametrize("rule", ["puct", "ucb1", "gumbel"])
+def test_a_search_goes_on_to_the_end_edge_by_edge(rule: Rule) -> None:
+    lock = Lock((3, 1, 4, 9), right=0.5)
+    tree = searched(lock, 30, rule=rule, **NO_NOISE)
+    taken = []
+    for _ in range(3):
+        edge = tree.best()
+        taken.append(tree.root.actions[edge])
+        tree.advance(edge)
+        assert tree.root.depth == len(taken) or rule == "gumbel"
+        tree.simulate(30)
+    assert taken == [3, 1, 4]
+
+
+def test_noise_at_the_root_is_not_what_equal_states_get() -> None:
+    lock = Lock((9, 9, 9), digits=6, unordered=True)
+    tree = searched(lock, 12, rule="gumbel")
+    assert tree.root.actions != list(range(6))
+    assert list(tree.problem.evaluate([()])[0].actions) == list(range(6))
+    (root,) = [known for key, known in tree._known.items() if key == ()]
+    assert list(root.actions) == list(range(6))
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("in_flight", [1, 4])
 def test_trees_side_by_side_share_batches(rule: Rule, in_flight: int) -> None:
