@@ -1,4 +1,4 @@
-"""Trying proposals in stages; tree search over environment states is to come."""
+"""Trying proposals in stages, learning from each outcome, and tree search over any problem."""
 
 if __name__ == "search":
     raise ImportError("this folder is the package hrmgym.search: write `import hrmgym.search`")
