@@ -19,9 +19,9 @@ from hrmgym.search.changes import Change
 #: How many outcomes at a place count as half as many.
 DAMPING = 2.0
 _NEVER = 50.0  # nats that the impossible is below the least probable
-#: Change -> nats for edits whose span the tried one's touches, and for all on its lines, these among
-#: them: log P(change | the bug is there) - log P(change | it is elsewhere). Measured on tasks of the
-#: katas' training split by `benchmarks/feedback.py`.
+#: Change -> nats for edits whose span the tried one's touches, and for all on its lines, these
+#: among them: log P(change | the bug is there) - log P(change | it is elsewhere). Measured on tasks
+#: of the katas' training split by `benchmarks/feedback.py`.
 LOG_RATIOS: Mapping[Change, tuple[float, float]] = {
     Change.SAME: (-0.241, -0.142),
     Change.OTHER: (0.626, 0.017),
