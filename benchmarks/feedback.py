@@ -107,7 +107,7 @@ def ratios(tasks: Sequence[Outcomes]) -> Ratios:
     sums = {where: sum(found.values()) for where, found in counts.items()}
 
     def nats(where: str, change: Change) -> float:
-        near, far = (counts[one][change] / sums[one] for one in (where, "far"))
+        near, far = (counts[one][change] / (sums.get(one) or 1) for one in (where, "far"))
         return math.log((near + FEW) / (far + FEW))
 
     known = [change for change in Change if change is not Change.UNKNOWN]
