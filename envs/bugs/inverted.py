@@ -7,8 +7,9 @@ kind of bug is made follows from how often its *repair* is seen in real fixes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
 
@@ -185,11 +186,13 @@ def _step(
     weights: Mapping[str, float],
 ) -> tuple[Edit, LegalEdit] | None:
     """One more edit, and the legal edit that unmakes it."""
-    found = legal_edits(code, within=within)
-    kinds: dict[str, list[Edit]] = {}
-    for one in chain(found.lean(), found.bulky()):
-        if all(one.edit.end < start or end < one.edit.start for start, end in taken):
-            kinds.setdefault(one.kind, []).append(one.edit)
+    kinds: Mapping[str, Sequence[Edit]]
+    if taken:
+        every = _by_kind(code, within)
+        free = {kind: [one for one in edits if _apart(one, taken)] for kind, edits in every.items()}
+        kinds = {kind: edits for kind, edits in free.items() if edits}
+    else:
+        kinds = _of_untouched(code, within)
     wanted = sorted({*weights, *kinds})
     shares = np.array([weights.get(kind, OTHER_WEIGHT) for kind in wanted])
     if not kinds or not shares.sum():
@@ -204,6 +207,24 @@ def _step(
         if repair is not None and repair.kind == wanted[at]:
             return edit, repair
     return None
+
+
+def _by_kind(code: str, within: tuple[int, int]) -> Mapping[str, Sequence[Edit]]:
+    """The legal edits of a program."""
+    found = legal_edits(code, within=within)
+    kinds: dict[str, list[Edit]] = {}
+    for one in chain(found.lean(), found.bulky()):
+        kinds.setdefault(one.kind, []).append(one.edit)
+    return kinds
+
+
+#: Several bugs of one program are made one after the other. A program may have a million edits.
+_of_untouched = lru_cache(maxsize=2)(_by_kind)
+
+
+def _apart(edit: Edit, taken: Sequence[tuple[int, int]]) -> bool:
+    """Whether an edit touches none of some spans."""
+    return all(edit.end < start or end < edit.start for start, end in taken)
 
 
 def way_back(code: str, edit: Edit, within: tuple[int, int]) -> LegalEdit | None:
