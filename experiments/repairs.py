@@ -16,13 +16,12 @@ from hrmgym.envs.transitions import with_grade
 from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError
 from hrmgym.experiments.evaluate.score import make_env, make_proposer, select_tasks
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.search.stages import TestRuns
-from hrmgym.search.tries import passed, tries
+from hrmgym.search.tries import AnyProposer, passed, tries
 from hrmgym.trainers.threads import compute_threads
 
 if TYPE_CHECKING:
-    from hrmgym.policies.base import Proposer
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +83,7 @@ def repairs(experiment: Experiment) -> Iterator[Repair]:
         env.close()
 
 
-def _repair(
-    policy: Proposer | RankedPolicy, env: SoftwareEnv, task: str, experiment: Experiment
-) -> Repair:
+def _repair(policy: AnyProposer, env: SoftwareEnv, task: str, experiment: Experiment) -> Repair:
     started = time.perf_counter()
     number, solved, shown, failure, runs = None, False, "", "", TestRuns()
     try:

@@ -22,6 +22,7 @@ HELD_OUT = "heldout-edits"
 #: Blocks that may be written as one word, and the key that the word stands for: `policy: noop` is
 #: `policy: {kind: noop}`. A layer that names another word replaces the block below it.
 TAGS = {"benchmark": "name", "sandbox": "type", "policy": "kind", "trainer": "kind"}
+_LEGAL_EDITS = ("ranked", "search")  # policies
 
 
 class BenchmarkConfig(Block):
@@ -144,15 +145,15 @@ class Experiment(Block):
             raise ValueError(
                 "score.mode: edits has nothing to train on; score the checkpoint apart"
             )
-        if self.score.outcomes is not None and self.policy.kind != "ranked":
+        if self.score.outcomes is not None and self.policy.kind not in _LEGAL_EDITS:
             raise ValueError(
-                f"score.outcomes is of legal edits: it goes with policy: ranked, not "
+                f"score.outcomes is of legal edits: it goes with policy: ranked or search, not "
                 f"{self.policy.kind}"
             )
-        if self.policy.kind == "ranked" and self.score.mode != "proposals":
+        if self.policy.kind in _LEGAL_EDITS and self.score.mode != "proposals":
             raise ValueError(
-                f"policy 'ranked' puts edits in order; it needs score.mode: proposals, not "
-                f"{self.score.mode}"
+                f"policy {self.policy.kind!r} tries legal edits; it needs score.mode: proposals, "
+                f"not {self.score.mode}"
             )
         if self.policy.kind == "hrm":
             if self.env.interface != "edit":

@@ -105,6 +105,22 @@ class RankedConfig(Block):
         return self
 
 
+class SearchConfig(RankedConfig):
+    """Searches for a repair of one edit or more, by a tree over programs whose legal edits are put
+    in order as `ranked` does with `feedback`; for `score.mode: proposals`."""
+
+    kind: Literal["search"]  # type: ignore[assignment]
+    """Tag of this block."""
+    by: Annotated[tuple[By, ...], Field(strict=False)] = ("frequencies", "spectrum")
+    """As for `ranked`."""
+    feedback: Literal[True] = True
+    """Always: see `ranked`."""
+    rule: Literal["puct", "ucb1", "swe-search"] = "puct"
+    """Which program is gone on from, and when: AlphaZero's rule, UCB1, or SWE-Search's."""
+    most_edits: Count = 3
+    """Edits of one repair, at most."""
+
+
 class RandomConfig(Block):
     """Draws uniformly from the action space."""
 
@@ -127,6 +143,12 @@ class NoopConfig(Block):
 
 
 PolicyConfig = Annotated[
-    HRMPolicyConfig | NgramConfig | RankedConfig | RandomConfig | ReferenceConfig | NoopConfig,
+    HRMPolicyConfig
+    | NgramConfig
+    | RankedConfig
+    | SearchConfig
+    | RandomConfig
+    | ReferenceConfig
+    | NoopConfig,
     Field(discriminator="kind"),
 ]

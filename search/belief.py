@@ -79,6 +79,19 @@ class Belief:
             self._tried[number] = True
             yield number
 
+    def draw(self) -> tuple[int, float]:
+        """The most probable edit, which counts as tried now, and its probability of those left.
+
+        Raises:
+            StopIteration: none is left.
+        """
+        left = self._left
+        number = int(left.argmax())
+        if self._tried[number]:
+            raise StopIteration
+        self._tried[number] = True
+        return number, float(1 / np.exp(left - left[number]).sum())
+
     @property
     def _left(self) -> LogProbs:
         """Scores of what has not been tried; -inf of what has."""

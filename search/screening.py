@@ -7,24 +7,27 @@ has kept in a file of outcomes is not run again, and counts as if it had been.
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hrmgym.envs.edits.places import FileEdit
-from hrmgym.envs.edits.screen import Screen, Screened
+from hrmgym.envs.edits.screen import Coverage, Screen, Screened, spectrum
 from hrmgym.envs.outcome import Outcome, Status
 from hrmgym.envs.outcome_file import TaskOutcomes
 from hrmgym.envs.state import State
 from hrmgym.envs.transitions import verdict
 from hrmgym.search.belief import Belief
-from hrmgym.search.changes import Before
+from hrmgym.search.changes import Before, Change
 from hrmgym.search.stages import Ran
 from hrmgym.search.steps import within
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
 
+_log = logging.getLogger(__name__)
 _AHEAD = 64  # texts that are screened together
 
 
@@ -36,6 +39,7 @@ class Screening:
         edits: In the order of their first runs.
         first_s: Limit of a first run, in CPU seconds.
         outcomes: What is known of the state's edits, and gets to know what is run here.
+        state: What is edited; by default the state that the environment is in.
     """
 
     _how = "screen"  # as what outcomes are kept
@@ -46,8 +50,10 @@ class Screening:
         edits: Sequence[FileEdit],
         first_s: float,
         outcomes: TaskOutcomes | None = None,
+        state: State | None = None,
     ) -> None:
-        self._env, self._state, self._first_s = env, env.state, first_s
+        self._env, self._first_s = env, first_s
+        self._state = env.state if state is None else state
         self._outcomes = outcomes
         self._screens = {path: self._screen(path) for path in {one.path for one in edits}}
         self._hot = {path: self._in_order(path, edits) for path in self._screens}
@@ -121,6 +127,10 @@ class LearningScreening(Screening):
         before: Path -> what the tests do before any edit.
         first_s: See `Screening`.
         outcomes: See `Screening`.
+        state: See `Screening`.
+
+    Attributes:
+        change: What the last edit has changed; `Change.UNKNOWN` where it passes.
     """
 
     _how = "screen, told"
@@ -132,8 +142,10 @@ class LearningScreening(Screening):
         before: Mapping[str, Before],
         first_s: float,
         outcomes: TaskOutcomes | None = None,
+        state: State | None = None,
     ) -> None:
-        super().__init__(env, belief.edits, first_s, outcomes)
+        super().__init__(env, belief.edits, first_s, outcomes, state)
+        self.change = Change.UNKNOWN
         self._belief, self._before = belief, before
         self._ahead: dict[tuple[str, str], Screened] = {}
         self._numbers = {edit: number for number, edit in enumerate(belief.edits)}
@@ -156,8 +168,23 @@ class LearningScreening(Screening):
         return (path, text) not in self._ahead and self._screened(path, text) is None
 
     def _note(self, edit: FileEdit, found: Screened) -> None:
+        self.change = Change.UNKNOWN
         if not found.passed:
-            self._belief.learn(self._numbers[edit], self._before[edit.path].change(found))
+            self.change = self._before[edit.path].change(found)
+            self._belief.learn(self._numbers[edit], self.change)
+
+
+def look(env: SoftwareEnv, state: State, outcomes: TaskOutcomes | None, path: str) -> Coverage:
+    """Which lines of a file each visible test runs; where that is not known, a warning says why."""
+    about = (f"lines of {path}", state.files, math.inf)
+    found = None if outcomes is None else outcomes.recall(*about, Coverage)
+    if found is None:
+        found = spectrum(env.benchmark, env.task, state.candidate(), path, env.sandbox)
+        if outcomes is not None:
+            outcomes.keep(*about, found)
+    if found.why:
+        _log.warning("task %s: %s has no spectrum: %s", state.task.id, path, found.why)
+    return found
 
 
 def _failing(untouched: Outcome) -> set[str]:

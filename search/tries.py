@@ -6,20 +6,18 @@ Nothing here sees a hidden test: proposals are made from observations, and tried
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from hrmgym.envs.edits.screen import Coverage, spectrum
 from hrmgym.envs.interfaces.edit import BUDGET, tool_action
 from hrmgym.envs.outcome_file import OutcomeFile, TaskOutcomes
 from hrmgym.errors import ConfigError, SandboxError
 from hrmgym.policies.ranked import Ranked, RankedPolicy
 from hrmgym.search.belief import Belief
 from hrmgym.search.changes import Before
-from hrmgym.search.screening import LearningScreening, Screening
+from hrmgym.search.controller import SWESearchController
+from hrmgym.search.screening import LearningScreening, Screening, look
 from hrmgym.search.stages import Ran, Try, in_stages, limits_of
 from hrmgym.search.steps import within
 
@@ -28,9 +26,15 @@ if TYPE_CHECKING:
     from hrmgym.envs.state import State
     from hrmgym.policies.base import Action, Proposer
 
-_log = logging.getLogger(__name__)
+#: What `tries` takes.
+AnyProposer: TypeAlias = "Proposer | RankedPolicy | SWESearchController"
 #: A state and an action that is tried on it.
 Tried = tuple["State", "Action"]
+
+
+def tries_legal_edits(policy: AnyProposer) -> bool:
+    """Whether a policy has legal edits tried, and makes no proposals of its own."""
+    return isinstance(policy, RankedPolicy | SWESearchController)
 
 
 def passed(state: State) -> bool:
@@ -39,7 +43,7 @@ def passed(state: State) -> bool:
 
 
 def tries(
-    policy: Proposer | RankedPolicy,
+    policy: AnyProposer,
     env: SoftwareEnv,
     task: str,
     k: int,
@@ -52,7 +56,8 @@ def tries(
     The environment stays where the task begins.
 
     Args:
-        policy: Makes the proposals; a `RankedPolicy` by putting the legal edits in order.
+        policy: Makes the proposals; a `RankedPolicy` by putting the legal edits in order, a
+            `SWESearchController` by searching.
         env: Where they are tried.
         task: The task's id.
         k: Most proposals, and most runs of the visible tests, repeats included, and the one that a
@@ -75,9 +80,11 @@ def tries(
     if hasattr(policy, "seed"):
         policy.seed(seed)
     limits = limits_of(env.sandbox_config.stages, env.state.task.limits.cpu_s)
-    if isinstance(policy, RankedPolicy):
-        known = None if outcomes is None else outcomes.of(env)
-        ranked = policy.rank(env.state, partial(_look, env, known))
+    known = None if outcomes is None else outcomes.of(env)
+    if isinstance(policy, SWESearchController):
+        yield from policy.tries(env, limits, k, seed, known)
+    elif isinstance(policy, RankedPolicy):
+        ranked = policy.rank(env.state, partial(look, env, env.state, known))
         if policy.feedback:
             yield from _learning(env, ranked, limits, k, known)
             return
@@ -125,19 +132,6 @@ def _run(env: SoftwareEnv, proposal: Tried, cpu_s: float, final: bool) -> Ran[St
     """Tries one proposal; its visible tests have `cpu_s`. Every run is of the final kind."""
     after = env.transition(*proposal, cpu_s=cpu_s)
     return within(after, cpu_s, after)
-
-
-def _look(env: SoftwareEnv, outcomes: TaskOutcomes | None, path: str) -> Coverage:
-    """Which lines of a file each visible test runs; where that is not known, a warning says why."""
-    files, about = env.state.candidate(), (f"lines of {path}", env.state.files, math.inf)
-    found = None if outcomes is None else outcomes.recall(*about, Coverage)
-    if found is None:
-        found = spectrum(env.benchmark, env.task, files, path, env.sandbox)
-        if outcomes is not None:
-            outcomes.keep(*about, found)
-    if found.why:
-        _log.warning("task %s: %s has no spectrum: %s", env.state.task.id, path, found.why)
-    return found
 
 
 class _Ranked(Protocol):

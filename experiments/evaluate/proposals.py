@@ -21,9 +21,8 @@ from hrmgym.errors import SandboxError, SandboxUnavailableError, UnknownNameErro
 from hrmgym.experiments.evaluate.correct import UNASKED, UNSOLVED, judge_state
 from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.schema import HELD_OUT, Experiment
-from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.search.stages import TestRuns
-from hrmgym.search.tries import looked_up, passed, tries
+from hrmgym.search.tries import AnyProposer, looked_up, passed, tries, tries_legal_edits
 from hrmgym.trainers.data.real_edits import VERSION
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def score_fix(
 def score_task(
     task: str,
     tags: tuple[str, ...],
-    policy: Proposer | RankedPolicy,
+    policy: AnyProposer,
     env: SoftwareEnv,
     ks: Sequence[int],
     seeds: Sequence[int],
@@ -153,7 +152,7 @@ def score_task(
 
 def _attempt(
     task: str,
-    policy: Proposer | RankedPolicy,
+    policy: AnyProposer,
     env: SoftwareEnv,
     most: int,
     seed: int,
@@ -201,7 +200,7 @@ def _attempt(
             **judged.numbers(),
             "first_passing": passes,
             "first_solving": solves,
-            **(staged if env.sandbox_config.stages or isinstance(policy, RankedPolicy) else {}),
+            **(staged if env.sandbox_config.stages or tries_legal_edits(policy) else {}),
         },
     )
 

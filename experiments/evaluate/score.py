@@ -25,14 +25,17 @@ from hrmgym.experiments.evaluate.records import TaskRecord
 from hrmgym.experiments.evaluate.report import Report
 from hrmgym.experiments.evaluate.rollouts import Env, EnvFactory, Player, PolicyFactory
 from hrmgym.experiments.schema import Experiment
-from hrmgym.policies.base import Spaces
-from hrmgym.policies.config import HRMPolicyConfig, NgramConfig, RankedConfig
+from hrmgym.policies.base import Proposer, Spaces
+from hrmgym.policies.config import HRMPolicyConfig, NgramConfig, RankedConfig, SearchConfig
 from hrmgym.policies.lexeme_model import file_hash
-from hrmgym.policies.ranked import RankedPolicy, make_ranked_policy
+from hrmgym.policies.ranked import make_ranked_policy
+from hrmgym.search.controller import SWESearchController
+from hrmgym.search.settings import TreeSettings
+from hrmgym.search.tries import AnyProposer
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
-    from hrmgym.policies.base import Policy, Proposer
+    from hrmgym.policies.base import Policy
 
 
 def score(
@@ -156,7 +159,7 @@ class _Proposing:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self._made: tuple[SoftwareEnv, Proposer | RankedPolicy] | None = None
+        self._made: tuple[SoftwareEnv, AnyProposer] | None = None
         self._outcomes: OutcomeFile | None = None
 
     def open(self) -> None:
@@ -173,7 +176,7 @@ class _Proposing:
         env, policy = self._made
         ks, seed = self.experiment.score.k, self.experiment.seed
         if self.experiment.score.mode == "edits":
-            assert not isinstance(policy, RankedPolicy), "the schema has looked"
+            assert isinstance(policy, Proposer), "the schema has looked"
             return score_fix(item, policy, env, ks, seed)
         task, tags = item
         seeds = range(seed, seed + self.experiment.score.seeds)
@@ -236,18 +239,20 @@ def _described(experiment: Experiment) -> tuple[dict[str, Any], str | None]:
     return policy, policy_hash(experiment)
 
 
-def make_proposer(experiment: Experiment, env: Env) -> Proposer | RankedPolicy:
-    """The experiment's policy, which must make proposals, or put legal edits in order.
+def make_proposer(experiment: Experiment, env: Env) -> AnyProposer:
+    """The experiment's policy, which must make proposals, or try legal edits.
 
     Raises:
         ConfigError: it makes none.
         UserError: it cannot be had.
     """
-    from hrmgym.policies.base import Proposer
-
     if isinstance(experiment.policy, RankedConfig):
         device = _device(experiment) if experiment.policy.checkpoint is not None else "cpu"
-        return make_ranked_policy(experiment.policy, Spaces.of(env), experiment.seed, device)
+        ranked = make_ranked_policy(experiment.policy, Spaces.of(env), experiment.seed, device)
+        if not isinstance(experiment.policy, SearchConfig):
+            return ranked
+        settings = TreeSettings(rule=experiment.policy.rule, transpositions=False)
+        return SWESearchController(ranked, settings, experiment.policy.most_edits)
     policy = _make_policy(experiment, env)
     if not isinstance(policy, Proposer):
         raise ConfigError(

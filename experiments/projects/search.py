@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 from hrmgym.errors import SandboxError
 from hrmgym.search.stages import TestRuns, Try
-from hrmgym.search.tries import passed, tries
+from hrmgym.search.tries import AnyProposer, passed, tries
 from hrmgym.trainers.threads import compute_threads
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
     from hrmgym.envs.state import State
-    from hrmgym.policies.base import Proposer
-    from hrmgym.policies.ranked import RankedPolicy
 
 #: After a first edit that passes, so many others are looked for, within so many runs and seconds.
 MOST_OTHERS, OTHER_RUNS, OTHER_S = 5, 200, 20.0
@@ -91,7 +89,7 @@ class Search:
 
 
 def search(
-    policy: Proposer | RankedPolicy,
+    policy: AnyProposer,
     env: SoftwareEnv,
     tasks: Sequence[str],
     path: str,

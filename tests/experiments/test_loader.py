@@ -211,7 +211,8 @@ def test_naming_another_kind_replaces_the_whole_block() -> None:
         ("extends=demo", "extends belongs in a file"),
         (
             "policy=modal",
-            "policy.kind: unknown kind 'modal'; known: hrm, ngram, noop, random, ranked, reference",
+            "policy.kind: unknown kind 'modal'; known: hrm, ngram, noop, random, ranked, "
+            "reference, search",
         ),
         ("score.k=[5]", "score: k: 5 is more than episodes: 1"),
     ],

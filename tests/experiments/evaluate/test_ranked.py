@@ -53,6 +53,32 @@ def test_a_report_of_several_seeds_has_means_over_them(tmp_path: Path) -> None:
     assert resumed.to_json() == report.to_json()
 
 
+def test_a_search_is_scored_as_an_order_is(tmp_path: Path) -> None:
+    searched = experiment("score.k=[1, 100]", name="score-katas-search")
+    check(searched)
+    data = json.loads(score(searched, journal=tmp_path / "score.jsonl").to_json())
+    assert data["policy"]["kind"] == "search"
+    for outcome in data["outcomes"]:
+        for one in outcome["attempts"]:
+            assert one["test_runs"] <= 100
+            assert set(one["numbers"]) >= {"first_passing", "repeats"}
+    assert data["complete"]
+    assert score(searched).to_json() == score(searched).to_json()
+
+
+@pytest.mark.parametrize("name", ["quixbugs", "fixes", "madebugs"])
+def test_every_search_config_is_one_search(name: str) -> None:
+    searched = load(f"score-{name}-search", [])
+    assert isinstance(searched, Experiment)
+    assert (searched.policy.kind, searched.score.mode) == ("search", "proposals")
+
+
+@pytest.mark.parametrize("override", ["policy=search", "policy=ranked"])
+def test_legal_edits_are_no_episodes(override: str) -> None:
+    with pytest.raises(ConfigError, match=r"needs score\.mode: proposals, not episodes"):
+        load("score-katas-uniform", ["sweep=null", override, *EPISODES, "score.seeds=1"])
+
+
 @pytest.mark.nightly
 def test_the_network_ranks_and_its_checkpoint_is_named() -> None:
     options = ["sweep=null", "score.seeds=1", "score.k=[1, 2]"]
