@@ -44,7 +44,7 @@ from hrmgym.errors import DataError, SandboxError, UserError
 
 EDITS = (1, 2, 3)
 WANTED: Mapping[str, int] = {"train": 10, "tuning": 80, "test": 200}
-"""Bugs of each number of edits; trainers make their own, in packages whose tests do not run, too."""
+"""Bugs of each number of edits; trainers make their own, and need no tests for that."""
 PER_HOST = 4
 PER_PACKAGE = 25
 """Most bugs of each number of edits in one function, and in the functions of one package."""

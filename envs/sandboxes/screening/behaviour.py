@@ -52,8 +52,3 @@ def of_error(
     how = WRONG if asserted and not line else RAISED
     told = f"{name}\0{message}".encode("utf-8", "surrogatepass")
     return how, number, turned, line, reached, zlib.crc32(told)
-
-
-def order(count: int, first: list[int]) -> list[int]:
-    """Numbers of so many tests, some of them first; the others as they are."""
-    return [*first, *(number for number in range(count) if number not in first)]

@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import calls, sourcecode, values
-from hrmgym.envs.sandboxes.screening import behaviour, chunks, harmless, own, trying
+from hrmgym.envs.sandboxes.screening import behaviour, chunks, harmless, order, own, trying
 
 _SCALARS = frozenset({int, str, bool, float, bytes, type(None)})
 _MORE_FRAMES = 4  # between the process's first function and the tested one, than `calls.run` has
@@ -87,8 +87,6 @@ class Calls:
         self._names = request["function"].split(".")
         self._cap = request["limits"]["output_kb"] * 1024
         self._cases = [_Case(case, self._cap) for case in request["cases"]]
-        self._order = behaviour.order(len(self._cases), request["first"])
-        self._first = len(request["first"])
         self._modules = own.modules_of(request["files"])
         self.own = self._modules | own.folders_of(request["files"])
         calls.forget(request["files"])
@@ -104,6 +102,8 @@ class Calls:
                 with suppress(BaseException):  # the runs will say so
                     importlib.import_module(name)
         self._alone = not any(n for n in request["files"] if n.endswith(".py") and n != self._path)
+        first = request["first"] if self._alone and not order.keeps_state(text) else []
+        self._order, self._first = order.order(len(self._cases), first), len(first)
         self._base_harmless = bool(self._known) and all(self._known.values()) and self._alone
         sys.setrecursionlimit(sys.getrecursionlimit() + _MORE_FRAMES)
 

@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from hrmgym.envs.sandboxes.inside import calls, sourcecode, stdio
-from hrmgym.envs.sandboxes.screening import behaviour, chunks, harmless, own, trying
+from hrmgym.envs.sandboxes.screening import behaviour, chunks, harmless, order, own, trying
 
 
 class Stdio:
@@ -27,7 +27,7 @@ class Stdio:
             (case["stdin"].encode("utf-8", "surrogateescape"), self._normal(case["expected"]))
             for case in request["cases"]
         ]
-        self._order = behaviour.order(len(self._cases), request["first"])
+        self._order = order.order(len(self._cases), request["first"])
         self._first = len(request["first"])
         self._cap = request["limits"]["output_kb"] * 1024
         self._modules = own.modules_of(request["files"])

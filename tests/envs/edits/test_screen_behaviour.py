@@ -187,3 +187,15 @@ def test_results_of_any_kind_are_told(sandbox: Sandbox, value: str) -> None:
     first, second = told(sandbox, "calls", text, text)
     assert first.behaviour is not None
     assert first.behaviour == second.behaviour
+
+
+def test_calls_that_depend_on_those_before_keep_their_order(sandbox: Sandbox) -> None:
+    """The fix counts up from 1: whichever call came first would get 1."""
+    buggy = "seen = []\n\n\ndef double(x):\n    seen.append(x)\n    return max(1, len(seen) - 1)\n"
+    cases = tuple(CallCase(id=f"case {n}", args=(0,), expected=n) for n in (1, 2, 3))
+    task = task_of(CallTests(path="solution.py", function="double", cases=cases), buggy)
+    failing = ("case 2", "case 3")
+    start = task.workspace.start
+    screen = Screen(Doubling(), task, start, "solution.py", sandbox, failing=failing)
+    fixed = buggy.replace("max(1, len(seen) - 1)", "len(seen)")
+    assert [one.passed for one in screen.run([buggy, fixed], stop=False)] == [False, True]
