@@ -32,8 +32,7 @@ def keeps_state(text: str) -> bool:
             return True
         if isinstance(node, ast.Module | ast.ClassDef) and not all(map(_is_plain, node.body)):
             return True
-        decorated = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if decorated and not all(map(_is_pure, node.decorator_list)):
+        if not all(map(_is_pure, getattr(node, "decorator_list", ()))):
             return True
         if isinstance(node, ast.arguments):
             defaults = [*node.defaults, *(one for one in node.kw_defaults if one is not None)]
