@@ -33,7 +33,7 @@ def test_a_score_with_outcomes_of_another_is_the_same_to_the_byte(tmp_path: Path
 
 
 def test_outcomes_are_of_legal_edits() -> None:
-    with pytest.raises(ConfigError, match="goes with policy: ranked, not random"):
+    with pytest.raises(ConfigError, match="goes with policy: ranked or search, not random"):
         load("score-katas-random", ["score.outcomes=outcomes.sqlite"])
 
 
