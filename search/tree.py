@@ -120,19 +120,19 @@ class Tree(Generic[State, Action]):
 
     def _choose(self, node: Node[State, Action]) -> int:
         """The edge to follow."""
-        settings, means, counts = self.settings, node.means, node.counts
+        settings, means, counts, rule = self.settings, node.means, node.counts, self.settings.rule
         if node.children[-1] is None:  # the next one
-            if settings.rule == "swe-search":
+            if rule == "swe-search":
                 return len(means) - 1
             opens = settings.widening is None or self._may_open(node)
-            means[-1] = node.expected if opens else -math.inf
-        if self._gumbel is not None and node is self.root:
-            return self._gumbel.choose(node)
-        if settings.rule == "puct":
+            means[-1] = (node.value + node.worth) / (1 + node.total) if opens else -math.inf
+        if rule == "puct":
             c_init, c_base = settings.c_init, settings.c_base
             return selection.puct(means, counts, node.chances, node.total, c_init, c_base)
-        if settings.rule == "ucb1":
+        if rule == "ucb1":
             return selection.ucb1(means, counts, settings.c)
+        if self._gumbel is not None and node is self.root:
+            return self._gumbel.choose(node)
         alive = [at for at, mean in enumerate(means) if mean > -math.inf]
         if len(alive) == len(means):
             return selection.gumbel_interior(means, counts, node.chances, node.value)
