@@ -15,7 +15,7 @@ import argparse
 import json
 import math
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,11 +99,11 @@ def outcomes_of(task: Task, env: SoftwareEnv, cpu_s: float) -> Outcomes | None:
 
 def ratios(tasks: Sequence[Outcomes]) -> Ratios:
     """The table; every task weighs the same."""
-    counts: dict[str, Counter[Change]] = defaultdict(Counter)
+    counts: dict[str, dict[Change, float]] = defaultdict(lambda: defaultdict(float))
     for task in tasks:
         for passed, change, where in zip(task.passed, task.changes, task.where, strict=True):
             if not passed:
-                counts[where][change] += 1 / len(task.edits)  # type: ignore[assignment]
+                counts[where][change] += 1 / len(task.edits)
     sums = {where: sum(found.values()) for where, found in counts.items()}
 
     def nats(where: str, change: Change) -> float:

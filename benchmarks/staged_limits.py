@@ -25,7 +25,8 @@ from hrmgym.experiments.evaluate.score import make_proposer
 from hrmgym.experiments.loader import load
 from hrmgym.policies.base import Proposals, Proposer
 from hrmgym.search.stages import TestRuns
-from hrmgym.search.tries import passed, tries
+from hrmgym.search.steps import passed
+from hrmgym.search.tries import tries
 
 
 class Once:

@@ -17,7 +17,8 @@ from hrmgym.errors import ConfigError, SandboxError, SandboxUnavailableError
 from hrmgym.experiments.evaluate.score import make_env, make_proposer, select_tasks
 from hrmgym.experiments.schema import Experiment
 from hrmgym.search.stages import TestRuns
-from hrmgym.search.tries import AnyProposer, passed, tries
+from hrmgym.search.steps import passed
+from hrmgym.search.tries import AnyProposer, tries
 from hrmgym.trainers.threads import compute_threads
 
 if TYPE_CHECKING:

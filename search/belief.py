@@ -75,20 +75,18 @@ class Belief:
     def in_turn(self) -> Iterator[int]:
         """Numbers of the edits, each the most probable at its time."""
         for _ in range(len(self.edits)):
-            number = int(self._left.argmax())
-            self._tried[number] = True
-            yield number
+            yield self.draw()[0]
 
     def draw(self) -> tuple[int, float]:
         """The most probable edit, which counts as tried now, and its probability of those left.
 
         Raises:
-            StopIteration: none is left.
+            IndexError: none is left.
         """
         left = self._left
+        if self._tried.all():
+            raise IndexError("every edit has been tried")
         number = int(left.argmax())
-        if self._tried[number]:
-            raise StopIteration
         self._tried[number] = True
         return number, float(1 / np.exp(left - left[number]).sum())
 

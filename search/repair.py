@@ -23,6 +23,7 @@ from hrmgym.search.changes import Before, Change
 from hrmgym.search.problem import Evaluation, Step
 from hrmgym.search.screening import LearningScreening, look
 from hrmgym.search.stages import Ran, Try
+from hrmgym.search.steps import passed
 
 if TYPE_CHECKING:
     from hrmgym.envs.software import SoftwareEnv
@@ -190,31 +191,27 @@ class RepairProblem:
         elif ran.cut and not last:
             self.cut.append((self._number, screen, move))
         after = Position(ran.result, position.edits + 1, state, move.path, change)
-        proven = _passes(ran.result)
+        proven = passed(ran.result)
         done = change not in VALUES or after.edits >= self._most_edits
         return Step(after, float(proven), done, proven, ran.runs)
 
     def _run(self, position: Position) -> Step[Position]:
         """Runs the visible tests on a position that was only screened."""
-        if self.left < 1:
+        if self.left < 2:  # to rank its edits takes the spectrum's run, too
             return Step(position, done=True)
         assert position.before is not None, "it has not been run"
         text = position.state.files[position.path]
         after = self._env.edited(position.before, position.path, text)
         self._note(self._number, Ran(after), 1)
-        return Step(Position(after, position.edits), runs=1, proven=_passes(after))
+        return Step(Position(after, position.edits), runs=1, proven=passed(after))
 
     def repeat(self) -> bool:
         """Tries the edit again, with all its time, that has waited longest; whether it passes."""
         number, screen, move = self.cut.popleft()
         ran = screen(move, self._limits[-1], True)
         self._note(number, ran, 1)
-        return _passes(ran.result)
+        return passed(ran.result)
 
     def _note(self, number: int, ran: Ran[State], repeats: int, *, open_: bool = False) -> None:
         self.runs += ran.runs
         self._tried.append(Try(self.runs, number, repeats, open_, False, ran.result))
-
-
-def _passes(state: State) -> bool:
-    return state.tool == "edit" and not state.refused and state.passes

@@ -42,3 +42,8 @@ def within(after: State, cpu_s: float, result: Result) -> Ran[Result]:
     # A process that the tests started may have met the limit and made them fail: time tells.
     timed_out = Status.TIMEOUT in ran.tests.values() or ran.cpu_s >= cpu_s
     return Ran(result, ran.cpu_s, timed_out and not ran.resolved)
+
+
+def passed(state: State) -> bool:
+    """Whether a try was an edit after which all visible tests pass."""
+    return state.tool == "edit" and not state.refused and state.passes

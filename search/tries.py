@@ -37,11 +37,6 @@ def tries_legal_edits(policy: AnyProposer) -> bool:
     return isinstance(policy, RankedPolicy | SWESearchController)
 
 
-def passed(state: State) -> bool:
-    """Whether a try was an edit after which all visible tests pass."""
-    return state.tool == "edit" and not state.refused and state.passes
-
-
 def tries(
     policy: AnyProposer,
     env: SoftwareEnv,

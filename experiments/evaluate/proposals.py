@@ -22,7 +22,8 @@ from hrmgym.experiments.evaluate.correct import UNASKED, UNSOLVED, judge_state
 from hrmgym.experiments.evaluate.records import Attempt, TaskRecord
 from hrmgym.experiments.schema import HELD_OUT, Experiment
 from hrmgym.search.stages import TestRuns
-from hrmgym.search.tries import AnyProposer, looked_up, passed, tries, tries_legal_edits
+from hrmgym.search.steps import passed
+from hrmgym.search.tries import AnyProposer, looked_up, tries, tries_legal_edits
 from hrmgym.trainers.data.real_edits import VERSION
 
 if TYPE_CHECKING:

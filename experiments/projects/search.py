@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from hrmgym.errors import SandboxError
 from hrmgym.search.stages import TestRuns, Try
-from hrmgym.search.tries import AnyProposer, passed, tries
+from hrmgym.search.steps import passed
+from hrmgym.search.tries import AnyProposer, tries
 from hrmgym.trainers.threads import compute_threads
 
 if TYPE_CHECKING:

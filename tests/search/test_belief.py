@@ -72,7 +72,16 @@ def test_the_unknown_teaches_nothing() -> None:
     belief = Belief(EDITS, EVEN, TEXTS)
     belief.learn(0, Change.UNKNOWN)
     assert scores(belief) == pytest.approx(np.zeros(len(EDITS)))
-    assert Belief([], np.zeros(0), {}).best(1) == []
+    nothing = Belief([], np.zeros(0), {})
+    assert nothing.best(1) == []
+    with pytest.raises(IndexError, match="every edit has been tried"):
+        nothing.draw()
+
+
+def test_what_is_drawn_has_its_probability_among_those_left() -> None:
+    belief = Belief(EDITS, np.log([0.1, 0.4, 0.2, 0.25, 0.05]), TEXTS)
+    assert belief.draw() == (1, pytest.approx(0.4))
+    assert belief.draw() == (3, pytest.approx(0.25 / 0.6))
 
 
 def test_a_wrong_result_that_changes_speaks_for_a_place_and_one_that_stays_against() -> None:

@@ -19,7 +19,8 @@ from hrmgym.policies.spectrum import Spectrum
 from hrmgym.search.controller import SWESearchController
 from hrmgym.search.settings import TreeSettings
 from hrmgym.search.stages import TestRuns, Try
-from hrmgym.search.tries import passed, tries
+from hrmgym.search.steps import passed
+from hrmgym.search.tries import tries
 from hrmgym.tests.search.test_ranked_tries import MANY, Wanted
 from hrmgym.tests.search.test_screening import OwnRules
 from hrmgym.tests.tiny import LOOP, LOOP_FIXED, OneTask, calls, count_task, double_task

@@ -14,7 +14,8 @@ from hrmgym.envs.state import State
 from hrmgym.envs.task import Task, Workspace
 from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.search.stages import TestRuns, Try
-from hrmgym.search.tries import passed, tries
+from hrmgym.search.steps import passed
+from hrmgym.search.tries import tries
 from hrmgym.tests.search.test_ranked_tries import MANY, Wanted
 from hrmgym.tests.tiny import OneTask, calls, double_task
 

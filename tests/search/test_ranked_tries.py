@@ -17,7 +17,8 @@ from hrmgym.policies.ranked import RankedPolicy
 from hrmgym.policies.ranking import LogProbs, Spectra, normalised
 from hrmgym.policies.spectrum import Spectrum
 from hrmgym.search.stages import TURN, TestRuns, Try
-from hrmgym.search.tries import passed, tries
+from hrmgym.search.steps import passed
+from hrmgym.search.tries import tries
 from hrmgym.tests.tiny import DOUBLE, OneTask, calls, count_task, double_task
 
 FIX, CHEAT = DOUBLE.replace("+", "*"), DOUBLE.replace("2", "x")
